@@ -1,0 +1,79 @@
+# `make` lists the targets. Tools run at the versions pinned under tools/.
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+# A go.work above this folder would refuse the tools' own module files.
+export GOWORK := off
+
+BUF           := go tool -modfile=tools/go.mod buf
+GOLANGCI_LINT := go tool -modfile=tools/lint/go.mod golangci-lint
+VALIDATE      := .build/protovalidate/buf/validate/validate.proto
+NODE_MODULES  := tools/node_modules/.package-lock.json
+
+.PHONY: help
+help: ## list the targets
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: ## the whole stack on this machine: PostgreSQL, sandbox, server; Ctrl-C stops it
+	@go build -o bin/dev ./cmd/dev && exec bin/dev
+
+.PHONY: test
+test: ## all tests, with the race detector, on a private PostgreSQL
+	@tools/need-postgres
+	go test -race -shuffle=on $(TESTFLAGS) ./...
+
+.PHONY: check
+check: check-generated check-proto check-go check-vulnerabilities ## everything a push must pass, except the tests
+
+.PHONY: generate
+generate: $(VALIDATE) $(NODE_MODULES) ## regenerate gen/ from proto/
+	@rm -rf .build/gen
+	$(BUF) generate proto -o .build
+	$(BUF) build proto -o .build/gen/teamtask.binpb
+	@rm -rf gen && mv .build/gen gen
+
+.PHONY: fmt
+fmt: $(VALIDATE) ## format Go and proto files
+	$(BUF) format -w proto
+	$(GOLANGCI_LINT) fmt
+
+.PHONY: build
+build: ## build the commands into bin/
+	CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/...
+
+.PHONY: reset
+reset: ## forget .dev/, the data of `make run`
+	@go run ./cmd/dev reset
+
+# The parts of check; each can be run alone.
+
+.PHONY: check-generated
+check-generated: generate
+	@tools/check-generated
+
+.PHONY: check-proto
+check-proto: $(VALIDATE)
+	$(BUF) lint
+	$(BUF) format --diff --exit-code proto
+	@tools/check-breaking
+
+.PHONY: check-go
+check-go:
+	@tools/check-modules
+	go vet ./...
+	$(GOLANGCI_LINT) run
+
+.PHONY: check-vulnerabilities
+check-vulnerabilities:
+	@tools/check-vulnerabilities
+
+# What the generators need, fetched once for each pinned version.
+
+$(VALIDATE): tools/proto/go.mod tools/proto/go.sum
+	@tools/fetch-validate $@
+
+$(NODE_MODULES): tools/package.json tools/package-lock.json tools/.npmrc
+	npm ci --prefix tools
+	@touch $@

@@ -1,0 +1,35 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/teamtask/teamtask/internal/localpg"
+)
+
+// printAddresses tells where everything is, and how to try it.
+func (r *runCommand) printAddresses(pg *localpg.Server, appURL string) {
+	api, box := "http://"+r.Listen, "http://"+r.Sandbox
+	from := ""
+	if pg.External() {
+		from = " (TEAMTASK_POSTGRES_URL)"
+	}
+	fmt.Printf(`
+teamtask is ready
+  API       %[1]s   Connect, gRPC and gRPC-Web
+  admin     http://%[2]s   /metrics, /debug/pprof
+  sandbox   %[3]s   stands in for Clerk
+  database  %[4]s%[5]s
+
+Try it; alice manages the tasks of d2-gamers:
+
+  curl -s %[1]s/teamtask.v1.TaskService/CreateTask -H 'Content-Type: application/json' -H "Authorization: Bearer $(curl -s '%[3]s/sandbox/token?user=alice&org=d2-gamers')" -d '{"name":"Buy milk"}'
+
+  curl -s %[1]s/teamtask.v1.TaskService/ListTasks -H 'Content-Type: application/json' -H "Authorization: Bearer $(curl -s '%[3]s/sandbox/token?user=charlie&org=d2-gamers')" -d '{}'
+
+Or over gRPC:
+
+  go tool -modfile=tools/go.mod buf curl --protocol grpc --http2-prior-knowledge -H "Authorization: Bearer $(go run ./cmd/dev token --user bob --org d2-gamers)" -d '{}' %[1]s/teamtask.v1.TaskService/ListTasks
+
+Ctrl-C stops all of it.
+`, api, r.Admin, box, appURL, from)
+}

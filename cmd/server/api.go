@@ -1,0 +1,178 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"buf.build/go/protovalidate"
+	"connectrpc.com/connect"
+	connectcors "connectrpc.com/cors"
+	"connectrpc.com/grpchealth"
+	"connectrpc.com/grpcreflect"
+	"connectrpc.com/validate"
+	"github.com/rs/cors"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
+
+	teamtaskv1 "github.com/teamtask/teamtask/gen/teamtask/v1"
+	"github.com/teamtask/teamtask/gen/teamtask/v1/teamtaskv1connect"
+	"github.com/teamtask/teamtask/internal/fault"
+	"github.com/teamtask/teamtask/internal/rbac"
+	"github.com/teamtask/teamtask/internal/tasks"
+	"github.com/teamtask/teamtask/internal/tenancy"
+)
+
+const (
+	apiPackage = "teamtask.v1"
+
+	bodyMax     = 256 << 10        // bytes of a request on the wire
+	readMax     = 1 << 20          // bytes of a message once inflated
+	sendMax     = 16 << 20         // bytes of an answer: 200 tasks of 10,000 characters, each of up to 6 bytes
+	compressMin = 1 << 10          // bytes: below it compressing costs more than it saves
+	callMax     = 10 * time.Second // the longest a call may take, whatever deadline it brings
+	preflightIs = 2 * time.Hour    // how long a browser may remember a preflight
+)
+
+// newAPI is everything on the public port, outermost first: ids, panics and errors;
+// limits; CORS; then the services, each behind the gate.
+func newAPI(c config, db *tenancy.DB, verifier *tenancy.Verifier, exit *fault.Exit, ready func(context.Context) error) (http.Handler, error) {
+	rules, err := rbac.Read(protoregistry.GlobalFiles, apiPackage)
+	if err != nil {
+		return nil, err
+	}
+	validator, err := newValidator()
+	if err != nil {
+		return nil, err
+	}
+	gate := rbac.NewGate(rbac.Config{
+		Rules:      rules,
+		AdminRoles: c.adminRoles,
+		Personal:   c.personal,
+		Verify:     verifier.Verify,
+		State:      exit.State,
+	})
+	options := handlerOptions(exit, gate, validator)
+
+	mux := http.NewServeMux()
+	mux.Handle(teamtaskv1connect.NewTaskServiceHandler(tasks.NewHandler(tasks.New(db)), options))
+	mountOpen(mux, exit, ready, c.reflection)
+
+	crossOrigin := cors.New(cors.Options{
+		// A function, because the library takes no origins to mean all of them.
+		AllowOriginFunc: func(origin string) bool { return slices.Contains(c.corsOrigins, origin) },
+		AllowedMethods:  connectcors.AllowedMethods(),
+		AllowedHeaders:  append(connectcors.AllowedHeaders(), "Authorization"),
+		ExposedHeaders:  append(connectcors.ExposedHeaders(), fault.RequestIDHeader),
+		MaxAge:          int(preflightIs.Seconds()),
+	})
+	return exit.Handler(withHeaders(http.MaxBytesHandler(withDeadline(crossOrigin.Handler(mux)), bodyMax))), nil
+}
+
+// handlerOptions are what every service of ours is served with. Interceptors run
+// outermost first.
+func handlerOptions(exit *fault.Exit, gate *rbac.Gate, validator protovalidate.Validator) connect.HandlerOption {
+	return connect.WithHandlerOptions(
+		codecs(),
+		connect.WithReadMaxBytes(readMax),
+		connect.WithSendMaxBytes(sendMax),
+		connect.WithCompressMinBytes(compressMin),
+		connect.WithRequestGate(gate.Admit),
+		connect.WithInterceptors(exit.Interceptor()),
+		connect.WithRecover(func(_ context.Context, _ connect.Spec, _ http.Header, thrown any) error {
+			return fault.Panicked(thrown)
+		}),
+		connect.WithInterceptors(gate.Interceptor(), validate.NewInterceptor(validate.WithValidator(validator))),
+	)
+}
+
+// newValidator compiles the rules of every request at start, so that a rule that does
+// not compile stops it.
+func newValidator() (protovalidate.Validator, error) {
+	var requests []protoreflect.MessageDescriptor
+	protoregistry.GlobalFiles.RangeFilesByPackage(apiPackage, func(file protoreflect.FileDescriptor) bool {
+		for i := range file.Services().Len() {
+			methods := file.Services().Get(i).Methods()
+			for j := range methods.Len() {
+				requests = append(requests, methods.Get(j).Input())
+			}
+		}
+		return true
+	})
+	validator, err := protovalidate.New(protovalidate.WithMessageDescriptors(requests...))
+	if err != nil {
+		return nil, fmt.Errorf("compile the validation rules: %w", err)
+	}
+	return validator, nil
+}
+
+// mountOpen mounts what needs no token, which is all there is of it: health for
+// people, probes and gRPC, and reflection where it is switched on.
+func mountOpen(mux *http.ServeMux, exit *fault.Exit, ready func(context.Context) error, reflection bool) {
+	options := connect.WithHandlerOptions(
+		connect.WithReadMaxBytes(readMax),
+		connect.WithInterceptors(exit.Interceptor()),
+	)
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte("ok\n")) // a prober that hangs up needs no answer
+	})
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		if err := ready(r.Context()); err != nil {
+			exit.Refuse(w, r, fault.DatabaseUnavailable.Because(err))
+			return
+		}
+		_, _ = w.Write([]byte("ready\n")) // a prober that hangs up needs no answer
+	})
+	mux.Handle(grpchealth.NewHandler(health{ready: ready}, options))
+	if reflection {
+		reflector := grpcreflect.NewStaticReflector(teamtaskv1connect.TaskServiceName, grpchealth.HealthV1ServiceName)
+		mux.Handle(grpcreflect.NewHandlerV1(reflector, options))
+		mux.Handle(grpcreflect.NewHandlerV1Alpha(reflector, options))
+	}
+}
+
+// health answers gRPC's health protocol with what /readyz says, for the whole server
+// and for each service.
+type health struct {
+	ready func(context.Context) error
+}
+
+// Check implements grpchealth.Checker.
+func (h health) Check(ctx context.Context, r *grpchealth.CheckRequest) (*grpchealth.CheckResponse, error) {
+	switch r.Service {
+	case "", teamtaskv1connect.TaskServiceName:
+	default:
+		return nil, serviceUnknown
+	}
+	if h.ready(ctx) != nil {
+		return &grpchealth.CheckResponse{Status: grpchealth.StatusNotServing}, nil
+	}
+	return &grpchealth.CheckResponse{Status: grpchealth.StatusServing}, nil
+}
+
+// withHeaders sets what every answer carries: it is data for a program, not to be
+// kept, sniffed or rendered.
+func withHeaders(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Cache-Control", "no-store")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+		next.ServeHTTP(w, r)
+	})
+}
+
+// withDeadline gives every call a deadline, however far away the one it brings.
+func withDeadline(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), callMax)
+		defer cancel()
+		next.ServeHTTP(w, r.WithContext(ctx))
+	})
+}
+
+// serviceUnknown is a health check of a service that is not served here; the code is
+// that of gRPC's health protocol.
+var serviceUnknown = fault.New(connect.CodeNotFound, teamtaskv1.Reason_REASON_UNSPECIFIED, "there is no such service")

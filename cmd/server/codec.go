@@ -1,0 +1,127 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"unicode"
+
+	"connectrpc.com/connect"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protopath"
+	"google.golang.org/protobuf/reflect/protorange"
+)
+
+// decodeWordsMax bounds what a caller is told of their own malformed message, in
+// characters.
+const decodeWordsMax = 200
+
+var (
+	errNUL   = errors.New("a text holds the character NUL, which cannot be stored")
+	errEmpty = errors.New("the body is empty; send at least {}")
+)
+
+// codecs are the ways a message is read and written. JSON goes by two names: a guard
+// under one of them could be passed by a header.
+func codecs() connect.HandlerOption {
+	return connect.WithHandlerOptions(
+		connect.WithCodec(protoCodec{}),
+		connect.WithCodec(jsonCodec{name: "json"}),
+		connect.WithCodec(jsonCodec{name: "json; charset=utf-8"}),
+	)
+}
+
+var errNotMessage = errors.New("not a protobuf message")
+
+// jsonCodec is protobuf's JSON form. Fields that it does not know are ignored, so that
+// newer clients can talk to older servers.
+type jsonCodec struct{ name string }
+
+func (c jsonCodec) Name() string { return c.name }
+
+func (jsonCodec) Marshal(message any) ([]byte, error) {
+	return jsonCodec{}.MarshalAppend(nil, message)
+}
+
+func (jsonCodec) MarshalAppend(to []byte, message any) ([]byte, error) {
+	m, ok := message.(proto.Message)
+	if !ok {
+		return nil, errNotMessage
+	}
+	return protojson.MarshalOptions{}.MarshalAppend(to, m)
+}
+
+func (jsonCodec) Unmarshal(data []byte, message any) error {
+	m, ok := message.(proto.Message)
+	if !ok {
+		return errNotMessage
+	}
+	if len(data) == 0 {
+		return errEmpty
+	}
+	if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(data, m); err != nil {
+		return decodeError(err)
+	}
+	if bytes.Contains(data, []byte(`\u0000`)) {
+		return refuseNUL(m)
+	}
+	return nil
+}
+
+// protoCodec is protobuf's binary form.
+type protoCodec struct{}
+
+func (protoCodec) Name() string { return "proto" }
+
+func (protoCodec) Marshal(message any) ([]byte, error) {
+	return protoCodec{}.MarshalAppend(nil, message)
+}
+
+func (protoCodec) MarshalAppend(to []byte, message any) ([]byte, error) {
+	m, ok := message.(proto.Message)
+	if !ok {
+		return nil, errNotMessage
+	}
+	return proto.MarshalOptions{}.MarshalAppend(to, m)
+}
+
+func (protoCodec) Unmarshal(data []byte, message any) error {
+	m, ok := message.(proto.Message)
+	if !ok {
+		return errNotMessage
+	}
+	if err := proto.Unmarshal(data, m); err != nil {
+		return decodeError(err)
+	}
+	if bytes.IndexByte(data, 0) >= 0 {
+		return refuseNUL(m)
+	}
+	return nil
+}
+
+// refuseNUL looks for the character that PostgreSQL cannot store, in every text of
+// the message. It runs only where the encoded form may hold one.
+func refuseNUL(m proto.Message) error {
+	return protorange.Range(m.ProtoReflect(), func(p protopath.Values) error {
+		if s, ok := p.Index(-1).Value.Interface().(string); ok && strings.ContainsRune(s, 0) {
+			return errNUL
+		}
+		return nil
+	})
+}
+
+// decodeError keeps what helps the caller: where and what, in one short line.
+func decodeError(err error) error {
+	words := strings.Map(func(r rune) rune {
+		if unicode.IsSpace(r) || unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, err.Error())
+	words = strings.TrimPrefix(words, "proto: ")
+	if runes := []rune(words); len(runes) > decodeWordsMax {
+		words = string(runes[:decodeWordsMax]) + "..."
+	}
+	return errors.New(words)
+}

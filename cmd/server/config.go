@@ -1,0 +1,118 @@
+package main
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/teamtask/teamtask/internal/tenancy"
+)
+
+const (
+	clerkAPI   = "https://api.clerk.com/v1"
+	listenAddr = ":8080"
+	adminAddr  = "127.0.0.1:8081"
+)
+
+// config is everything that the environment says, checked.
+type config struct {
+	databaseURL string
+	listenAddr  string
+	adminAddr   string
+	corsOrigins []string
+	reflection  bool
+	logLevel    slog.Level
+
+	verification tenancy.Verification
+	keys         *tenancy.Keys
+	adminRoles   []string
+	personal     bool
+
+	absent []string // features that are not configured, in words
+}
+
+// readConfig reads the environment. Its error names every variable that is missing,
+// empty, malformed or at odds with another.
+func readConfig(lookup func(string) (string, bool)) (config, error) {
+	env := &environment{lookup: lookup}
+	c := config{
+		databaseURL: env.required("DATABASE_URL"),
+		listenAddr:  env.checked("LISTEN_ADDR", listenAddr, isAddress),
+		adminAddr:   env.checked("ADMIN_ADDR", adminAddr, isAddress),
+		corsOrigins: env.list("CORS_ORIGINS", nil, isOrigin),
+		reflection:  env.onOff("REFLECTION", false),
+		adminRoles:  env.list("ADMIN_ROLES", []string{"org:admin"}, isRole),
+		personal:    env.onOff("PERSONAL_WORKSPACE", true),
+	}
+	if c.databaseURL != "" {
+		if _, err := pgxpool.ParseConfig(c.databaseURL); err != nil {
+			env.refuse("DATABASE_URL", "is not a PostgreSQL URL")
+		}
+	}
+	if c.listenAddr == c.adminAddr {
+		env.refuse("ADMIN_ADDR", "is the same as LISTEN_ADDR: metrics and profiles must not be public")
+	}
+	// The text of slog's levels is the lower-case choice in upper case; both parse.
+	if err := c.logLevel.UnmarshalText([]byte(env.oneOf("LOG_LEVEL", "info", "debug", "info", "warn", "error"))); err != nil {
+		env.refuse("LOG_LEVEL", "cannot be read")
+	}
+	env.number("SEAT_GRACE_DAYS", 7, 0, 365)
+	c.readTokens(env)
+	c.readDirectory(env)
+	c.readBilling(env)
+	return c, env.err()
+}
+
+// readTokens reads which session tokens are accepted: the issuer, and the key from one
+// of two places.
+func (c *config) readTokens(env *environment) {
+	c.verification = tenancy.Verification{
+		Issuer:             env.required("CLERK_ISSUER"),
+		Parties:            env.list("CLERK_AUTHORIZED_PARTIES", nil, isOrigin),
+		Audience:           env.optional("CLERK_AUDIENCE", ""),
+		AllowImpersonation: env.onOff("ALLOW_IMPERSONATION", false),
+		Now:                time.Now,
+	}
+	if issuer := c.verification.Issuer; issuer != "" {
+		if err := isURL(issuer); err != nil {
+			env.refuse("CLERK_ISSUER", err.Error())
+		}
+	}
+	pem := env.optional("CLERK_JWT_KEY", "")
+	secret := env.checked("CLERK_SECRET_KEY", "", hasPrefix("sk_"))
+	api := env.checked("CLERK_API_URL", clerkAPI, isURL)
+	switch {
+	case pem != "":
+		keys, err := tenancy.KeysFromPEM(pem)
+		if err != nil {
+			env.refuse("CLERK_JWT_KEY", err.Error())
+		}
+		c.keys = keys
+	case secret != "":
+		c.keys = tenancy.KeysFromAPI(api, secret, c.verification.Now)
+	case !env.isSet("CLERK_JWT_KEY") && !env.isSet("CLERK_SECRET_KEY"):
+		env.refuse("CLERK_JWT_KEY or CLERK_SECRET_KEY", "one is required to verify session tokens")
+	}
+}
+
+// readDirectory reads Clerk's directory. The secret key alone is enough where it is
+// what tokens are verified with; it makes half a directory where it is not.
+func (c *config) readDirectory(env *environment) {
+	env.list("CLERK_WEBHOOK_SECRET", nil, isWebhookSecret)
+	keyOnly := env.isSet("CLERK_SECRET_KEY") && !env.isSet("CLERK_WEBHOOK_SECRET") && !env.isSet("CLERK_JWT_KEY")
+	if keyOnly || !env.group("the Clerk directory", "CLERK_SECRET_KEY", "CLERK_WEBHOOK_SECRET") {
+		c.absent = append(c.absent, "the Clerk directory (CLERK_SECRET_KEY, CLERK_WEBHOOK_SECRET)")
+	}
+}
+
+func (c *config) readBilling(env *environment) {
+	env.checked("STRIPE_SECRET_KEY", "", hasPrefix("sk_", "rk_"))
+	env.checked("STRIPE_API_URL", "", isURL)
+	env.list("STRIPE_WEBHOOK_SECRET", nil, hasPrefix("whsec_"))
+	env.list("STRIPE_SEAT_PRICE", nil, hasPrefix("price_"))
+	env.checked("APP_URL", "", isOrigin)
+	if !env.group("Stripe", "STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET", "STRIPE_SEAT_PRICE", "APP_URL") {
+		c.absent = append(c.absent, "Stripe (STRIPE_SECRET_KEY, STRIPE_WEBHOOK_SECRET, STRIPE_SEAT_PRICE, APP_URL)")
+	}
+}

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"net/http"
+	"net/http/pprof"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/teamtask/teamtask/internal/fault"
+	"github.com/teamtask/teamtask/internal/tenancy"
+)
+
+// metrics are the figures on the admin address.
+type metrics struct {
+	registry *prometheus.Registry
+	calls    *prometheus.CounterVec
+	seconds  *prometheus.HistogramVec
+}
+
+func newMetrics() *metrics {
+	m := &metrics{
+		registry: prometheus.NewRegistry(),
+		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "teamtask_calls_total",
+			Help: "Calls by method, code and reason. The method is empty for requests that reached none.",
+		}, []string{"method", "code", "reason"}),
+		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "teamtask_call_seconds",
+			Help:    "How long calls took, by method.",
+			Buckets: prometheus.ExponentialBuckets(0.0005, 2.5, 11),
+		}, []string{"method"}),
+	}
+	m.registry.MustRegister(m.calls, m.seconds, collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collectors.NewBuildInfoCollector())
+	return m
+}
+
+// observe counts a call that has ended.
+func (m *metrics) observe(o fault.Outcome) {
+	m.calls.WithLabelValues(o.Method, o.Code, o.Reason).Inc()
+	m.seconds.WithLabelValues(o.Method).Observe(o.Duration.Seconds())
+}
+
+// watch adds the gauges of what is kept in memory and of the pool.
+func (m *metrics) watch(db *tenancy.DB, verifier *tenancy.Verifier) {
+	gauge := func(name, help string, value func() float64) {
+		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
+	}
+	gauge("teamtask_database_connections_open", "Connections to PostgreSQL.", func() float64 {
+		open, _ := db.Connections()
+		return float64(open)
+	})
+	gauge("teamtask_database_connections_used", "Connections to PostgreSQL that are in use.", func() float64 {
+		_, used := db.Connections()
+		return float64(used)
+	})
+	gauge("teamtask_tokens_remembered", "Verified session tokens that are remembered.", func() float64 {
+		tokens, _ := verifier.Remembered()
+		return float64(tokens)
+	})
+}
+
+// admin is everything on the admin address: metrics and profiles.
+func (m *metrics) admin() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{}))
+	mux.HandleFunc("/debug/pprof/", pprof.Index)
+	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	return mux
+}

@@ -1,0 +1,162 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/teamtask/teamtask/internal/fault"
+	"github.com/teamtask/teamtask/internal/tasks"
+	"github.com/teamtask/teamtask/internal/tenancy"
+	"github.com/teamtask/teamtask/migrations"
+)
+
+const (
+	headersWithin = 5 * time.Second
+	readWithin    = 15 * time.Second
+	writeWithin   = 30 * time.Second
+	idleFor       = 60 * time.Second
+	headersMax    = 32 << 10 // bytes
+	streamsMax    = 100      // at once on one HTTP/2 connection
+	startWithin   = 15 * time.Second
+	drainFor      = 20 * time.Second // for calls under way at shutdown
+	profileWithin = 2 * time.Minute  // on the admin address: profiles take their time
+)
+
+type serveCommand struct{}
+
+// Run implements the command.
+func (serveCommand) Run(ctx context.Context) error {
+	c, err := readConfig(os.LookupEnv)
+	if err != nil {
+		return fmt.Errorf("the configuration is not usable:\n%w", err)
+	}
+	return serve(ctx, c, os.Stderr)
+}
+
+// serve runs until ctx ends, then finishes the calls under way.
+func serve(ctx context.Context, c config, logTo io.Writer) error {
+	log := slog.New(slog.NewJSONHandler(logTo, &slog.HandlerOptions{Level: c.logLevel}))
+	starting, cancel := context.WithTimeout(ctx, startWithin)
+	defer cancel()
+	db, err := tenancy.Open(starting, tenancy.Options{
+		URL:        c.databaseURL,
+		Schema:     migrations.Latest(),
+		Statements: tasks.Statements,
+	})
+	if err != nil {
+		return fmt.Errorf("DATABASE_URL: %w", err)
+	}
+	defer db.Close()
+
+	m := newMetrics()
+	verifier := tenancy.NewVerifier(c.keys, c.verification)
+	m.watch(db, verifier)
+	var draining atomic.Bool
+	ready := func(ctx context.Context) error {
+		if draining.Load() {
+			return errors.New("the server is shutting down")
+		}
+		return db.Ready(ctx)
+	}
+	handler, err := newAPI(c, db, verifier, fault.NewExit(log, m.observe), ready)
+	if err != nil {
+		return err
+	}
+	api, err := listen(c.listenAddr, "LISTEN_ADDR", apiServer(handler, log))
+	if err != nil {
+		return err
+	}
+	admin, err := listen(c.adminAddr, "ADMIN_ADDR", adminServer(m.admin(), log))
+	if err != nil {
+		return errors.Join(err, api.listener.Close())
+	}
+	for _, feature := range c.absent {
+		log.WarnContext(ctx, "not configured", slog.String("feature", feature))
+	}
+	log.InfoContext(ctx, "serving", slog.String("address", api.listener.Addr().String()),
+		slog.String("admin", admin.listener.Addr().String()), slog.String("version", version()))
+	return run(ctx, log, &draining, api, admin)
+}
+
+// bound is a server on its listener.
+type bound struct {
+	*http.Server
+	listener net.Listener
+}
+
+func listen(address, variable string, s *http.Server) (bound, error) {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return bound{}, fmt.Errorf("%s: cannot listen: %w", variable, err)
+	}
+	return bound{Server: s, listener: l}, nil
+}
+
+// run serves on all of them until ctx ends or one fails, then lets calls under way
+// finish: readiness goes first, so that a load balancer sends no more.
+func run(ctx context.Context, log *slog.Logger, draining *atomic.Bool, servers ...bound) error {
+	group, ending := errgroup.WithContext(ctx)
+	for _, s := range servers {
+		group.Go(func() error {
+			if err := s.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+				return fmt.Errorf("serve %s: %w", s.listener.Addr(), err)
+			}
+			return nil
+		})
+	}
+	group.Go(func() error {
+		<-ending.Done()
+		draining.Store(true)
+		log.Info("shutting down")
+		within, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainFor)
+		defer cancel()
+		var errs []error
+		for _, s := range servers {
+			if err := s.Shutdown(within); err != nil {
+				errs = append(errs, fmt.Errorf("calls were still under way after %v: %w", drainFor, errors.Join(err, s.Close())))
+			}
+		}
+		return errors.Join(errs...)
+	})
+	return group.Wait()
+}
+
+// apiServer speaks HTTP/1.1 and, without TLS, HTTP/2. Every wait has an end.
+func apiServer(handler http.Handler, log *slog.Logger) *http.Server {
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	protocols.SetUnencryptedHTTP2(true)
+	return &http.Server{
+		Handler:           handler,
+		Protocols:         protocols,
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: streamsMax},
+		ReadHeaderTimeout: headersWithin,
+		ReadTimeout:       readWithin,
+		WriteTimeout:      writeWithin,
+		IdleTimeout:       idleFor,
+		MaxHeaderBytes:    headersMax,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+}
+
+func adminServer(handler http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: headersWithin,
+		ReadTimeout:       readWithin,
+		WriteTimeout:      profileWithin,
+		IdleTimeout:       idleFor,
+		MaxHeaderBytes:    headersMax,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+}

@@ -1,0 +1,189 @@
+package fault
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime"
+	"runtime/debug"
+	"time"
+
+	"connectrpc.com/connect"
+
+	teamtaskv1 "github.com/teamtask/teamtask/gen/teamtask/v1"
+)
+
+// RequestIDHeader carries the id under which the log knows a call. It is made
+// here for every answer and never taken from the caller.
+const RequestIDHeader = "X-Request-Id"
+
+// Outcome is how a call ended, for counters. Method is empty where the call did
+// not reach one; Reason is empty where there is none.
+type Outcome struct {
+	Method   string
+	Code     string
+	Reason   string
+	Duration time.Duration
+}
+
+// Exit is the way out for every error: it gives each call its id, turns errors
+// into what the caller may be told, keeps the rest in the log, and restates what
+// Connect itself refuses before or after our interceptors run. It is safe to
+// share.
+type Exit struct {
+	log     *slog.Logger
+	observe func(Outcome)
+	writer  *connect.ErrorWriter
+}
+
+// NewExit makes an exit that logs to log and tells observe how each call ended.
+func NewExit(log *slog.Logger, observe func(Outcome)) *Exit {
+	return &Exit{log: log, observe: observe, writer: connect.NewErrorWriter()}
+}
+
+// call is what is known of one HTTP request while it is served.
+type call struct {
+	id      string
+	started time.Time
+	method  string
+	code    string
+	reason  string
+	ours    bool // the error on its way out, if any, was stated by us
+}
+
+type callKey struct{}
+
+func callOf(ctx context.Context) *call {
+	if c, ok := ctx.Value(callKey{}).(*call); ok {
+		return c
+	}
+	return &call{} // outside Handler: an answer without an id
+}
+
+// RequestID is the id of the call that ctx belongs to, or "".
+func RequestID(ctx context.Context) string { return callOf(ctx).id }
+
+// Handler is the outermost HTTP handler: it gives the call its id, survives
+// panics, and restates the errors that did not pass through this package.
+func (x *Exit) Handler(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c := &call{id: rand.Text(), started: time.Now()}
+		w.Header().Set(RequestIDHeader, c.id)
+		a := &answer{ResponseWriter: w, call: c}
+		r = r.WithContext(context.WithValue(r.Context(), callKey{}, c))
+		defer func() {
+			if thrown := recover(); thrown != nil {
+				if e, ok := thrown.(error); ok && errors.Is(e, http.ErrAbortHandler) {
+					panic(thrown) // net/http's own way to drop a connection
+				}
+				x.survive(a, r, thrown)
+			}
+			x.observe(Outcome{Method: c.method, Code: c.code, Reason: c.reason, Duration: time.Since(c.started)})
+		}()
+		next.ServeHTTP(a, r)
+		x.restate(a, r)
+	})
+}
+
+// survive answers "internal error" for a panic outside the handlers, if nothing
+// was sent yet.
+func (x *Exit) survive(a *answer, r *http.Request, thrown any) {
+	err := x.State(r.Context(), "", Panicked(thrown))
+	if a.sent {
+		panic(http.ErrAbortHandler) // half an answer must not look like a whole one
+	}
+	a.discard()
+	_ = x.writer.Write(a.ResponseWriter, r, err) // the caller is gone if this fails
+}
+
+// Panicked is the error for a recovered panic. Values that are not run-time errors
+// may hold anything, so only their type is kept.
+func Panicked(thrown any) error {
+	if e, ok := thrown.(runtime.Error); ok {
+		return fmt.Errorf("panic: %w\n%s", e, debug.Stack())
+	}
+	return fmt.Errorf("panic: value of type %T\n%s", thrown, debug.Stack())
+}
+
+// Refuse answers an HTTP request with err, in the protocol that the request
+// speaks.
+func (x *Exit) Refuse(w http.ResponseWriter, r *http.Request, err error) {
+	stated := x.State(r.Context(), "", err)
+	_ = x.writer.Write(w, r, stated) // the caller is gone if this fails
+}
+
+// State turns err into the Connect error to send and logs what is kept from the
+// caller. Method is the procedure that was called, or "". A nil err answers nil.
+func (x *Exit) State(ctx context.Context, method string, err error) error {
+	if err == nil {
+		return nil
+	}
+	c := callOf(ctx)
+	c.ours = true
+	if method != "" {
+		c.method = method
+	}
+	e, told := onWire(err, c.id)
+	c.code = e.Code().String()
+	attrs := []slog.Attr{
+		slog.String("request_id", c.id),
+		slog.String("method", c.method),
+		slog.String("code", c.code),
+	}
+	if !told {
+		c.reason = "INTERNAL"
+		x.log.LogAttrs(ctx, slog.LevelError, "internal error", append(attrs, slog.String("error", err.Error()))...)
+		return e
+	}
+	f := Of(err)
+	c.reason = ""
+	if f.reason != teamtaskv1.Reason_REASON_UNSPECIFIED {
+		c.reason = ReasonName(f.reason)
+	}
+	attrs = append(attrs, slog.String("reason", c.reason))
+	level := slog.LevelInfo
+	if f.code == connect.CodeUnavailable {
+		level = slog.LevelWarn
+	}
+	if f.code == connect.CodeInvalidArgument {
+		// What was wrong with a request may quote it; the caller is told, the log is not.
+		x.log.LogAttrs(ctx, level, "refused", attrs...)
+		return e
+	}
+	x.log.LogAttrs(ctx, level, "refused", append(attrs, slog.String("cause", err.Error()))...)
+	return e
+}
+
+// Interceptor states the errors of handlers and of the interceptors inside it. It
+// belongs outermost.
+func (x *Exit) Interceptor() connect.Interceptor { return interceptor{exit: x} }
+
+type interceptor struct{ exit *Exit }
+
+func (i interceptor) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
+	return func(ctx context.Context, req connect.AnyRequest) (connect.AnyResponse, error) {
+		method := req.Spec().Procedure
+		res, err := next(ctx, req)
+		if err != nil {
+			return nil, i.exit.State(ctx, method, err)
+		}
+		c := callOf(ctx)
+		c.method, c.code = method, "ok"
+		return res, nil
+	}
+}
+
+func (i interceptor) WrapStreamingHandler(next connect.StreamingHandlerFunc) connect.StreamingHandlerFunc {
+	return func(ctx context.Context, conn connect.StreamingHandlerConn) error {
+		c := callOf(ctx)
+		c.method, c.code, c.ours = conn.Spec().Procedure, "ok", true
+		return i.exit.State(ctx, c.method, next(ctx, conn))
+	}
+}
+
+func (i interceptor) WrapStreamingClient(next connect.StreamingClientFunc) connect.StreamingClientFunc {
+	return next
+}

@@ -1,0 +1,77 @@
+package tasks
+
+import (
+	"context"
+	"errors"
+
+	"github.com/google/uuid"
+
+	"github.com/teamtask/teamtask/internal/tenancy"
+)
+
+const (
+	pageDefault = 50
+	pageMax     = 200
+	listName    = "tasks" // what a page token of this list is bound to
+)
+
+// lastPossible lies behind every id: the newest tasks come first.
+var lastPossible = uuid.Max
+
+// filter narrows a list; the zero filter lets everything through.
+type filter struct {
+	done      *bool
+	createdBy string
+}
+
+// binding stands for the filter in a page token.
+func (f filter) binding() []byte {
+	state := byte('*')
+	if f.done != nil {
+		state = '0'
+		if *f.done {
+			state = '1'
+		}
+	}
+	return append([]byte{state}, f.createdBy...)
+}
+
+// page asks for a part of a list: how many tasks (0: the default), behind which token.
+type page struct {
+	size  int
+	token string
+}
+
+// List answers tasks, newest first, and the token of the next page, or "".
+//
+// Faults: tenancy.PageTokenInvalid.
+func (s *Tasks) List(ctx context.Context, actor tenancy.Actor, f filter, p page) ([]task, string, error) {
+	size := min(p.size, pageMax)
+	if size == 0 {
+		size = pageDefault
+	}
+	before := lastPossible
+	if p.token != "" {
+		position, err := s.db.OpenPage(actor, listName, f.binding(), p.token)
+		if err != nil {
+			return nil, "", err
+		}
+		if before, err = uuid.FromBytes(position); err != nil {
+			return nil, "", tenancy.PageTokenInvalid.Because(errors.New("holds no position"))
+		}
+	}
+	var found []task
+	err := s.db.Once(ctx, actor, func(tx *tenancy.Tx) (err error) {
+		found, err = selectTasks(ctx, tx, actor, f, before, size+1)
+		return err
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	if len(found) <= size {
+		return found, "", nil
+	}
+	found = found[:size]
+	last := found[size-1].ID
+	return found, s.db.SealPage(actor, listName, f.binding(), last[:]), nil
+}

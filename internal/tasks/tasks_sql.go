@@ -1,0 +1,183 @@
+package tasks
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+
+	"github.com/teamtask/teamtask/internal/tenancy"
+)
+
+// Statements are all statements of this package, for tenancy.Open.
+var Statements = []tenancy.Statement{
+	insertTaskSQL, insertTaskOnceSQL, selectTaskSQL, selectTasksSQL, selectTasksBySQL, updateTaskSQL, deleteTaskSQL,
+}
+
+var insertTaskSQL = tenancy.Statement{Name: "insert_task", SQL: `
+	INSERT INTO tasks (tenant_id, id, name, description, created_by, updated_by)
+	VALUES ($1, $2, $3, $4, $5, $5)
+	RETURNING id, name, description, done, created_by, create_time, updated_by, update_time, revision`}
+
+func insertTask(ctx context.Context, tx *tenancy.Tx, actor tenancy.Actor, id uuid.UUID, d draft) (task, error) {
+	return one(tenancy.Rows[task](ctx, tx, insertTaskSQL, actor.Tenant, id, d.name, d.description, actor.User))
+}
+
+// insertTaskOnceSQL makes the task only if its request id can be claimed: it is new,
+// or older than 24 hours. Otherwise it answers what the id stands for. Two of the same
+// at once wait for each other on the row of the request id, and the one that comes
+// second answers no row: its snapshot is older than the first. Along the way a few
+// request ids of the tenant that have expired are swept out.
+var insertTaskOnceSQL = tenancy.Statement{Name: "insert_task_once", SQL: `
+	WITH swept AS (
+	    DELETE FROM task_requests
+	     WHERE tenant_id = $1
+	       AND (user_id, request_id) IN (
+	               SELECT user_id, request_id
+	                 FROM task_requests
+	                WHERE tenant_id = $1
+	                  AND create_time < now() - interval '24 hours'
+	                  AND (user_id, request_id) <> ($5, $6)
+	                ORDER BY create_time
+	                LIMIT 16
+	                  FOR UPDATE SKIP LOCKED)
+	), claimed AS (
+	    INSERT INTO task_requests AS r (tenant_id, user_id, request_id, request_hash, task_id)
+	    VALUES ($1, $5, $6, $7, $2)
+	    ON CONFLICT (tenant_id, user_id, request_id) DO UPDATE
+	       SET request_hash = excluded.request_hash, task_id = excluded.task_id, create_time = now()
+	     WHERE r.create_time < now() - interval '24 hours'
+	    RETURNING r.task_id
+	), made AS (
+	    INSERT INTO tasks (tenant_id, id, name, description, created_by, updated_by)
+	    SELECT $1, task_id, $3, $4, $5, $5
+	      FROM claimed
+	    RETURNING id, name, description, done, created_by, create_time, updated_by, update_time, revision
+	)
+	SELECT true AS same, true AS there,
+	       id, name, description, done, created_by, create_time, updated_by, update_time, revision
+	  FROM made
+	UNION ALL
+	SELECT r.request_hash = $7, t.id IS NOT NULL,
+	       r.task_id, coalesce(t.name, ''), coalesce(t.description, ''), coalesce(t.done, false),
+	       coalesce(t.created_by, ''), coalesce(t.create_time, r.create_time),
+	       coalesce(t.updated_by, ''), coalesce(t.update_time, r.create_time), coalesce(t.revision, 0)
+	  FROM task_requests r
+	  LEFT JOIN tasks t ON t.tenant_id = r.tenant_id AND t.id = r.task_id
+	 WHERE r.tenant_id = $1
+	   AND r.user_id = $5
+	   AND r.request_id = $6
+	   AND r.create_time >= now() - interval '24 hours'
+	   AND NOT EXISTS (SELECT FROM claimed)`}
+
+func insertTaskOnce(ctx context.Context, tx *tenancy.Tx, actor tenancy.Actor, id uuid.UUID, d draft) ([]remembered, error) {
+	return tenancy.Rows[remembered](ctx, tx, insertTaskOnceSQL,
+		actor.Tenant, id, d.name, d.description, actor.User, d.requestID, d.hash())
+}
+
+var selectTaskSQL = tenancy.Statement{Name: "select_task", SQL: `
+	SELECT id, name, description, done, created_by, create_time, updated_by, update_time, revision
+	  FROM tasks
+	 WHERE tenant_id = $1
+	   AND id = $2`}
+
+func selectTask(ctx context.Context, tx *tenancy.Tx, actor tenancy.Actor, id uuid.UUID) (task, error) {
+	return one(tenancy.Rows[task](ctx, tx, selectTaskSQL, actor.Tenant, id))
+}
+
+var selectTasksSQL = tenancy.Statement{Name: "select_tasks", SQL: `
+	SELECT id, name, description, done, created_by, create_time, updated_by, update_time, revision
+	  FROM tasks
+	 WHERE tenant_id = $1
+	   AND id < $2
+	   AND ($3::boolean IS NULL OR done = $3)
+	 ORDER BY id DESC
+	 LIMIT $4`}
+
+var selectTasksBySQL = tenancy.Statement{Name: "select_tasks_by", SQL: `
+	SELECT id, name, description, done, created_by, create_time, updated_by, update_time, revision
+	  FROM tasks
+	 WHERE tenant_id = $1
+	   AND id < $2
+	   AND ($3::boolean IS NULL OR done = $3)
+	   AND created_by = $5
+	 ORDER BY id DESC
+	 LIMIT $4`}
+
+func selectTasks(ctx context.Context, tx *tenancy.Tx, actor tenancy.Actor, f filter, before uuid.UUID, limit int) ([]task, error) {
+	if f.createdBy == "" {
+		return tenancy.Rows[task](ctx, tx, selectTasksSQL, actor.Tenant, before, f.done, limit)
+	}
+	return tenancy.Rows[task](ctx, tx, selectTasksBySQL, actor.Tenant, before, f.done, limit, f.createdBy)
+}
+
+// updateTaskSQL changes the task where the actor may and the etag fits, and answers
+// it either way.
+var updateTaskSQL = tenancy.Statement{Name: "update_task", SQL: `
+	WITH changed AS (
+	    UPDATE tasks
+	       SET name = coalesce($3, name),
+	           description = coalesce($4, description),
+	           done = coalesce($5, done),
+	           updated_by = $6,
+	           update_time = now(),
+	           revision = revision + 1
+	     WHERE tenant_id = $1
+	       AND id = $2
+	       AND ($7::boolean OR created_by = $6)
+	       AND ($8::bigint IS NULL OR revision = $8)
+	    RETURNING id, name, description, done, created_by, create_time, updated_by, update_time, revision
+	)
+	SELECT true AS changed,
+	       id, name, description, done, created_by, create_time, updated_by, update_time, revision
+	  FROM changed
+	UNION ALL
+	SELECT false,
+	       id, name, description, done, created_by, create_time, updated_by, update_time, revision
+	  FROM tasks
+	 WHERE tenant_id = $1
+	   AND id = $2
+	   AND NOT EXISTS (SELECT FROM changed)`}
+
+func updateTask(ctx context.Context, tx *tenancy.Tx, actor tenancy.Actor, id uuid.UUID, c change) ([]touched, error) {
+	return tenancy.Rows[touched](ctx, tx, updateTaskSQL,
+		actor.Tenant, id, c.name, c.description, c.done, actor.User,
+		actor.Permissions.Has(tenancy.TasksManage), revisionOf(c.etag))
+}
+
+// deleteTaskSQL removes the task where the actor may and the etag fits, and answers it
+// either way.
+var deleteTaskSQL = tenancy.Statement{Name: "delete_task", SQL: `
+	WITH changed AS (
+	    DELETE FROM tasks
+	     WHERE tenant_id = $1
+	       AND id = $2
+	       AND ($3::boolean OR created_by = $4)
+	       AND ($5::bigint IS NULL OR revision = $5)
+	    RETURNING id, name, description, done, created_by, create_time, updated_by, update_time, revision
+	)
+	SELECT true AS changed,
+	       id, name, description, done, created_by, create_time, updated_by, update_time, revision
+	  FROM changed
+	UNION ALL
+	SELECT false,
+	       id, name, description, done, created_by, create_time, updated_by, update_time, revision
+	  FROM tasks
+	 WHERE tenant_id = $1
+	   AND id = $2
+	   AND NOT EXISTS (SELECT FROM changed)`}
+
+func deleteTask(ctx context.Context, tx *tenancy.Tx, actor tenancy.Actor, id uuid.UUID, etag string) ([]touched, error) {
+	return tenancy.Rows[touched](ctx, tx, deleteTaskSQL,
+		actor.Tenant, id, actor.Permissions.Has(tenancy.TasksManage), actor.User, revisionOf(etag))
+}
+
+// one is the only row, or NotFound.
+func one(rows []task, err error) (task, error) {
+	switch {
+	case err != nil:
+		return task{}, err
+	case len(rows) == 0:
+		return task{}, NotFound
+	}
+	return rows[0], nil
+}

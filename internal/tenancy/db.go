@@ -1,0 +1,133 @@
+package tenancy
+
+import (
+	"context"
+	"crypto/cipher"
+	"errors"
+	"fmt"
+	"runtime"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// Statement is one SQL statement under a name of its own. Every connection has all
+// statements prepared, so that running one is one round trip from the first time
+// on.
+type Statement struct {
+	Name string
+	SQL  string
+}
+
+// Options are what Open needs to know.
+type Options struct {
+	URL        string      // of the runtime role
+	Schema     int64       // the migration that must have been applied
+	Statements []Statement // all that will ever be run
+}
+
+// DB holds the connections to PostgreSQL. Nothing reaches tenant data but through
+// Once and In. It is safe to share.
+type DB struct {
+	pool   *pgxpool.Pool
+	schema int64
+	sealer cipher.AEAD
+}
+
+// Open connects as the runtime role and refuses a database that would not keep its
+// promises: see inspect for what is checked. Errors never quote the URL.
+func Open(ctx context.Context, o Options) (*DB, error) {
+	config, err := pgxpool.ParseConfig(o.URL)
+	if err != nil {
+		return nil, errors.New("not a PostgreSQL URL")
+	}
+	configure(config, o.Statements)
+	key, err := inspect(ctx, config.ConnConfig, o.Schema)
+	if err != nil {
+		return nil, err
+	}
+	sealer, err := newSealer(key)
+	if err != nil {
+		return nil, fmt.Errorf("page sealing key: %w", err)
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, fmt.Errorf("open the pool: %w", err)
+	}
+	db := &DB{pool: pool, schema: o.Schema, sealer: sealer}
+	if err := pool.Ping(ctx); err != nil {
+		pool.Close()
+		return nil, fmt.Errorf("prepare the statements: %w", err)
+	}
+	return db, nil
+}
+
+// Close gives the connections back, once those in use are returned.
+func (db *DB) Close() { db.pool.Close() }
+
+// Connections is how many connections are open, and how many of them are in use.
+func (db *DB) Connections() (open, used int) {
+	s := db.pool.Stat()
+	return int(s.TotalConns()), int(s.AcquiredConns())
+}
+
+// Ready tells whether the database answers and has the schema that this server
+// needs. Faults: fault.DatabaseUnavailable.
+func (db *DB) Ready(ctx context.Context) error {
+	conn, err := db.pool.Acquire(ctx)
+	if err != nil {
+		return fromDatabase(ctx, err)
+	}
+	defer conn.Release()
+	return fromDatabase(ctx, checkSchema(ctx, conn.Conn(), db.schema))
+}
+
+// configure sets what a server relies on. What the URL says of the pool's size and
+// of the session wins.
+func configure(c *pgxpool.Config, statements []Statement) {
+	if c.ConnConfig.ConnectTimeout == 0 {
+		c.ConnConfig.ConnectTimeout = 5 * time.Second
+	}
+	if !poolSizeGiven(c) {
+		c.MaxConns = int32(max(8, 4*min(runtime.NumCPU(), 64)))
+	}
+	c.MaxConnLifetime = 30 * time.Minute
+	c.MaxConnLifetimeJitter = 5 * time.Minute
+	c.HealthCheckPeriod = 15 * time.Second
+	for name, value := range map[string]string{
+		"application_name":                    "teamtask",
+		"statement_timeout":                   "5s",
+		"lock_timeout":                        "2s",
+		"idle_in_transaction_session_timeout": "10s",
+		"search_path":                         "public, pg_temp",
+		"timezone":                            "UTC",
+	} {
+		if _, ok := c.ConnConfig.RuntimeParams[name]; !ok {
+			c.ConnConfig.RuntimeParams[name] = value
+		}
+	}
+	// A ping before use would be a round trip of its own.
+	c.ShouldPing = func(context.Context, pgxpool.ShouldPingParams) bool { return false }
+	// A caller who hangs up cancels the query on the server and leaves the connection.
+	c.ConnConfig.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler {
+		return &pgconn.CancelRequestContextWatcherHandler{Conn: conn, DeadlineDelay: 2 * time.Second}
+	}
+	all := append([]Statement{begin, preamble}, statements...)
+	c.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+		for _, s := range all {
+			if _, err := conn.Prepare(ctx, s.Name, s.SQL); err != nil {
+				return fmt.Errorf("prepare %s: %w", s.Name, err)
+			}
+		}
+		return nil
+	}
+}
+
+// poolSizeGiven tells whether the URL sets pool_max_conns: without it the library's
+// default is max(4, processors).
+func poolSizeGiven(c *pgxpool.Config) bool {
+	return c.MaxConns != max(4, int32(runtime.NumCPU()))
+}

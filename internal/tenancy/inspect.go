@@ -1,0 +1,149 @@
+package tenancy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// inspect connects once and refuses a database in which tenants would not be
+// apart or what was acknowledged could be lost: a role that can get around row
+// security, durability switched off, migrations missing. It answers the key that
+// page tokens are sealed with.
+func inspect(ctx context.Context, config *pgx.ConnConfig, schema int64) (key []byte, err error) {
+	conn, err := pgx.ConnectConfig(ctx, config.Copy())
+	if err != nil {
+		return nil, connectReason(err)
+	}
+	defer func() { err = errors.Join(err, conn.Close(context.WithoutCancel(ctx))) }()
+	if err := checkDurability(ctx, conn); err != nil {
+		return nil, err
+	}
+	if err := checkRole(ctx, conn); err != nil {
+		return nil, err
+	}
+	if err := checkSchema(ctx, conn, schema); err != nil {
+		return nil, err
+	}
+	err = conn.QueryRow(ctx, `SELECT key FROM sealing_keys WHERE purpose = $1`, sealingPurpose).Scan(&key)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, errors.New("the page sealing key is missing: run `migrate up`")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the page sealing key: %w", err)
+	}
+	return key, nil
+}
+
+// connectReason is why the connection failed, without the address, the database
+// and the user that were tried.
+func connectReason(err error) error {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
+		if pg.Code == "28P01" || pg.Code == "28000" {
+			return errors.New("PostgreSQL refuses the user or the password")
+		}
+		if pg.Code == "3D000" {
+			return errors.New("the database does not exist")
+		}
+		return fmt.Errorf("PostgreSQL refuses the connection (SQLSTATE %s)", pg.Code)
+	}
+	return errors.New("PostgreSQL cannot be reached")
+}
+
+// checkDurability wants what an acknowledged write rests on: a crash test cannot see
+// that one of these is off.
+func checkDurability(ctx context.Context, conn *pgx.Conn) error {
+	for _, setting := range []string{"fsync", "full_page_writes", "synchronous_commit"} {
+		var value string
+		if err := conn.QueryRow(ctx, `SELECT current_setting($1)`, setting).Scan(&value); err != nil {
+			return fmt.Errorf("read the setting %s: %w", setting, err)
+		}
+		if value == "off" {
+			return fmt.Errorf("%s is %s: acknowledged writes could be lost", setting, value)
+		}
+	}
+	return nil
+}
+
+// checkRole wants a role that row security binds and that cannot make itself one
+// that it does not bind.
+func checkRole(ctx context.Context, conn *pgx.Conn) error {
+	rows, err := conn.Query(ctx, roleSQL)
+	if err != nil {
+		return fmt.Errorf("inspect the role: %w", err)
+	}
+	faults, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return fmt.Errorf("inspect the role: %w", err)
+	}
+	if len(faults) > 0 {
+		return fmt.Errorf("the runtime role could get around row security: %s", strings.Join(faults, "; "))
+	}
+	return nil
+}
+
+// roleSQL lists what makes the current role unfit. Attributes count whether they are
+// its own or of a role that it is a member of.
+const roleSQL = `
+WITH reachable AS (
+    SELECT r.oid, r.rolname, r.rolsuper, r.rolbypassrls, r.rolcreaterole, r.rolreplication
+      FROM pg_roles r
+     WHERE r.rolname = current_user OR r.rolname = session_user
+        OR pg_has_role(session_user, r.oid, 'MEMBER')
+)
+SELECT 'superuser through ' || rolname FROM reachable WHERE rolsuper
+UNION ALL
+SELECT 'BYPASSRLS through ' || rolname FROM reachable WHERE rolbypassrls
+UNION ALL
+SELECT 'CREATEROLE through ' || rolname FROM reachable WHERE rolcreaterole
+UNION ALL
+SELECT 'REPLICATION through ' || rolname FROM reachable WHERE rolreplication
+UNION ALL
+SELECT 'member of ' || rolname FROM reachable
+ WHERE rolname IN ('pg_execute_server_program', 'pg_write_server_files', 'pg_read_server_files')
+UNION ALL
+SELECT DISTINCT 'owner of tables through ' || r.rolname
+  FROM reachable r
+  JOIN pg_class c ON c.relowner = r.oid AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+  JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname NOT LIKE 'pg\_%'
+UNION ALL
+SELECT 'owner of the database through ' || r.rolname
+  FROM reachable r
+  JOIN pg_database d ON d.datdba = r.oid AND d.datname = current_database()
+UNION ALL
+SELECT 'CREATE on schema ' || n.nspname
+  FROM pg_namespace n
+ WHERE n.nspname NOT LIKE 'pg\_%' AND n.nspname <> 'information_schema'
+   AND has_schema_privilege(n.oid, 'CREATE')
+UNION ALL
+SELECT 'CREATE on the database' WHERE has_database_privilege(current_database(), 'CREATE')
+UNION ALL
+SELECT 'TRUNCATE, REFERENCES or TRIGGER on ' || c.relname
+  FROM pg_class c
+  JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname NOT LIKE 'pg\_%' AND n.nspname <> 'information_schema'
+ WHERE c.relkind IN ('r', 'p')
+   AND (has_table_privilege(c.oid, 'TRUNCATE') OR has_table_privilege(c.oid, 'REFERENCES') OR has_table_privilege(c.oid, 'TRIGGER'))
+UNION ALL
+SELECT 'not a member of teamtask_runtime (run ` + "`migrate up`" + ` with this DATABASE_URL)'
+ WHERE NOT EXISTS (SELECT FROM reachable WHERE rolname = 'teamtask_runtime')
+`
+
+// checkSchema wants at least the migration that this server was built with.
+func checkSchema(ctx context.Context, conn *pgx.Conn, want int64) error {
+	var have int64
+	err := conn.QueryRow(ctx, `SELECT coalesce(max(version_id), 0) FROM goose_db_version WHERE is_applied`).Scan(&have)
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && (pg.Code == "42P01" || pg.Code == "42501") {
+		have, err = 0, nil // no such table yet, or not granted yet
+	}
+	if err != nil {
+		return fmt.Errorf("read the schema version: %w", err)
+	}
+	if have < want {
+		return fmt.Errorf("the database is at migration %d and this server needs %d: run `migrate up`", have, want)
+	}
+	return nil
+}

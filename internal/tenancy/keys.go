@@ -1,0 +1,222 @@
+package tenancy
+
+import (
+	"context"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/clerk/clerk-sdk-go/v2"
+	"github.com/clerk/clerk-sdk-go/v2/jwks"
+	"golang.org/x/sync/singleflight"
+
+	"github.com/teamtask/teamtask/internal/fault"
+)
+
+const (
+	keysRefreshAfter  = 5 * time.Minute // a key set older than this is fetched anew, beside the traffic
+	keysAgeMax        = time.Hour       // and one older than this is not used at all, however often it was
+	keysUnknownPause  = time.Minute     // between fetches because of key ids that nobody knows
+	keysRetryPause    = 5 * time.Second // between fetches that fail
+	keysFetchDeadline = 5 * time.Second // of one fetch
+	keyIDMax          = 128             // bytes
+	rsaBitsMin        = 2048            // of a signing key
+)
+
+var errKeyUnknown = errors.New("no such signing key")
+
+// Keys are the public keys that session tokens are signed with: one given at
+// start, or the key set of Clerk's Backend API, fetched when needed. Keys are safe
+// to share.
+type Keys struct {
+	fixed *clerk.JSONWebKey // nil: fetched
+
+	fetch   func(context.Context) (*clerk.JSONWebKeySet, error)
+	now     func() time.Time
+	current atomic.Pointer[keySet]
+	flights singleflight.Group
+
+	mu          sync.Mutex
+	lastFailed  time.Time
+	lastUnknown time.Time
+	lastRefresh time.Time
+}
+
+// keySet is a key set as it was fetched; it does not change.
+type keySet struct {
+	byID    map[string]*clerk.JSONWebKey
+	fetched time.Time
+}
+
+// KeysFromPEM takes one RSA public key in PEM, PKIX form, as Clerk's dashboard
+// shows it; line breaks may be written as \n. Tokens are then verified without
+// network, whatever key id they name.
+func KeysFromPEM(text string) (*Keys, error) {
+	text = strings.ReplaceAll(text, `\n`, "\n")
+	block, _ := pem.Decode([]byte(text))
+	if block == nil {
+		return nil, errors.New("is not PEM")
+	}
+	parsed, err := x509.ParsePKIXPublicKey(block.Bytes)
+	if err != nil {
+		return nil, errors.New("is not a public key in PKIX form")
+	}
+	public, ok := parsed.(*rsa.PublicKey)
+	if !ok || public.N.BitLen() < rsaBitsMin {
+		return nil, fmt.Errorf("is not an RSA key of at least %d bits", rsaBitsMin)
+	}
+	key, err := clerk.JSONWebKeyFromPEM(text)
+	if err != nil {
+		return nil, errors.New("cannot be used as a signing key")
+	}
+	return &Keys{fixed: key}, nil
+}
+
+// KeysFromAPI takes the key set of Clerk's Backend API at url (with /v1), asked
+// for with the secret key.
+func KeysFromAPI(url, secret string, now func() time.Time) *Keys {
+	client := jwks.NewClient(&clerk.ClientConfig{BackendConfig: clerk.BackendConfig{
+		URL:        clerk.String(url),
+		Key:        clerk.String(secret),
+		HTTPClient: &http.Client{Timeout: keysFetchDeadline},
+	}})
+	return &Keys{now: now, fetch: func(ctx context.Context) (*clerk.JSONWebKeySet, error) {
+		return client.Get(ctx, &jwks.GetParams{})
+	}}
+}
+
+// find answers the key of that id. It fetches the key set where there is none
+// young enough, and once more, at most once a minute, for an id that is not in
+// it. Without a usable key set it answers fault.ProviderUnavailable.
+func (k *Keys) find(ctx context.Context, id string) (*clerk.JSONWebKey, error) {
+	if k.fixed != nil {
+		return k.fixed, nil
+	}
+	if id == "" || len(id) > keyIDMax {
+		return nil, errKeyUnknown
+	}
+	if set := k.usable(); set != nil {
+		if key := set.byID[id]; key != nil {
+			return key, nil
+		}
+		if !k.mayAsk(&k.lastUnknown, keysUnknownPause) {
+			return nil, errKeyUnknown
+		}
+	} else if k.failedLately() {
+		return nil, fault.ProviderUnavailable.Because(errors.New("the key set could not be fetched a moment ago"))
+	}
+	if err := k.refresh(ctx); err != nil && k.usable() == nil {
+		return nil, fault.ProviderUnavailable.Because(fmt.Errorf("fetch the key set: %w", err))
+	}
+	if set := k.usable(); set != nil {
+		if key := set.byID[id]; key != nil {
+			return key, nil
+		}
+	}
+	return nil, errKeyUnknown
+}
+
+// holds tells whether key still is the key of that id in a key set young enough to
+// be used. It never waits for the network.
+func (k *Keys) holds(id string, key *clerk.JSONWebKey) bool {
+	if k.fixed != nil {
+		return key == k.fixed
+	}
+	set := k.usable()
+	return set != nil && set.byID[id] == key
+}
+
+// usable is the key set, or nil where there is none within the age limit. One
+// that is getting old is fetched anew in the background.
+func (k *Keys) usable() *keySet {
+	set := k.current.Load()
+	if set == nil {
+		return nil
+	}
+	age := k.now().Sub(set.fetched)
+	if age > keysAgeMax {
+		return nil
+	}
+	if age > keysRefreshAfter && k.mayAsk(&k.lastRefresh, keysRetryPause) {
+		k.flights.DoChan("keys", k.refetch)
+	}
+	return set
+}
+
+// refresh waits for a fetch, its own or one that is under way.
+func (k *Keys) refresh(ctx context.Context) error {
+	select {
+	case result := <-k.flights.DoChan("keys", k.refetch):
+		return result.Err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// refetch runs once for all who wait, so it does not belong to any of their
+// contexts.
+func (k *Keys) refetch() (any, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), keysFetchDeadline)
+	defer cancel()
+	fetched, err := k.fetch(ctx)
+	if err == nil {
+		err = k.adopt(fetched)
+	}
+	if err != nil {
+		k.mu.Lock()
+		k.lastFailed = k.now()
+		k.mu.Unlock()
+	}
+	return nil, err
+}
+
+// adopt makes the fetched keys the current ones. A key that was there before stays
+// the same pointer, so that what was verified with it stays remembered.
+func (k *Keys) adopt(fetched *clerk.JSONWebKeySet) error {
+	before := k.current.Load()
+	next := &keySet{byID: make(map[string]*clerk.JSONWebKey), fetched: k.now()}
+	for _, key := range fetched.Keys {
+		if key == nil || key.KeyID == "" || key.Algorithm != "RS256" {
+			continue
+		}
+		public, ok := key.Key.(*rsa.PublicKey)
+		if !ok || public.N.BitLen() < rsaBitsMin {
+			continue
+		}
+		if before != nil {
+			if old := before.byID[key.KeyID]; old != nil && public.Equal(old.Key) {
+				key = old
+			}
+		}
+		next.byID[key.KeyID] = key
+	}
+	if len(next.byID) == 0 {
+		return errors.New("the key set holds no RS256 key")
+	}
+	k.current.Store(next)
+	return nil
+}
+
+func (k *Keys) failedLately() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.now().Sub(k.lastFailed) < keysRetryPause
+}
+
+// mayAsk tells whether the pause since *last is over, and if so starts it anew.
+func (k *Keys) mayAsk(last *time.Time, pause time.Duration) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if now := k.now(); now.Sub(*last) >= pause {
+		*last = now
+		return true
+	}
+	return false
+}

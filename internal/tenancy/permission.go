@@ -1,0 +1,55 @@
+package tenancy
+
+import (
+	"iter"
+	"math/bits"
+)
+
+// Permissions is a set of the permissions that this system knows.
+type Permissions uint16
+
+// The permissions, as they stand in tokens and in the rules of methods.
+const (
+	TasksView       Permissions = 1 << iota // org:tasks:view
+	TasksEdit                               // org:tasks:edit: one's own tasks
+	TasksManage                             // org:tasks:manage: all tasks
+	MembersView                             // org:members:view
+	MembersManage                           // org:members:manage
+	LicensingView                           // org:licensing:view
+	LicensingManage                         // org:licensing:manage
+	AuditView                               // org:audit:view
+
+	permissionsEnd
+	AllPermissions = permissionsEnd - 1
+)
+
+var permissionNames = [...]string{
+	"org:tasks:view", "org:tasks:edit", "org:tasks:manage",
+	"org:members:view", "org:members:manage",
+	"org:licensing:view", "org:licensing:manage",
+	"org:audit:view",
+}
+
+// PermissionOf answers the permission of that name, or false where there is none.
+func PermissionOf(name string) (Permissions, bool) {
+	for i, n := range permissionNames {
+		if n == name {
+			return 1 << i, true
+		}
+	}
+	return 0, false
+}
+
+// Has tells whether every permission of q is in p.
+func (p Permissions) Has(q Permissions) bool { return p&q == q }
+
+// Names yields the names of the permissions in p.
+func (p Permissions) Names() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for rest := p & AllPermissions; rest != 0; rest &= rest - 1 {
+			if !yield(permissionNames[bits.TrailingZeros16(uint16(rest))]) {
+				return
+			}
+		}
+	}
+}

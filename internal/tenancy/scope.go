@@ -1,0 +1,176 @@
+package tenancy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"connectrpc.com/connect"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	teamtaskv1 "github.com/teamtask/teamtask/gen/teamtask/v1"
+	"github.com/teamtask/teamtask/internal/fault"
+)
+
+// SeatRequired is a call that needs a seat by somebody who holds none that works.
+var SeatRequired = fault.New(connect.CodePermissionDenied, teamtaskv1.Reason_REASON_SEAT_REQUIRED,
+	"a seat is required: ask an administrator of the organization for one")
+
+// codeSeatRequired is the SQLSTATE with which the preamble refuses for want of a
+// seat.
+const codeSeatRequired = "TT001"
+
+var (
+	begin = Statement{Name: "begin", SQL: `BEGIN`}
+
+	// preamble scopes the transaction to a tenant and a person, and refuses the call
+	// where the actor may not go on. It travels with the first statement; when it
+	// refuses, PostgreSQL skips what is behind it.
+	//
+	// Whether the caller holds a seat ($4) is answered by seatHeld, the one place that
+	// knows.
+	preamble = Statement{Name: "preamble", SQL: `
+		SELECT set_config('app.tenant_id', $1, true),
+		       set_config('app.user_id', $2, true),
+		       CASE WHEN $3::boolean AND NOT $4::boolean
+		            THEN refuse('` + codeSeatRequired + `', 'a seat is required')
+		       END`}
+)
+
+// seatHeld answers whether the actor holds a seat: what the verified token says of
+// the membership.
+func seatHeld(a Actor) bool { return a.Licensed }
+
+func scope(a Actor) []any {
+	return []any{a.Tenant, a.User, a.SeatRequired, seatHeld(a)}
+}
+
+// Tx is the scope of an actor, in which statements run. It is not safe to share and
+// ends with the function that it was lent to.
+type Tx struct {
+	conn   *pgxpool.Conn
+	scope  []any
+	single bool   // for one statement only, in a transaction of its own
+	ran    bool   // the preamble is through
+	tx     pgx.Tx // nil before the first statement, and always if single
+}
+
+var errSecondStatement = errors.New("a second statement in Once: use In")
+
+// Once lends the actor's scope for one statement: preamble and statement travel
+// together, one round trip, one implicit transaction. A second statement is an
+// error.
+//
+// Faults: SeatRequired, fault.DatabaseUnavailable, fault.DeadlineExceeded.
+func (db *DB) Once(ctx context.Context, a Actor, fn func(*Tx) error) error {
+	return db.lend(ctx, a, true, fn)
+}
+
+// In lends the actor's scope for a transaction, READ COMMITTED: its beginning and
+// the preamble travel with the first statement. It commits when fn returns nil, and
+// leaves nothing behind otherwise.
+//
+// Faults: SeatRequired, fault.DatabaseUnavailable, fault.DeadlineExceeded.
+func (db *DB) In(ctx context.Context, a Actor, fn func(*Tx) error) error {
+	return db.lend(ctx, a, false, fn)
+}
+
+func (db *DB) lend(ctx context.Context, a Actor, single bool, fn func(*Tx) error) error {
+	conn, err := db.pool.Acquire(ctx)
+	if err != nil {
+		return fromDatabase(ctx, err)
+	}
+	defer conn.Release() // closes the connection where a transaction is still open
+	t := &Tx{conn: conn, scope: scope(a), single: single}
+	if err := fn(t); err != nil {
+		t.rollback(ctx)
+		return fromDatabase(ctx, err)
+	}
+	if t.tx == nil {
+		return nil
+	}
+	if err := t.tx.Commit(ctx); err != nil {
+		return fromDatabase(ctx, fmt.Errorf("commit: %w", err))
+	}
+	return nil
+}
+
+func (t *Tx) rollback(ctx context.Context) {
+	if t.tx != nil {
+		_ = t.tx.Rollback(context.WithoutCancel(ctx)) // a connection that cannot roll back is closed, which does
+	}
+}
+
+// Rows runs the statement and answers its rows, by column name.
+func Rows[T any](ctx context.Context, t *Tx, s Statement, args ...any) ([]T, error) {
+	var all []T
+	err := t.run(ctx, s, args, func(rows pgx.Rows) (err error) {
+		all, err = pgx.CollectRows(rows, pgx.RowToStructByName[T])
+		return err
+	})
+	return all, err
+}
+
+// Exec runs the statement and answers how many rows it changed.
+func Exec(ctx context.Context, t *Tx, s Statement, args ...any) (int64, error) {
+	var changed int64
+	err := t.run(ctx, s, args, func(rows pgx.Rows) error {
+		rows.Close()
+		changed = rows.CommandTag().RowsAffected()
+		return rows.Err()
+	})
+	return changed, err
+}
+
+func (t *Tx) run(ctx context.Context, s Statement, args []any, read func(pgx.Rows) error) error {
+	if t.ran {
+		if t.single {
+			return errSecondStatement
+		}
+		rows, err := t.tx.Query(ctx, s.Name, args...)
+		if err != nil {
+			return fmt.Errorf("%s: %w", s.Name, err)
+		}
+		return named(s, read(rows))
+	}
+	t.ran = true
+	var batch pgx.Batch
+	if !t.single {
+		batch.BeginTx(pgx.TxOptions{})
+	}
+	batch.Queue(preamble.Name, t.scope...)
+	batch.Queue(s.Name, args...)
+	results := t.conn.SendBatch(ctx, &batch)
+	err := named(s, readBatch(results, t.single, read))
+	if closed := results.Close(); err == nil {
+		err = named(s, closed)
+	}
+	if !t.single {
+		t.tx = results.Tx()
+	}
+	return err
+}
+
+func readBatch(results pgx.BatchResults, single bool, read func(pgx.Rows) error) error {
+	if !single {
+		if _, err := results.Exec(); err != nil {
+			return fmt.Errorf("begin: %w", err)
+		}
+	}
+	if _, err := results.Exec(); err != nil {
+		return fmt.Errorf("preamble: %w", err)
+	}
+	rows, err := results.Query()
+	if err != nil {
+		return err
+	}
+	return read(rows)
+}
+
+func named(s Statement, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", s.Name, err)
+}

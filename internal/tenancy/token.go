@@ -1,0 +1,188 @@
+package tenancy
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"connectrpc.com/connect"
+	"github.com/clerk/clerk-sdk-go/v2"
+	"github.com/clerk/clerk-sdk-go/v2/jwt"
+
+	teamtaskv1 "github.com/teamtask/teamtask/gen/teamtask/v1"
+	"github.com/teamtask/teamtask/internal/fault"
+)
+
+const (
+	tokenMax        = 8 << 10           // bytes
+	sessionCategory = "cl_B7d4PD111AAA" // the `cat` header of a session token
+)
+
+var (
+	// Unauthenticated is every token that is not accepted. The cause is only in the
+	// log.
+	Unauthenticated = fault.New(connect.CodeUnauthenticated, teamtaskv1.Reason_REASON_UNAUTHENTICATED,
+		"a valid session token is required")
+	// ImpersonationNotAllowed is a valid token of somebody who acts as somebody else,
+	// where that is switched off.
+	ImpersonationNotAllowed = fault.New(connect.CodeFailedPrecondition, teamtaskv1.Reason_REASON_IMPERSONATION_NOT_ALLOWED,
+		"acting as somebody else is not allowed here")
+)
+
+// Verification says which session tokens are accepted.
+type Verification struct {
+	Issuer             string   // exact `iss`
+	Parties            []string // allowed `azp`; empty: not looked at
+	Audience           string   // must be in `aud`; empty: not looked at
+	AllowImpersonation bool     // tokens with `act`
+	Now                func() time.Time
+}
+
+// Verifier turns bearer tokens into actors. It is safe to share.
+type Verifier struct {
+	keys          *Keys
+	rules         rules
+	impersonation bool
+	now           func() time.Time
+	memory        memory
+}
+
+// NewVerifier makes a verifier of tokens signed with the keys.
+func NewVerifier(keys *Keys, v Verification) *Verifier {
+	return &Verifier{
+		keys:          keys,
+		rules:         rules{issuer: v.Issuer, parties: v.Parties, audience: v.Audience},
+		impersonation: v.AllowImpersonation,
+		now:           v.Now,
+	}
+}
+
+// Verify answers the actor of the request's bearer token. The signature is checked
+// by Clerk's SDK, everything else here, because the SDK does not. The same token
+// is checked once and remembered until it expires or its key leaves the key set.
+//
+// Faults: Unauthenticated, ImpersonationNotAllowed, fault.ProviderUnavailable. The
+// actor is shared: do not change it.
+func (v *Verifier) Verify(ctx context.Context, header http.Header) (*Actor, error) {
+	token, err := bearer(header)
+	if err != nil {
+		return nil, Unauthenticated.Because(err)
+	}
+	if e, ok := v.memory.recall(token); ok {
+		if !v.now().After(e.expires) && v.keys.holds(e.keyID, e.key) {
+			return e.actor, nil
+		}
+		v.memory.forget(token)
+	}
+	e, err := v.verify(ctx, token)
+	if err != nil {
+		if f := fault.Of(err); f != nil {
+			return nil, err
+		}
+		return nil, Unauthenticated.Because(err)
+	}
+	v.memory.keep(token, e, v.now())
+	return e.actor, nil
+}
+
+// Remembered is how many verified tokens are remembered, and in how many bytes,
+// roughly.
+func (v *Verifier) Remembered() (tokens, bytes int) { return v.memory.size() }
+
+func (v *Verifier) verify(ctx context.Context, token string) (remembered, error) {
+	keyID, err := checkForm(token)
+	if err != nil {
+		return remembered{}, err
+	}
+	key, err := v.keys.find(ctx, keyID)
+	if err != nil {
+		return remembered{}, err
+	}
+	c := &claims{}
+	_, err = jwt.Verify(ctx, &jwt.VerifyParams{
+		Token:                   token,
+		JWK:                     key,
+		Clock:                   clockFunc(v.now),
+		Leeway:                  skew,
+		ProxyURL:                &v.rules.issuer,
+		CustomClaimsConstructor: func(context.Context) any { return c },
+	})
+	if err != nil {
+		return remembered{}, fmt.Errorf("verify: %w", err)
+	}
+	actor, expires, err := c.decide(v.rules, v.now())
+	if err != nil {
+		return remembered{}, err
+	}
+	if actor.Impersonator != "" && !v.impersonation {
+		return remembered{}, ImpersonationNotAllowed
+	}
+	return remembered{actor: &actor, expires: expires.Add(skew), keyID: keyID, key: key}, nil
+}
+
+// bearer takes the token from the one form that is accepted: a single
+// Authorization header, "Bearer", one space, the token.
+func bearer(header http.Header) (string, error) {
+	values := header.Values("Authorization")
+	if len(values) != 1 {
+		return "", errors.New("not exactly one Authorization header")
+	}
+	token, ok := strings.CutPrefix(values[0], "Bearer ")
+	if !ok {
+		return "", errors.New("the Authorization header is not of the form Bearer TOKEN")
+	}
+	if token == "" || len(token) > tokenMax {
+		return "", errors.New("the token is empty or too long")
+	}
+	return token, nil
+}
+
+// checkForm wants three segments in canonical base64url and the header of a
+// session token, and answers the key id in it.
+func checkForm(token string) (keyID string, err error) {
+	segments := strings.SplitN(token, ".", 4)
+	if len(segments) != 3 {
+		return "", errors.New("the token has not three segments")
+	}
+	var decoded [3][]byte
+	for i, segment := range segments {
+		if segment == "" || strings.ContainsAny(segment, "\r\n") {
+			return "", errors.New("a segment of the token is not base64url")
+		}
+		if decoded[i], err = base64.RawURLEncoding.Strict().DecodeString(segment); err != nil {
+			return "", errors.New("a segment of the token is not base64url")
+		}
+	}
+	var h struct {
+		Algorithm string          `json:"alg"`
+		KeyID     string          `json:"kid"`
+		Type      json.RawMessage `json:"typ"`
+		Category  json.RawMessage `json:"cat"`
+		Critical  json.RawMessage `json:"crit"`
+	}
+	if err := json.Unmarshal(decoded[0], &h); err != nil {
+		return "", errors.New("the header cannot be read")
+	}
+	switch {
+	case h.Algorithm != "RS256":
+		return "", errors.New("alg is not RS256")
+	case h.Critical != nil:
+		return "", errors.New("crit is present")
+	case h.Type != nil && string(h.Type) != `"JWT"`:
+		return "", errors.New("typ is not JWT")
+	case h.Category != nil && string(h.Category) != `"`+sessionCategory+`"`:
+		return "", errors.New("cat is not a session token's")
+	}
+	return h.KeyID, nil
+}
+
+type clockFunc func() time.Time
+
+func (c clockFunc) Now() time.Time { return c() }
+
+var _ clerk.Clock = clockFunc(nil)

@@ -1,0 +1,7 @@
+// Pins validate.proto: the module holds no Go code, tools/generate copies its
+// folder proto/protovalidate. `go mod tidy` here would drop the line.
+module github.com/teamtask/teamtask/tools/proto
+
+go 1.26.0
+
+require github.com/bufbuild/protovalidate v1.2.2
