@@ -22,7 +22,8 @@ type commands struct {
 
 func main() {
 	var c commands
-	parser := kong.Must(&c, kong.Name("dev"), kong.Description("teamtask on one machine, offline."), kong.UsageOnError())
+	parser := kong.Must(&c, kong.Name("dev"), kong.Description("teamtask on one machine, offline."), kong.UsageOnError(),
+		kong.Vars{"sandbox": sandboxAt})
 	chosen, err := parser.Parse(os.Args[1:])
 	parser.FatalIfErrorf(err)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)

@@ -9,6 +9,10 @@ import (
 // printAddresses tells where everything is, and how to try it.
 func (r *runCommand) printAddresses(pg *localpg.Server, appURL string) {
 	api, box := "http://"+r.Listen, "http://"+r.Sandbox
+	token := "go run ./cmd/dev token --user bob --org d2-gamers"
+	if box != sandboxAt {
+		token += " --sandbox " + box
+	}
 	from := ""
 	if pg.External() {
 		from = " (TEAMTASK_POSTGRES_URL)"
@@ -28,8 +32,8 @@ Try it; alice manages the tasks of d2-gamers:
 
 Or over gRPC:
 
-  go tool -modfile=tools/go.mod buf curl --protocol grpc --http2-prior-knowledge -H "Authorization: Bearer $(go run ./cmd/dev token --user bob --org d2-gamers)" -d '{}' %[1]s/teamtask.v1.TaskService/ListTasks
+  go tool -modfile=tools/go.mod buf curl --protocol grpc --http2-prior-knowledge -H "Authorization: Bearer $(%[6]s)" -d '{}' %[1]s/teamtask.v1.TaskService/ListTasks
 
 Ctrl-C stops all of it.
-`, api, r.Admin, box, appURL, from)
+`, api, r.Admin, box, appURL, from, token)
 }

@@ -7,18 +7,23 @@ import (
 	"path/filepath"
 )
 
-// project is the checkout that is being worked on.
-type project struct{ root string }
+// project is the checkout that is being worked on, and the folder of what is kept
+// between runs.
+type project struct{ root, data string }
 
-// findProject looks for the checkout upwards from where we are.
-func findProject() (project, error) {
+// findProject looks for the checkout upwards from where we are. A relative data folder
+// is one of the checkout.
+func findProject(data string) (project, error) {
 	dir, err := os.Getwd()
 	if err != nil {
 		return project{}, fmt.Errorf("find the checkout: %w", err)
 	}
 	for {
 		if _, err := os.Stat(filepath.Join(dir, "cmd", "server", "main.go")); err == nil {
-			return project{root: dir}, nil
+			if !filepath.IsAbs(data) {
+				data = filepath.Join(dir, data)
+			}
+			return project{root: dir, data: data}, nil
 		}
 		parent := filepath.Dir(dir)
 		if parent == dir {
@@ -28,9 +33,6 @@ func findProject() (project, error) {
 	}
 }
 
-// dev is a path in the folder of what is kept between runs.
-func (p project) dev(elements ...string) string {
-	return filepath.Join(append([]string{p.root, ".dev"}, elements...)...)
-}
+func (p project) postgres() string { return filepath.Join(p.data, "postgres") }
 
-func (p project) postgres() string { return p.dev("postgres") }
+func (p project) serverBinary() string { return filepath.Join(p.data, "bin", "server") }

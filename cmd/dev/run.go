@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
-	"syscall"
 	"time"
 
 	"github.com/teamtask/teamtask/internal/localpg"
@@ -29,11 +28,12 @@ type runCommand struct {
 	Listen  string `default:"127.0.0.1:8080" help:"Where the API listens."`
 	Admin   string `default:"127.0.0.1:8081" help:"Where metrics and profiles listen."`
 	Sandbox string `default:"127.0.0.1:8090" help:"Where the sandbox listens."`
+	Data    string `default:".dev" help:"Folder of what is kept between runs."`
 }
 
 // Run implements the command.
 func (r *runCommand) Run(ctx context.Context) (err error) {
-	p, err := findProject()
+	p, err := findProject(r.Data)
 	if err != nil {
 		return err
 	}
@@ -110,7 +110,7 @@ func checkFree(address string) error {
 }
 
 func (p project) build(ctx context.Context) error {
-	build := exec.CommandContext(ctx, "go", "build", "-o", p.dev("bin", "server"), "./cmd/server")
+	build := exec.CommandContext(ctx, "go", "build", "-o", p.serverBinary(), "./cmd/server")
 	build.Dir, build.Stdout, build.Stderr = p.root, os.Stdout, os.Stderr
 	if err := build.Run(); err != nil {
 		return fmt.Errorf("build the server: %w", err)
@@ -121,7 +121,7 @@ func (p project) build(ctx context.Context) error {
 // server is the built server with these arguments and nothing in its environment
 // but env.
 func (p project) server(env []string, args ...string) *exec.Cmd {
-	c := exec.Command(p.dev("bin", "server"), args...)
+	c := exec.Command(p.serverBinary(), args...)
 	c.Dir, c.Env, c.SysProcAttr = p.root, env, apart()
 	return c
 }
@@ -228,14 +228,14 @@ func (c *child) waitReady(ctx context.Context, url string) error {
 	}
 }
 
-// stop asks the server to finish, and insists if it does not.
+// stop asks the server to finish, as Ctrl-C would, and insists if it does not.
 func (c *child) stop() error {
 	select {
 	case <-c.ended:
 		return nil
 	default:
 	}
-	if err := c.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+	if err := c.cmd.Process.Signal(os.Interrupt); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("stop the server: %w", err)
 	}
 	select {

@@ -10,14 +10,17 @@ import (
 	"strings"
 )
 
-const answerMax = 64 << 10 // bytes of an answer of the sandbox
+const (
+	answerMax = 64 << 10 // bytes of an answer of the sandbox
+	sandboxAt = "http://127.0.0.1:8090"
+)
 
 type tokenCommand struct {
 	User    string `required:"" help:"Whose token: alice, bob, ben, charlie, dana, erin or frank."`
 	Org     string `help:"The active organization: d2-gamers or acme. Without it, the personal workspace."`
 	V       int    `default:"2" help:"Token version, 1 or 2."`
 	TTL     int    `name:"ttl" default:"60" help:"Seconds until it expires."`
-	Sandbox string `default:"http://127.0.0.1:8090" help:"Where the sandbox is."`
+	Sandbox string `default:"${sandbox}" help:"Where the sandbox is."`
 }
 
 // Run implements the command.

@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -27,11 +28,32 @@ func main() {
 		kong.UsageOnError())
 	chosen, err := parser.Parse(os.Args[1:])
 	parser.FatalIfErrorf(err)
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	ctx := untilSignal(context.Background())
 	chosen.BindTo(ctx, (*context.Context)(nil))
 	if err := chosen.Run(); err != nil {
 		fmt.Fprintf(os.Stderr, "server: %v\n", err)
 		os.Exit(1)
 	}
+}
+
+// errTerminated is why a context ends on SIGTERM, which is how an orchestrator says
+// that it will soon send no more requests. Ctrl-C says that nobody is waiting.
+var errTerminated = errors.New("terminated")
+
+// untilSignal ends the context on the first SIGINT or SIGTERM. A second one ends the
+// process at once.
+func untilSignal(ctx context.Context) context.Context {
+	ctx, cancel := context.WithCancelCause(ctx)
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		first := <-signals
+		signal.Stop(signals)
+		if first == syscall.SIGTERM {
+			cancel(errTerminated)
+			return
+		}
+		cancel(nil)
+	}()
+	return ctx
 }

@@ -28,6 +28,7 @@ const (
 	headersMax    = 32 << 10 // bytes
 	streamsMax    = 100      // at once on one HTTP/2 connection
 	startWithin   = 15 * time.Second
+	unreadyFor    = 5 * time.Second  // between SIGTERM and the last call taken, for load balancers to notice
 	drainFor      = 20 * time.Second // for calls under way at shutdown
 	profileWithin = 2 * time.Minute  // on the admin address: profiles take their time
 )
@@ -103,7 +104,8 @@ func listen(address, variable string, s *http.Server) (bound, error) {
 }
 
 // run serves on all of them until ctx ends or one fails, then lets calls under way
-// finish: readiness goes first, so that a load balancer sends no more.
+// finish. On SIGTERM readiness goes first, and calls are taken a little longer: a load
+// balancer needs that time to send no more.
 func run(ctx context.Context, log *slog.Logger, draining *atomic.Bool, servers ...bound) error {
 	group, ending := errgroup.WithContext(ctx)
 	for _, s := range servers {
@@ -117,7 +119,10 @@ func run(ctx context.Context, log *slog.Logger, draining *atomic.Bool, servers .
 	group.Go(func() error {
 		<-ending.Done()
 		draining.Store(true)
-		log.Info("shutting down")
+		log.InfoContext(ctx, "shutting down")
+		if errors.Is(context.Cause(ending), errTerminated) {
+			<-time.After(unreadyFor)
+		}
 		within, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainFor)
 		defer cancel()
 		var errs []error
