@@ -44,7 +44,7 @@ type place struct{ args []string }
 func newPlace(t *testing.T) place {
 	t.Helper()
 	data := t.TempDir()
-	if err := os.Chmod(filepath.Dir(data), 0o755); err != nil { //nolint:gosec // PostgreSQL's user must be able to pass
+	if err := os.Chmod(filepath.Dir(data), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	args := []string{"run", "--data", filepath.Join(data, "dev")}
@@ -148,7 +148,7 @@ func TestPrintedLinesWorkWhenPasted(t *testing.T) {
 		line := lineWith(t, said, want.line)
 		ctx, cancel := context.WithTimeout(t.Context(), readyWithin)
 		defer cancel()
-		shell := exec.CommandContext(ctx, "sh", "-c", line) //nolint:gosec // the line is what is tested
+		shell := exec.CommandContext(ctx, "sh", "-c", line)
 		shell.Dir = filepath.Join("..", "..")
 		out, err := shell.CombinedOutput()
 		if err != nil {
@@ -187,7 +187,7 @@ func TestStackComesBackAfterAKill(t *testing.T) {
 	p := newPlace(t)
 	r := p.start(t)
 	said := r.ready()
-	if out, err := exec.Command("sh", "-c", lineWith(t, said, "/CreateTask")).CombinedOutput(); err != nil { //nolint:gosec // a line of ours
+	if out, err := exec.Command("sh", "-c", lineWith(t, said, "/CreateTask")).CombinedOutput(); err != nil {
 		t.Fatalf("create a task: %v\n%s", err, out)
 	}
 	if err := r.cmd.Process.Signal(syscall.SIGKILL); err != nil {
@@ -199,7 +199,7 @@ func TestStackComesBackAfterAKill(t *testing.T) {
 	waitFree(t, p)
 
 	r = p.start(t)
-	out, err := exec.Command("sh", "-c", lineWith(t, r.ready(), "/ListTasks -H")).CombinedOutput() //nolint:gosec // a line of ours
+	out, err := exec.Command("sh", "-c", lineWith(t, r.ready(), "/ListTasks -H")).CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "Buy milk") {
 		t.Errorf("the task is gone after a kill: %v\n%s", err, out)
 	}

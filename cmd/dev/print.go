@@ -9,7 +9,7 @@ import (
 // printAddresses tells where everything is, and how to try it.
 func (r *runCommand) printAddresses(pg *localpg.Server, appURL string) {
 	api, box := "http://"+r.Listen, "http://"+r.Sandbox
-	token := "go run ./cmd/dev token --user bob --org d2-gamers"
+	token := "go run ./cmd/dev token --user bob --org d2-gamers" //nolint:gosec // a command, not a secret
 	if box != sandboxAt {
 		token += " --sandbox " + box
 	}

@@ -2,14 +2,10 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
-	"os"
-	"os/exec"
-	"runtime"
 	"time"
 
 	"github.com/teamtask/teamtask/internal/localpg"
@@ -19,9 +15,6 @@ import (
 const (
 	stopWithin = 30 * time.Second
 	consoleAt  = "http://127.0.0.1:5173" // the frontend's origin: azp of the tokens, CORS
-	database   = "teamtask"
-	owner      = "teamtask_owner" // of the schema; migrates
-	app        = "teamtask_app"   // the runtime role; serves
 )
 
 type runCommand struct {
@@ -109,39 +102,6 @@ func checkFree(address string) error {
 	return l.Close()
 }
 
-func (p project) build(ctx context.Context) error {
-	build := exec.CommandContext(ctx, "go", "build", "-o", p.serverBinary(), "./cmd/server")
-	build.Dir, build.Stdout, build.Stderr = p.root, os.Stdout, os.Stderr
-	if err := build.Run(); err != nil {
-		return fmt.Errorf("build the server: %w", err)
-	}
-	return nil
-}
-
-// server is the built server with these arguments and nothing in its environment
-// but env.
-func (p project) server(env []string, args ...string) *exec.Cmd {
-	c := exec.Command(p.serverBinary(), args...)
-	c.Dir, c.Env, c.SysProcAttr = p.root, env, apart()
-	return c
-}
-
-// prepareDatabase makes the two logins and the database, as an administrator would,
-// and answers the URLs of the runtime role and the owner.
-func prepareDatabase(ctx context.Context, pg *localpg.Server) (appURL, ownerURL string, err error) {
-	appPassword, ownerPassword := rand.Text(), rand.Text()
-	if err := pg.CreateLogin(ctx, owner, ownerPassword, true); err != nil {
-		return "", "", fmt.Errorf("make the owner: %w", err)
-	}
-	if err := pg.CreateLogin(ctx, app, appPassword, false); err != nil {
-		return "", "", fmt.Errorf("make the runtime role: %w", err)
-	}
-	if err := pg.CreateDatabase(ctx, database, owner, ""); err != nil && !errors.Is(err, localpg.ErrExists) {
-		return "", "", fmt.Errorf("make the database: %w", err)
-	}
-	return pg.URL(database, app, appPassword), pg.URL(database, owner, ownerPassword), nil
-}
-
 type runningSandbox struct {
 	sandbox *sandbox.Sandbox
 	server  *http.Server
@@ -173,75 +133,5 @@ func (r *runCommand) environment(box *sandbox.Sandbox, appURL string) []string {
 		"CLERK_AUTHORIZED_PARTIES=" + consoleAt,
 		"CORS_ORIGINS=" + consoleAt,
 		"REFLECTION=on",
-	}
-}
-
-// child is the server under way.
-type child struct {
-	cmd   *exec.Cmd
-	ended chan struct{}
-	err   error // of its end; read after ended is closed
-}
-
-func startServer(cmd *exec.Cmd) (*child, error) {
-	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	c := &child{cmd: cmd, ended: make(chan struct{})}
-	started := make(chan error)
-	go func() {
-		// The child is told when the thread that started it ends, not the process.
-		runtime.LockOSThread()
-		err := cmd.Start()
-		started <- err
-		if err == nil {
-			c.err = cmd.Wait()
-			close(c.ended)
-		}
-	}()
-	if err := <-started; err != nil {
-		return nil, fmt.Errorf("start the server: %w", err)
-	}
-	return c, nil
-}
-
-// waitReady polls until the server answers that it is ready.
-func (c *child) waitReady(ctx context.Context, url string) error {
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-		if err != nil {
-			return fmt.Errorf("ask whether the server is ready: %w", err)
-		}
-		if answer, err := http.DefaultClient.Do(request); err == nil {
-			ready := answer.StatusCode == http.StatusOK
-			if err := answer.Body.Close(); err == nil && ready {
-				return nil
-			}
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-c.ended:
-			return fmt.Errorf("the server did not start: %w", c.err)
-		}
-	}
-}
-
-// stop asks the server to finish, as Ctrl-C would, and insists if it does not.
-func (c *child) stop() error {
-	select {
-	case <-c.ended:
-		return nil
-	default:
-	}
-	if err := c.cmd.Process.Signal(os.Interrupt); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		return fmt.Errorf("stop the server: %w", err)
-	}
-	select {
-	case <-c.ended:
-		return nil
-	case <-time.After(stopWithin):
-		return errors.Join(errors.New("the server did not stop and was killed"), c.cmd.Process.Kill())
 	}
 }

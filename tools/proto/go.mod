@@ -1,4 +1,4 @@
-// Pins validate.proto: the module holds no Go code, tools/generate copies its
+// Pins validate.proto: the module holds no Go code, tools/fetch-validate copies its
 // folder proto/protovalidate. `go mod tidy` here would drop the line.
 module github.com/teamtask/teamtask/tools/proto
 

@@ -802,14 +802,14 @@ const file_teamtask_v1_tasks_proto_rawDesc = "" +
 	"\x05_done\"d\n" +
 	"\x11ListTasksResponse\x12'\n" +
 	"\x05tasks\x18\x01 \x03(\v2\x11.teamtask.v1.TaskR\x05tasks\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xe7\x03\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xab\x04\n" +
 	"\x11UpdateTaskRequest\x12\x18\n" +
 	"\x02id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x02id\x12\x1c\n" +
 	"\x04name\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\xc8\x01R\x04name\x12*\n" +
 	"\vdescription\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x90NR\vdescription\x12\x12\n" +
-	"\x04done\x18\x04 \x01(\bR\x04done\x12\xa4\x01\n" +
-	"\vupdate_mask\x18\x05 \x01(\v2\x1a.google.protobuf.FieldMaskBg\xbaHd\xba\x01^\n" +
-	"\x11update_mask.paths\x12\x18must name 1 to 16 fields\x1a/size(this.paths) >= 1 && size(this.paths) <= 16\xc8\x01\x01R\n" +
+	"\x04done\x18\x04 \x01(\bR\x04done\x12\xe8\x01\n" +
+	"\vupdate_mask\x18\x05 \x01(\v2\x1a.google.protobuf.FieldMaskB\xaa\x01\xbaH\xa6\x01\xba\x01\x9f\x01\n" +
+	"\x11update_mask.paths\x125must name 1 to 16 fields, each in up to 64 characters\x1aSsize(this.paths) >= 1 && size(this.paths) <= 16 && this.paths.all(p, size(p) <= 64)\xc8\x01\x01R\n" +
 	"updateMask\x12\x1c\n" +
 	"\x04etag\x18\x06 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x04etag:\x94\x01\xbaH\x90\x01\x1a\x8d\x01\n" +
 	"\x10update_task.name\x12Aname: must be at least 1 character where the update mask names it\x1a6!('name' in this.update_mask.paths) || this.name != ''\";\n" +
