@@ -6,8 +6,8 @@
 -- Every migration that makes a tenant table ends with CALL confine('table').
 --
 -- It refuses a table that could leak although it is confined: a primary key, a
--- unique key or a foreign key that does not lead with tenant_id tells one tenant
--- what another one holds.
+-- unique key or a foreign key that does not lead with tenant_id, on either end, tells
+-- one tenant what another one holds.
 -- +goose StatementBegin
 CREATE PROCEDURE confine(tenant_table regclass, granted text DEFAULT 'SELECT, INSERT, UPDATE, DELETE')
 LANGUAGE plpgsql
@@ -35,9 +35,10 @@ BEGIN
     SELECT f.conname INTO offender
       FROM pg_constraint f
       JOIN pg_attribute a ON a.attrelid = f.conrelid AND a.attnum = f.conkey[1]
+      JOIN pg_attribute b ON b.attrelid = f.confrelid AND b.attnum = f.confkey[1]
      WHERE f.conrelid = tenant_table
        AND f.contype = 'f'
-       AND a.attname <> 'tenant_id'
+       AND (a.attname <> 'tenant_id' OR b.attname <> 'tenant_id')
      LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION 'confine: foreign key % of % does not lead with tenant_id', offender, tenant_table;

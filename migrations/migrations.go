@@ -31,6 +31,9 @@ const Runtime = "teamtask_runtime"
 // and two installations may change them at once.
 const attempts = 8
 
+// lockWithin is for how long one waits for another's migrations, in seconds.
+const lockWithin = 300
+
 // Latest is the number of the last migration.
 func Latest() int64 {
 	names, err := fs.Glob(files, "*.sql")
@@ -67,11 +70,14 @@ func Up(ctx context.Context, ownerURL, runtimeUser string) (applied []string, er
 		return nil, err
 	}
 	results, err := provider.Up(ctx)
+	if partial, ok := errors.AsType[*goose.PartialError](err); ok {
+		results = partial.Applied
+	}
 	for _, r := range results {
 		applied = append(applied, r.Source.Path)
 	}
 	if err != nil {
-		return applied, fmt.Errorf("migrate: %w", err)
+		return applied, fmt.Errorf("migrate: %w", unquoted(err))
 	}
 	return applied, finish(ctx, db)
 }
@@ -96,7 +102,7 @@ func Status(ctx context.Context, ownerURL string) (states []State, err error) {
 	}
 	all, err := provider.Status(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("read the status: %w", err)
+		return nil, fmt.Errorf("read the status: %w", unquoted(err))
 	}
 	for _, s := range all {
 		states = append(states, State{Name: s.Source.Path, Applied: s.State == goose.StateApplied})
@@ -119,7 +125,7 @@ func ownerConfig(url string) (*pgx.ConnConfig, error) {
 }
 
 func newProvider(db *sql.DB) (*goose.Provider, error) {
-	locker, err := lock.NewPostgresSessionLocker()
+	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, lockWithin))
 	if err != nil {
 		return nil, fmt.Errorf("make the migration lock: %w", err)
 	}
@@ -189,10 +195,19 @@ func finish(ctx context.Context, db *sql.DB) error {
 	if _, err := db.ExecContext(ctx, seal, key); err != nil {
 		return fmt.Errorf("write the page sealing key: %w", err)
 	}
-	if _, err := db.ExecContext(ctx, `GRANT SELECT ON goose_db_version TO `+Runtime); err != nil {
+	if err := retried(ctx, db, `GRANT SELECT ON goose_db_version TO `+Runtime); err != nil {
 		return fmt.Errorf("let %s read the schema version: %w", Runtime, err)
 	}
 	return nil
+}
+
+// unquoted is err, or where a connection could not be made the reason for that
+// without what the URL says.
+func unquoted(err error) error {
+	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
+		return connectReason(err)
+	}
+	return err
 }
 
 // connectReason is why the first statement failed, without quoting the URL.

@@ -269,10 +269,8 @@ func decodePermissions(features, permissions, masks string) Permissions {
 // licensed reads the flag from the membership's metadata, which may have any
 // shape: only an object whose isLicensed is true says yes.
 func licensed(metadata json.RawMessage) bool {
-	var m struct {
-		Licensed json.RawMessage `json:"isLicensed"`
-	}
-	return json.Unmarshal(metadata, &m) == nil && string(m.Licensed) == "true"
+	var m map[string]json.RawMessage // not a struct: its names would match in any case
+	return json.Unmarshal(metadata, &m) == nil && string(m["isLicensed"]) == "true"
 }
 
 func absent(raw json.RawMessage) bool {

@@ -32,9 +32,10 @@ type Options struct {
 // DB holds the connections to PostgreSQL. Nothing reaches tenant data but through
 // Once and In. It is safe to share.
 type DB struct {
-	pool   *pgxpool.Pool
-	schema int64
-	sealer cipher.AEAD
+	pool     *pgxpool.Pool
+	declared map[string]string // the statements, by name
+	schema   int64
+	sealer   cipher.AEAD
 }
 
 // Open connects as the runtime role and refuses a database that would not keep its
@@ -43,6 +44,12 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	config, err := pgxpool.ParseConfig(o.URL)
 	if err != nil {
 		return nil, errors.New("not a PostgreSQL URL")
+	}
+	if config.ConnConfig.DefaultQueryExecMode == pgx.QueryExecModeSimpleProtocol {
+		return nil, errors.New("the URL asks for the simple protocol, which sends values as text of the statement")
+	}
+	if !poolSizeGiven(o.URL) {
+		config.MaxConns = int32(max(8, 4*min(runtime.NumCPU(), 64)))
 	}
 	configure(config, o.Statements)
 	key, err := inspect(ctx, config.ConnConfig, o.Schema)
@@ -57,9 +64,15 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the pool: %w", err)
 	}
-	db := &DB{pool: pool, schema: o.Schema, sealer: sealer}
+	db := &DB{pool: pool, declared: make(map[string]string, len(o.Statements)), schema: o.Schema, sealer: sealer}
+	for _, s := range o.Statements {
+		db.declared[s.Name] = s.SQL
+	}
 	if err := pool.Ping(ctx); err != nil {
 		pool.Close()
+		if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
+			return nil, connectReason(err)
+		}
 		return nil, fmt.Errorf("prepare the statements: %w", err)
 	}
 	return db, nil
@@ -90,9 +103,6 @@ func (db *DB) Ready(ctx context.Context) error {
 func configure(c *pgxpool.Config, statements []Statement) {
 	if c.ConnConfig.ConnectTimeout == 0 {
 		c.ConnConfig.ConnectTimeout = 5 * time.Second
-	}
-	if !poolSizeGiven(c) {
-		c.MaxConns = int32(max(8, 4*min(runtime.NumCPU(), 64)))
 	}
 	c.MaxConnLifetime = 30 * time.Minute
 	c.MaxConnLifetimeJitter = 5 * time.Minute
@@ -126,8 +136,13 @@ func configure(c *pgxpool.Config, statements []Statement) {
 	}
 }
 
-// poolSizeGiven tells whether the URL sets pool_max_conns: without it the library's
-// default is max(4, processors).
-func poolSizeGiven(c *pgxpool.Config) bool {
-	return c.MaxConns != max(4, int32(runtime.NumCPU()))
+// poolSizeGiven tells whether the URL sets the size of the pool. In the parsed
+// configuration a size that was given looks like the library's default.
+func poolSizeGiven(url string) bool {
+	c, err := pgx.ParseConfig(url)
+	if err != nil {
+		return false
+	}
+	_, ok := c.RuntimeParams["pool_max_conns"]
+	return ok
 }

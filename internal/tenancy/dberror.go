@@ -37,6 +37,9 @@ func fromDatabase(ctx context.Context, err error) error {
 	if cause := ctx.Err(); cause != nil {
 		return errors.Join(cause, err) // the caller's deadline, or the caller went away
 	}
+	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
+		return fault.DatabaseUnavailable.Because(err) // also where PostgreSQL says why, for instance a changed password
+	}
 	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return fromSQLState(pg, err)
 	}
@@ -65,9 +68,6 @@ func fromSQLState(pg *pgconn.PgError, err error) error {
 }
 
 func unreachable(err error) bool {
-	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
-		return true
-	}
 	if _, ok := errors.AsType[net.Error](err); ok {
 		return true
 	}

@@ -86,8 +86,8 @@ func checkRole(ctx context.Context, conn *pgx.Conn) error {
 	return nil
 }
 
-// roleSQL lists what makes the current role unfit. Attributes count whether they are
-// its own or of a role that it is a member of.
+// roleSQL lists what makes the current role unfit. Attributes and rights count whether
+// they are its own or of a role that it is a member of, and could turn into.
 const roleSQL = `
 WITH reachable AS (
     SELECT r.oid, r.rolname, r.rolsuper, r.rolbypassrls, r.rolcreaterole, r.rolreplication
@@ -115,21 +115,27 @@ SELECT 'owner of the database through ' || r.rolname
   FROM reachable r
   JOIN pg_database d ON d.datdba = r.oid AND d.datname = current_database()
 UNION ALL
-SELECT 'CREATE on schema ' || n.nspname
-  FROM pg_namespace n
+SELECT DISTINCT 'CREATE on schema ' || n.nspname
+  FROM reachable r, pg_namespace n
  WHERE n.nspname NOT LIKE 'pg\_%' AND n.nspname <> 'information_schema'
-   AND has_schema_privilege(n.oid, 'CREATE')
+   AND has_schema_privilege(r.oid, n.oid, 'CREATE')
 UNION ALL
-SELECT 'CREATE on the database' WHERE has_database_privilege(current_database(), 'CREATE')
+SELECT DISTINCT 'CREATE on the database'
+  FROM reachable r
+ WHERE has_database_privilege(r.oid, current_database(), 'CREATE')
 UNION ALL
-SELECT 'TRUNCATE, REFERENCES or TRIGGER on ' || c.relname
-  FROM pg_class c
+SELECT DISTINCT 'TRUNCATE, REFERENCES or TRIGGER on ' || c.relname
+  FROM reachable r, pg_class c
   JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname NOT LIKE 'pg\_%' AND n.nspname <> 'information_schema'
  WHERE c.relkind IN ('r', 'p')
-   AND (has_table_privilege(c.oid, 'TRUNCATE') OR has_table_privilege(c.oid, 'REFERENCES') OR has_table_privilege(c.oid, 'TRIGGER'))
+   AND has_table_privilege(r.oid, c.oid, 'TRUNCATE, REFERENCES, TRIGGER')
 UNION ALL
 SELECT 'not a member of teamtask_runtime (run ` + "`migrate up`" + ` with this DATABASE_URL)'
  WHERE NOT EXISTS (SELECT FROM reachable WHERE rolname = 'teamtask_runtime')
+UNION ALL
+SELECT 'a member of teamtask_runtime that does not inherit its rights (NOINHERIT)'
+  FROM reachable
+ WHERE rolname = 'teamtask_runtime' AND NOT pg_has_role(current_user, oid, 'USAGE')
 `
 
 // checkSchema wants at least the migration that this server was built with.

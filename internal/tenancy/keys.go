@@ -30,7 +30,10 @@ const (
 	rsaBitsMin        = 2048            // of a signing key
 )
 
-var errKeyUnknown = errors.New("no such signing key")
+var (
+	errKeyUnknown = errors.New("no such signing key")
+	errKeysPaused = errors.New("the key set could not be fetched a moment ago")
+)
 
 // Keys are the public keys that session tokens are signed with: one given at
 // start, or the key set of Clerk's Backend API, fetched when needed. Keys are safe
@@ -83,8 +86,8 @@ func KeysFromPEM(text string) (*Keys, error) {
 // for with the secret key.
 func KeysFromAPI(url, secret string, now func() time.Time) *Keys {
 	client := jwks.NewClient(&clerk.ClientConfig{BackendConfig: clerk.BackendConfig{
-		URL:        clerk.String(url),
-		Key:        clerk.String(secret),
+		URL:        new(url),
+		Key:        new(secret),
 		HTTPClient: &http.Client{Timeout: keysFetchDeadline},
 	}})
 	return &Keys{now: now, fetch: func(ctx context.Context) (*clerk.JSONWebKeySet, error) {
@@ -102,17 +105,17 @@ func (k *Keys) find(ctx context.Context, id string) (*clerk.JSONWebKey, error) {
 	if id == "" || len(id) > keyIDMax {
 		return nil, errKeyUnknown
 	}
+	seen := k.current.Load()
 	if set := k.usable(); set != nil {
 		if key := set.byID[id]; key != nil {
 			return key, nil
 		}
-		if !k.mayAsk(&k.lastUnknown, keysUnknownPause) {
+		if k.failedLately() || !k.mayAsk(&k.lastUnknown, keysUnknownPause) {
 			return nil, errKeyUnknown
 		}
-	} else if k.failedLately() {
-		return nil, fault.ProviderUnavailable.Because(errors.New("the key set could not be fetched a moment ago"))
+		seen = set
 	}
-	if err := k.refresh(ctx); err != nil && k.usable() == nil {
+	if err := k.refresh(ctx, seen); err != nil && k.usable() == nil {
 		return nil, fault.ProviderUnavailable.Because(fmt.Errorf("fetch the key set: %w", err))
 	}
 	if set := k.usable(); set != nil {
@@ -145,34 +148,52 @@ func (k *Keys) usable() *keySet {
 		return nil
 	}
 	if age > keysRefreshAfter && k.mayAsk(&k.lastRefresh, keysRetryPause) {
-		k.flights.DoChan("keys", k.refetch)
+		k.replace(set)
 	}
 	return set
 }
 
-// refresh waits for a fetch, its own or one that is under way.
-func (k *Keys) refresh(ctx context.Context) error {
+// refresh waits for a fetch that replaces seen, its own or one that is under way.
+func (k *Keys) refresh(ctx context.Context, seen *keySet) error {
 	select {
-	case result := <-k.flights.DoChan("keys", k.refetch):
+	case result := <-k.replace(seen):
 		return result.Err
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 }
 
-// refetch runs once for all who wait, so it does not belong to any of their
-// contexts.
-func (k *Keys) refetch() (any, error) {
+// replace starts a fetch that replaces seen, or joins the one under way.
+func (k *Keys) replace(seen *keySet) <-chan singleflight.Result {
+	return k.flights.DoChan(fmt.Sprintf("%p", seen), flight{k, seen}.run)
+}
+
+// flight is a fetch that replaces seen. It runs once for all who wait, so it does not
+// belong to any of their contexts.
+type flight struct {
+	*Keys
+	seen *keySet
+}
+
+// run fetches nothing for those who saw a set that has been replaced since, or who
+// come right after a fetch that failed.
+func (f flight) run() (any, error) {
+	if f.current.Load() != f.seen {
+		return nil, nil
+	}
+	if f.failedLately() {
+		return nil, errKeysPaused
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), keysFetchDeadline)
 	defer cancel()
-	fetched, err := k.fetch(ctx)
+	fetched, err := f.fetch(ctx)
 	if err == nil {
-		err = k.adopt(fetched)
+		err = f.adopt(fetched)
 	}
 	if err != nil {
-		k.mu.Lock()
-		k.lastFailed = k.now()
-		k.mu.Unlock()
+		f.mu.Lock()
+		f.lastFailed = f.now()
+		f.mu.Unlock()
 	}
 	return nil, err
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
+	"strings"
 
 	"connectrpc.com/connect"
 
@@ -41,7 +42,7 @@ func (db *DB) SealPage(a Actor, list string, filter, position []byte) string {
 // PageTokenInvalid.
 func (db *DB) OpenPage(a Actor, list string, filter []byte, token string) ([]byte, error) {
 	sealed, err := base64.RawURLEncoding.Strict().DecodeString(token)
-	if err != nil {
+	if err != nil || strings.ContainsAny(token, "\r\n") { // the decoder skips line ends
 		return nil, PageTokenInvalid.Because(errors.New("not base64url"))
 	}
 	position, err := db.sealer.Open(nil, nil, sealed, pageBinding(a, list, filter))

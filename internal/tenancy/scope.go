@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"connectrpc.com/connect"
 	"github.com/jackc/pgx/v5"
@@ -46,9 +47,13 @@ func scope(a Actor) []any {
 	return []any{a.Tenant, a.User, a.SeatRequired, seatHeld(a)}
 }
 
+// rollbackMax bounds the end of a transaction whose caller may be gone already.
+const rollbackMax = 2 * time.Second
+
 // Tx is the scope of an actor, in which statements run. It is not safe to share and
 // ends with the function that it was lent to.
 type Tx struct {
+	db     *DB
 	conn   *pgxpool.Conn
 	scope  []any
 	single bool   // for one statement only, in a transaction of its own
@@ -56,7 +61,10 @@ type Tx struct {
 	tx     pgx.Tx // nil before the first statement, and always if single
 }
 
-var errSecondStatement = errors.New("a second statement in Once: use In")
+var (
+	errSecondStatement = errors.New("a second statement in Once: use In")
+	errUndeclared      = errors.New("the statement is not among those given to Open")
+)
 
 // Once lends the actor's scope for one statement: preamble and statement travel
 // together, one round trip, one implicit transaction. A second statement is an
@@ -82,7 +90,7 @@ func (db *DB) lend(ctx context.Context, a Actor, single bool, fn func(*Tx) error
 		return fromDatabase(ctx, err)
 	}
 	defer conn.Release() // closes the connection where a transaction is still open
-	t := &Tx{conn: conn, scope: scope(a), single: single}
+	t := &Tx{db: db, conn: conn, scope: scope(a), single: single}
 	if err := fn(t); err != nil {
 		t.rollback(ctx)
 		return fromDatabase(ctx, err)
@@ -97,9 +105,12 @@ func (db *DB) lend(ctx context.Context, a Actor, single bool, fn func(*Tx) error
 }
 
 func (t *Tx) rollback(ctx context.Context) {
-	if t.tx != nil {
-		_ = t.tx.Rollback(context.WithoutCancel(ctx)) // a connection that cannot roll back is closed, which does
+	if t.tx == nil {
+		return
 	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackMax)
+	defer cancel()
+	_ = t.tx.Rollback(ctx) // a connection that cannot roll back is closed, which does
 }
 
 // Rows runs the statement and answers its rows, by column name.
@@ -124,6 +135,9 @@ func Exec(ctx context.Context, t *Tx, s Statement, args ...any) (int64, error) {
 }
 
 func (t *Tx) run(ctx context.Context, s Statement, args []any, read func(pgx.Rows) error) error {
+	if declared, ok := t.db.declared[s.Name]; !ok || declared != s.SQL {
+		return fmt.Errorf("%s: %w", s.Name, errUndeclared)
+	}
 	if t.ran {
 		if t.single {
 			return errSecondStatement

@@ -158,27 +158,24 @@ func checkForm(token string) (keyID string, err error) {
 			return "", errors.New("a segment of the token is not base64url")
 		}
 	}
-	var h struct {
-		Algorithm string          `json:"alg"`
-		KeyID     string          `json:"kid"`
-		Type      json.RawMessage `json:"typ"`
-		Category  json.RawMessage `json:"cat"`
-		Critical  json.RawMessage `json:"crit"`
-	}
+	var h map[string]json.RawMessage // not a struct: its names would match in any case
 	if err := json.Unmarshal(decoded[0], &h); err != nil {
 		return "", errors.New("the header cannot be read")
 	}
-	switch {
-	case h.Algorithm != "RS256":
+	if algorithm, _ := text(h["alg"]); algorithm != "RS256" {
 		return "", errors.New("alg is not RS256")
-	case h.Critical != nil:
+	}
+	if _, ok := h["crit"]; ok {
 		return "", errors.New("crit is present")
-	case h.Type != nil && string(h.Type) != `"JWT"`:
+	}
+	if kind, ok := h["typ"]; ok && string(kind) != `"JWT"` {
 		return "", errors.New("typ is not JWT")
-	case h.Category != nil && string(h.Category) != `"`+sessionCategory+`"`:
+	}
+	if category, ok := h["cat"]; ok && string(category) != `"`+sessionCategory+`"` {
 		return "", errors.New("cat is not a session token's")
 	}
-	return h.KeyID, nil
+	keyID, _ = text(h["kid"])
+	return keyID, nil
 }
 
 type clockFunc func() time.Time

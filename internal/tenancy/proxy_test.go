@@ -1,0 +1,113 @@
+package tenancy_test
+
+import (
+	"encoding/binary"
+	"errors"
+	"io"
+	"net"
+	"net/url"
+	"slices"
+	"sync/atomic"
+	"testing"
+)
+
+const (
+	protocolMax = 1 << 20 // bytes of one message that the proxy takes
+	proxyHeader = 5       // bytes: the type of a message and its length
+)
+
+// proxy stands between a pool and PostgreSQL and counts the points at which the
+// client has to wait for an answer: Sync, simple Query and Flush.
+type proxy struct {
+	url     string
+	server  string
+	waits   atomic.Int64
+	once    atomic.Bool // only the first connection gets through
+	frozen  atomic.Bool // what the client sends gets lost
+	accepts atomic.Int64
+}
+
+// throughProxy answers a proxy in front of the server of to.
+func throughProxy(t *testing.T, to string) *proxy {
+	t.Helper()
+	u, err := url.Parse(to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	p := &proxy{server: u.Host}
+	u.Host = l.Addr().String()
+	query := u.Query()
+	query.Set("sslmode", "disable")
+	u.RawQuery = query.Encode()
+	p.url = u.String()
+	go p.serve(l)
+	return p
+}
+
+// during is how many round trips do makes.
+func (p *proxy) during(do func()) int {
+	before := p.waits.Load()
+	do()
+	return int(p.waits.Load() - before)
+}
+
+func (p *proxy) serve(l net.Listener) {
+	for {
+		client, err := l.Accept()
+		if err != nil {
+			return
+		}
+		if p.accepts.Add(1) > 1 && p.once.Load() {
+			client.Close()
+			continue
+		}
+		server, err := net.Dial("tcp", p.server)
+		if err != nil {
+			client.Close()
+			continue
+		}
+		go func() {
+			defer client.Close()
+			defer server.Close()
+			_, _ = io.Copy(client, server)
+		}()
+		go func() {
+			defer client.Close()
+			defer server.Close()
+			_ = p.forward(server, client)
+		}()
+	}
+}
+
+// forward passes the client's messages on, each as a whole.
+func (p *proxy) forward(server io.Writer, client io.Reader) error {
+	var header [proxyHeader]byte
+	startup := header[1:] // the first message has no type
+	for at := startup; ; at = header[:] {
+		if _, err := io.ReadFull(client, at); err != nil {
+			return err
+		}
+		length := binary.BigEndian.Uint32(at[len(at)-4:])
+		if length < 4 || length > protocolMax {
+			return errors.New("not a message of the protocol")
+		}
+		body := make([]byte, length-4)
+		if _, err := io.ReadFull(client, body); err != nil {
+			return err
+		}
+		if len(at) == proxyHeader && (at[0] == 'S' || at[0] == 'Q' || at[0] == 'H') {
+			p.waits.Add(1)
+		}
+		if p.frozen.Load() {
+			continue
+		}
+		if _, err := server.Write(append(slices.Clip(at), body...)); err != nil {
+			return err
+		}
+	}
+}
