@@ -1,0 +1,130 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	connectionsMax = 512
+	// tokenLives is how long a session token is good for: each row gets a new one.
+	tokenLives = 50 * time.Minute
+)
+
+// plan is what is to be measured, and how.
+type plan struct {
+	root        string // of the checkout
+	ops         []op
+	protocols   []protocol
+	connections int
+	slice       time.Duration
+	rounds      int // of six slices, two for each target
+	warmup      time.Duration
+	json        string // where the figures go
+	profile     string // folder of profiles; "": none are taken
+}
+
+// lead is driven before each slice and not counted, so that a slice does not begin
+// with a target that has to wake up.
+func (p plan) lead() time.Duration { return p.slice / 10 }
+
+// rowTakes is how long one operation over one protocol is driven.
+func (p plan) rowTakes() time.Duration {
+	return time.Duration(p.rounds*len(roundOrder))*(p.slice+p.lead()) + 3*p.warmup + 2*profileFor
+}
+
+func readPlan(args []string, says io.Writer) (plan, error) {
+	var p plan
+	var ops, protocols string
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	flags.SetOutput(says)
+	flags.StringVar(&ops, "op", "GetTask,ListTasks,CreateTask", "which operations, in this order; a comma list")
+	flags.StringVar(&protocols, "protocol", "connect-json,grpc",
+		"which protocols: connect-json, connect-proto (both HTTP/1.1), grpc (HTTP/2 without TLS); a comma list")
+	flags.IntVar(&p.connections, "connections", 16, "connections of the closed loop, one call at a time on each")
+	flags.DurationVar(&p.slice, "slice", 500*time.Millisecond, "how long one slice lasts")
+	flags.IntVar(&p.rounds, "rounds", 8, "rounds of six slices, two for each of echo, product and query")
+	flags.DurationVar(&p.warmup, "warmup", time.Second, "how long each target is driven before the first round")
+	flags.StringVar(&p.json, "json", "", "where the figures are written (default .dev/bench.json of the checkout)")
+	flags.StringVar(&p.profile, "profile", "", "folder for CPU and allocation profiles, taken after each row; none if empty")
+	if err := flags.Parse(args); err != nil {
+		return plan{}, err
+	}
+	if flags.NArg() > 0 {
+		return plan{}, fmt.Errorf("there is no argument %q", flags.Arg(0))
+	}
+	var err error
+	if p.ops, err = choose(ops, allOps, "operation"); err != nil {
+		return plan{}, err
+	}
+	if p.protocols, err = choose(protocols, allProtocols, "protocol"); err != nil {
+		return plan{}, err
+	}
+	if err := p.check(); err != nil {
+		return plan{}, err
+	}
+	if p.root, err = findCheckout(); err != nil {
+		return plan{}, err
+	}
+	if p.json == "" {
+		p.json = filepath.Join(p.root, ".dev", "bench.json")
+	}
+	return p, nil
+}
+
+func (p plan) check() error {
+	switch {
+	case p.connections < 1 || p.connections > connectionsMax:
+		return fmt.Errorf("-connections: 1 to %d", connectionsMax)
+	case p.slice < 20*time.Millisecond:
+		return errors.New("-slice: at least 20ms")
+	case p.rounds < 1:
+		return errors.New("-rounds: at least 1")
+	case p.warmup < 0:
+		return errors.New("-warmup: not below 0")
+	case p.rowTakes() > tokenLives:
+		return fmt.Errorf("a row would take %v, longer than a session token lives: lower -rounds or -slice", p.rowTakes())
+	}
+	return nil
+}
+
+// choose reads a comma list of names, each one of all and at most once.
+func choose[T ~string](list string, all []T, what string) ([]T, error) {
+	var chosen []T
+	for name := range strings.SplitSeq(list, ",") {
+		one := T(strings.TrimSpace(name))
+		if !slices.Contains(all, one) {
+			return nil, fmt.Errorf("there is no %s %q: choose of %v", what, one, all)
+		}
+		if slices.Contains(chosen, one) {
+			return nil, fmt.Errorf("the %s %s is given twice", what, one)
+		}
+		chosen = append(chosen, one)
+	}
+	return chosen, nil
+}
+
+// findCheckout looks for the checkout upwards from where we are.
+func findCheckout() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", fmt.Errorf("find the checkout: %w", err)
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "cmd", "server", "main.go")); err == nil {
+			return dir, nil
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return "", errors.New("run this inside a checkout of teamtask")
+		}
+		dir = parent
+	}
+}
