@@ -76,6 +76,7 @@ func newAPI(c config, db *tenancy.DB, verifier *tenancy.Verifier, exit *fault.Ex
 func handlerOptions(exit *fault.Exit, gate *rbac.Gate, validator protovalidate.Validator) connect.HandlerOption {
 	return connect.WithHandlerOptions(
 		codecs(),
+		compression(),
 		connect.WithReadMaxBytes(readMax),
 		connect.WithSendMaxBytes(sendMax),
 		connect.WithCompressMinBytes(compressMin),

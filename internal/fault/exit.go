@@ -75,13 +75,15 @@ func (x *Exit) Handler(next http.Handler) http.Handler {
 		a := &answer{ResponseWriter: w, call: c}
 		r = r.WithContext(context.WithValue(r.Context(), callKey{}, c))
 		defer func() {
+			x.observe(Outcome{Method: c.method, Code: c.code, Reason: c.reason, Duration: time.Since(c.started)})
+		}()
+		defer func() {
 			if thrown := recover(); thrown != nil {
 				if e, ok := thrown.(error); ok && errors.Is(e, http.ErrAbortHandler) {
 					panic(thrown) // net/http's own way to drop a connection
 				}
 				x.survive(a, r, thrown)
 			}
-			x.observe(Outcome{Method: c.method, Code: c.code, Reason: c.reason, Duration: time.Since(c.started)})
 		}()
 		next.ServeHTTP(a, r)
 		x.restate(a, r)
@@ -148,7 +150,7 @@ func (x *Exit) State(ctx context.Context, method string, err error) error {
 	if f.code == connect.CodeUnavailable {
 		level = slog.LevelWarn
 	}
-	if f.code == connect.CodeInvalidArgument {
+	if f.code == connect.CodeInvalidArgument || f.code == connect.CodeUnimplemented {
 		// What was wrong with a request may quote it; the caller is told, the log is not.
 		x.log.LogAttrs(ctx, level, "refused", attrs...)
 		return e
