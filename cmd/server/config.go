@@ -2,6 +2,7 @@ package main
 
 import (
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -50,7 +51,7 @@ func readConfig(lookup func(string) (string, bool)) (config, error) {
 			env.refuse("DATABASE_URL", "is not a PostgreSQL URL")
 		}
 	}
-	if c.listenAddr == c.adminAddr {
+	if c.listenAddr == c.adminAddr && !strings.HasSuffix(c.listenAddr, ":0") {
 		env.refuse("ADMIN_ADDR", "is the same as LISTEN_ADDR: metrics and profiles must not be public")
 	}
 	// The text of slog's levels is the lower-case choice in upper case; both parse.

@@ -1,27 +1,270 @@
 package main
 
 import (
+	"fmt"
+	"slices"
 	"testing"
+
+	"connectrpc.com/connect"
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/fieldmaskpb"
 
 	teamtaskv1 "github.com/teamtask/teamtask/gen/teamtask/v1"
 )
 
-func TestSmoke(t *testing.T) {
+// caller is somebody who calls, and what they may rely on. The permissions are those
+// of the role in Clerk and what our rules add.
+type caller struct {
+	user, org string // org "": the personal workspace
+	holds     []string
+	seat      bool
+}
+
+func (c caller) String() string {
+	switch {
+	case c.user == "":
+		return "nobody"
+	case c.org == "":
+		return c.user + " alone"
+	}
+	return c.user + " of " + c.org
+}
+
+// tenant is who owns what the caller makes.
+func (c caller) tenant() string {
+	switch c.org {
+	case "d2-gamers":
+		return "org_d2gamers"
+	case "acme":
+		return "org_acme"
+	}
+	return "user_" + c.user
+}
+
+var (
+	everything = []string{
+		"org:tasks:view", "org:tasks:edit", "org:tasks:manage", "org:members:view", "org:members:manage",
+		"org:licensing:view", "org:licensing:manage", "org:audit:view",
+	}
+	ofManager  = []string{"org:tasks:view", "org:tasks:edit", "org:tasks:manage", "org:members:view"}
+	ofMember   = []string{"org:tasks:view", "org:tasks:edit", "org:members:view"}
+	ofViewer   = []string{"org:tasks:view", "org:members:view"}
+	ofOneself  = []string{"org:tasks:view", "org:tasks:edit", "org:tasks:manage"}
+	allCallers = []caller{
+		{},
+		{user: "dana", org: "d2-gamers", holds: everything, seat: true},
+		{user: "alice", org: "d2-gamers", holds: ofManager, seat: true},
+		{user: "bob", org: "d2-gamers", holds: ofMember, seat: true},
+		{user: "ben", org: "d2-gamers", holds: ofMember},
+		{user: "charlie", org: "d2-gamers", holds: ofViewer, seat: true},
+		{user: "erin", org: "acme", holds: everything},
+		{user: "frank", org: "acme", holds: ofMember},
+		{user: "dana", holds: ofOneself},
+		{user: "alice", holds: ofOneself},
+		{user: "ben", holds: ofOneself},
+		{user: "charlie", holds: ofOneself},
+		{user: "erin", holds: ofOneself},
+	}
+)
+
+func (c caller) has(permission string) bool { return slices.Contains(c.holds, permission) }
+
+// cases make, for each method, a request that is right in every way but perhaps for
+// who sends it. A method without a case fails the matrices.
+var cases = map[string]struct {
+	request func(id string) proto.Message // on the task of that id
+	others  string                        // the permission that somebody else's task asks for; "": none
+}{
+	createTask: {request: func(string) proto.Message { return &teamtaskv1.CreateTaskRequest{Name: "new"} }},
+	getTask:    {request: func(id string) proto.Message { return &teamtaskv1.GetTaskRequest{Id: id} }},
+	listTasks:  {request: func(string) proto.Message { return &teamtaskv1.ListTasksRequest{} }},
+	updateTask: {others: "org:tasks:manage", request: func(id string) proto.Message {
+		return &teamtaskv1.UpdateTaskRequest{Id: id, Done: true, UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"done"}}}
+	}},
+	deleteTask: {others: "org:tasks:manage", request: func(id string) proto.Message { return &teamtaskv1.DeleteTaskRequest{Id: id} }},
+}
+
+// expected is the answer that the method's access option and the caller's permissions
+// lead to.
+func expected(access *teamtaskv1.Access, c caller, others string, own bool) refusal {
+	permission := access.GetPermission()
+	switch {
+	case access.GetPublic():
+		return refusal{}
+	case c.user == "":
+		return refused(connect.CodeUnauthenticated, "UNAUTHENTICATED")
+	case access.GetOrganization() && c.org == "":
+		return refused(connect.CodeFailedPrecondition, "ORGANIZATION_REQUIRED")
+	case permission != "" && !c.has(permission):
+		r := refused(connect.CodePermissionDenied, "PERMISSION_MISSING")
+		r.Metadata = map[string]string{"permission": permission}
+		return r
+	case access.GetSeat() && c.org != "" && !c.seat:
+		return refused(connect.CodePermissionDenied, "SEAT_REQUIRED")
+	case others != "" && !own && !c.has(others):
+		return refused(connect.CodePermissionDenied, "NOT_OWNER")
+	}
+	return refusal{}
+}
+
+func TestEveryMethodAnswersEveryRoleAsItsAccessOptionSays(t *testing.T) {
 	t.Parallel()
 	s := newStack(t, nil)
-	made, err := s.as("alice", "d2-gamers").CreateTask(t.Context(), &teamtaskv1.CreateTaskRequest{Name: "x", RequestId: "1"})
-	if err != nil {
-		t.Fatalf("%v\n%s", err, s.log)
+	connectJSON := protocols[0]
+	for _, m := range methods() {
+		c, ok := cases[procedureOf(m)]
+		if !ok {
+			t.Errorf("%s has no case: say how it is called", m.FullName())
+			continue
+		}
+		access := accessOf(t, m)
+		for _, who := range allCallers {
+			for _, version := range []int{1, 2} {
+				for _, own := range []bool{true, false} {
+					owner := "user_" + who.user
+					if !own {
+						owner = "user_somebody"
+					}
+					token := ""
+					if who.user != "" {
+						token = s.token(who.user, who.org, version)
+					}
+					id := s.put(row{tenant: who.tenant(), owner: owner})[0]
+					before := s.snapshot(who.tenant())
+					want := expected(access, who, c.others, own)
+					_, err := s.call(s.in(), connectJSON, token, m, c.request(id))
+					title := fmt.Sprintf("%s by %v, token version %d, own=%v", m.Name(), who, version, own)
+					if diff := cmp.Diff(want, refusalOf(t, err)); diff != "" {
+						t.Errorf("%s (-want +got):\n%s", title, diff)
+					}
+					changed := s.snapshot(who.tenant()) != before
+					if may := want.Reason == "" && !isRead(m); changed != may {
+						t.Errorf("%s: rows changed = %v, want %v", title, changed, may)
+					}
+				}
+			}
+		}
 	}
-	t.Log(made)
-	again, err := s.as("alice", "d2-gamers").CreateTask(t.Context(), &teamtaskv1.CreateTaskRequest{Name: "x", RequestId: "1"})
-	if err != nil {
-		t.Fatalf("%v\n%s", err, s.log)
+	if len(cases) != len(methods()) {
+		t.Errorf("%d cases for %d methods: one is of a method that is gone", len(cases), len(methods()))
 	}
-	t.Log(again)
-	l, err := s.as("charlie", "d2-gamers").ListTasks(t.Context(), &teamtaskv1.ListTasksRequest{})
-	t.Log(l, err)
-	_, err = s.as("ben", "d2-gamers").CreateTask(t.Context(), &teamtaskv1.CreateTaskRequest{Name: "x"})
-	t.Log(err)
-	t.Log(s.log)
+}
+
+// This is the table of the article on roles, in its own words.
+func TestTheTableOfTheArticleHolds(t *testing.T) {
+	t.Parallel()
+	for _, version := range []int{1, 2} {
+		t.Run(fmt.Sprintf("token version %d", version), func(t *testing.T) {
+			t.Parallel()
+			article(t, version)
+		})
+	}
+}
+
+func article(t *testing.T, version int) {
+	t.Helper()
+	s := newStack(t, nil)
+	as := func(user, org string) *person { return &person{s: s, user: user, org: org, version: version} }
+	ownerOnly := refused(connect.CodePermissionDenied, "NOT_OWNER")
+	needsSeat := refused(connect.CodePermissionDenied, "SEAT_REQUIRED")
+	needsEdit := refusal{connect.CodePermissionDenied, "PERMISSION_MISSING", map[string]string{"permission": "org:tasks:edit"}}
+	unknown := refused(connect.CodeNotFound, "TASK_NOT_FOUND")
+	fine := refusal{}
+
+	alices := as("alice", "d2-gamers").creates(t, fine)
+	bobs := as("bob", "d2-gamers").creates(t, fine)
+	for _, sees := range []string{"dana", "alice", "bob", "ben", "charlie"} {
+		as(sees, "d2-gamers").lists(t, bobs, alices)
+		as(sees, "d2-gamers").gets(t, alices, fine)
+	}
+	// charlie sees and cannot write.
+	as("charlie", "d2-gamers").creates(t, needsEdit)
+	as("charlie", "d2-gamers").edits(t, alices, needsEdit)
+	as("charlie", "d2-gamers").deletes(t, alices, needsEdit)
+	// bob creates, edits his own, not alice's.
+	as("bob", "d2-gamers").edits(t, bobs, fine)
+	as("bob", "d2-gamers").edits(t, alices, ownerOnly)
+	as("bob", "d2-gamers").deletes(t, alices, ownerOnly)
+	// alice edits all.
+	as("alice", "d2-gamers").edits(t, bobs, fine)
+	// ben, who has no seat, sees and cannot write.
+	as("ben", "d2-gamers").creates(t, needsSeat)
+	as("ben", "d2-gamers").edits(t, bobs, needsSeat)
+	as("ben", "d2-gamers").deletes(t, bobs, needsSeat)
+	// erin of acme sees none of it.
+	as("erin", "acme").lists(t)
+	as("erin", "acme").gets(t, alices, unknown)
+	// Everyone's personal workspace is their own.
+	everyone := []string{"dana", "alice", "bob", "ben", "charlie", "erin", "frank"}
+	own := map[string]string{}
+	for _, user := range everyone {
+		as(user, "").lists(t)
+		own[user] = as(user, "").creates(t, fine)
+	}
+	for i, user := range everyone {
+		as(user, "").lists(t, own[user])
+		as(user, "").edits(t, own[user], fine)
+		as(user, "").edits(t, own[everyone[(i+1)%len(everyone)]], unknown)
+		as(user, "").gets(t, alices, unknown)
+	}
+	as("alice", "d2-gamers").lists(t, bobs, alices)
+	as("alice", "d2-gamers").gets(t, own["alice"], unknown)
+	as("bob", "d2-gamers").deletes(t, bobs, fine)
+	as("alice", "d2-gamers").deletes(t, alices, fine)
+	as("dana", "d2-gamers").lists(t)
+}
+
+// person acts in a story; each step says how it must end.
+type person struct {
+	s         *stack
+	user, org string
+	version   int
+}
+
+func (p *person) ends(t *testing.T, what string, err error, want refusal) {
+	t.Helper()
+	if diff := cmp.Diff(want, refusalOf(t, err)); diff != "" {
+		t.Errorf("%s %s in %q, token version %d (-want +got):\n%s", p.user, what, p.org, p.version, diff)
+	}
+}
+
+func (p *person) creates(t *testing.T, want refusal) string {
+	t.Helper()
+	made, err := p.s.client(p.s.token(p.user, p.org, p.version)).CreateTask(t.Context(), &teamtaskv1.CreateTaskRequest{Name: "of " + p.user})
+	p.ends(t, "creates", err, want)
+	return made.GetTask().GetId()
+}
+
+func (p *person) gets(t *testing.T, id string, want refusal) {
+	t.Helper()
+	_, err := p.s.client(p.s.token(p.user, p.org, p.version)).GetTask(t.Context(), &teamtaskv1.GetTaskRequest{Id: id})
+	p.ends(t, "gets "+id, err, want)
+}
+
+func (p *person) edits(t *testing.T, id string, want refusal) {
+	t.Helper()
+	_, err := p.s.client(p.s.token(p.user, p.org, p.version)).UpdateTask(t.Context(), &teamtaskv1.UpdateTaskRequest{
+		Id: id, Name: "by " + p.user, UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"name"}},
+	})
+	p.ends(t, "edits "+id, err, want)
+}
+
+func (p *person) deletes(t *testing.T, id string, want refusal) {
+	t.Helper()
+	_, err := p.s.client(p.s.token(p.user, p.org, p.version)).DeleteTask(t.Context(), &teamtaskv1.DeleteTaskRequest{Id: id})
+	p.ends(t, "deletes "+id, err, want)
+}
+
+func (p *person) lists(t *testing.T, want ...string) {
+	t.Helper()
+	answer, err := p.s.client(p.s.token(p.user, p.org, p.version)).ListTasks(t.Context(), &teamtaskv1.ListTasksRequest{})
+	p.ends(t, "lists", err, refusal{})
+	var got []string
+	for _, task := range answer.GetTasks() {
+		got = append(got, task.GetId())
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("%s lists in %q (-want +got):\n%s", p.user, p.org, diff)
+	}
 }

@@ -3,15 +3,17 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"log/slog"
 	"maps"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"sync"
 	"testing"
+	"time"
 
 	"connectrpc.com/connect"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/teamtask/teamtask/gen/teamtask/v1/teamtaskv1connect"
 	"github.com/teamtask/teamtask/internal/fault"
@@ -24,16 +26,42 @@ import (
 
 func TestMain(m *testing.M) { pgtest.Main(m) }
 
-// stack is the server as it is deployed, over a database and a sandbox of its own,
-// reached over the wire.
+// theSandbox is one for all tests of this package: nothing here changes what it holds.
+var theSandbox = sync.OnceValues(func() (*sandbox.Sandbox, error) {
+	server := httptest.NewUnstartedServer(nil)
+	box, err := sandbox.New(sandbox.Options{BaseURL: "http://" + server.Listener.Addr().String()})
+	if err != nil {
+		return nil, fmt.Errorf("make the sandbox: %w", err)
+	}
+	server.Config.Handler = box.Handler()
+	server.Start() // until the process ends
+	return box, nil
+})
+
+func sandboxOf(t testing.TB) *sandbox.Sandbox {
+	t.Helper()
+	box, err := theSandbox()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return box
+}
+
+// stack is the server as it is deployed, over a database of its own, reached over the
+// wire.
 type stack struct {
 	t        testing.TB
 	url      string
+	handler  http.Handler // the public port, in process
 	box      *sandbox.Sandbox
 	db       *tenancy.DB
 	database pgtest.Database
+	admin    *pgxpool.Pool // a superuser: it sees every tenant's rows
 	log      *logged
 	metrics  *metrics
+	http1    *http.Transport
+	http2    *http.Transport
+	ids      sync.Map // of the answers so far
 }
 
 // logged keeps what is logged.
@@ -54,75 +82,155 @@ func (l *logged) String() string {
 	return l.buf.String()
 }
 
+// logger logs everything, as the server would.
+func (l *logged) logger() *slog.Logger {
+	return slog.New(slog.NewJSONHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
 // newStack starts a stack whose environment is the usual one changed by overrides; an
 // empty value removes a variable.
 func newStack(t testing.TB, overrides map[string]string) *stack {
 	t.Helper()
-	s := &stack{t: t, database: pgtest.New(t), log: &logged{}}
-	s.startSandbox()
-	env := map[string]string{
-		"DATABASE_URL":     s.database.AppURL,
-		"CLERK_ISSUER":     s.box.Issuer(),
-		"CLERK_SECRET_KEY": s.box.SecretKey(),
-		"CLERK_API_URL":    s.box.Issuer() + "/v1",
-		"LOG_LEVEL":        "debug",
-	}
-	maps.Copy(env, overrides)
-	c, err := readConfig(func(name string) (string, bool) {
-		value := env[name]
-		return value, value != ""
-	})
+	s := &stack{t: t, database: pgtest.New(t), box: sandboxOf(t), log: &logged{}}
+	c, err := readConfig(lookupIn(usual(s.database.AppURL, s.box), overrides))
 	if err != nil {
 		t.Fatalf("configuration: %v", err)
 	}
-	s.db, err = tenancy.Open(t.Context(), tenancy.Options{
-		URL: c.databaseURL, Schema: migrations.Latest(), Statements: tasks.Statements,
-	})
-	if err != nil {
-		t.Fatalf("open the database: %v", err)
-	}
-	t.Cleanup(s.db.Close)
+	s.openDatabase(c)
 	s.metrics = newMetrics()
 	verifier := tenancy.NewVerifier(c.keys, c.verification)
 	s.metrics.watch(s.db, verifier)
-	log := slog.New(slog.NewJSONHandler(s.log, &slog.HandlerOptions{Level: c.logLevel}))
-	handler, err := newAPI(c, s.db, verifier, fault.NewExit(log, s.metrics.observe), s.db.Ready)
+	log := s.log.logger()
+	s.handler, err = newAPI(c, s.db, verifier, fault.NewExit(log, s.metrics.observe), s.db.Ready)
 	if err != nil {
 		t.Fatalf("make the API: %v", err)
 	}
-	server := httptest.NewUnstartedServer(nil)
-	server.Config = apiServer(handler, log)
-	server.Start()
-	t.Cleanup(server.Close)
-	s.url = server.URL
+	s.listen(log)
 	return s
 }
 
-func (s *stack) startSandbox() {
-	s.t.Helper()
-	server := httptest.NewUnstartedServer(nil)
-	box, err := sandbox.New(sandbox.Options{BaseURL: "http://" + server.Listener.Addr().String()})
-	if err != nil {
-		s.t.Fatalf("make the sandbox: %v", err)
+// usual is the environment that a stack needs.
+func usual(databaseURL string, box *sandbox.Sandbox) map[string]string {
+	return map[string]string{
+		"DATABASE_URL":     databaseURL,
+		"CLERK_ISSUER":     box.Issuer(),
+		"CLERK_SECRET_KEY": box.SecretKey(),
+		"CLERK_API_URL":    box.Issuer() + "/v1",
+		"LOG_LEVEL":        "debug",
 	}
-	server.Config.Handler = box.Handler()
+}
+
+// lookupIn looks variables up in base changed by overrides; an empty value removes a
+// variable.
+func lookupIn(base, overrides map[string]string) func(string) (string, bool) {
+	env := maps.Clone(base)
+	maps.Copy(env, overrides)
+	return func(name string) (string, bool) {
+		value := env[name]
+		return value, value != ""
+	}
+}
+
+func (s *stack) openDatabase(c config) {
+	s.t.Helper()
+	var err error
+	s.db, err = tenancy.Open(s.t.Context(), tenancy.Options{
+		URL: c.databaseURL, Schema: migrations.Latest(), Statements: tasks.Statements,
+	})
+	if err != nil {
+		s.t.Fatalf("open the database: %v", err)
+	}
+	s.t.Cleanup(s.db.Close)
+	if s.admin, err = pgxpool.New(s.t.Context(), s.database.AdminURL); err != nil {
+		s.t.Fatalf("open the database as its administrator: %v", err)
+	}
+	s.t.Cleanup(s.admin.Close)
+}
+
+// listen serves the handler on a port, as the server does.
+func (s *stack) listen(log *slog.Logger) {
+	server := httptest.NewUnstartedServer(nil)
+	server.Config = apiServer(s.handler, log)
 	server.Start()
 	s.t.Cleanup(server.Close)
-	s.box = box
+	s.url = server.URL
+	s.http1 = &http.Transport{MaxIdleConnsPerHost: 64}
+	s.http2 = &http.Transport{Protocols: new(http.Protocols)}
+	s.http2.Protocols.SetUnencryptedHTTP2(true) // from the first byte
+	s.t.Cleanup(s.http1.CloseIdleConnections)
+	s.t.Cleanup(s.http2.CloseIdleConnections)
 }
+
+// newStubs serves the task service of a test's own in place of ours, behind the same
+// gate, interceptors and limits, without a database.
+func newStubs(t testing.TB, service teamtaskv1connect.TaskServiceHandler) *stack {
+	t.Helper()
+	s := &stack{t: t, box: sandboxOf(t), log: &logged{}, metrics: newMetrics()}
+	c, err := readConfig(lookupIn(usual("postgres://app@127.0.0.1:1/none", s.box), nil))
+	if err != nil {
+		t.Fatalf("configuration: %v", err)
+	}
+	log := s.log.logger()
+	exit := fault.NewExit(log, s.metrics.observe)
+	validator, err := newValidator()
+	if err != nil {
+		t.Fatal(err)
+	}
+	options := handlerOptions(exit, newGate(t, c, exit), validator)
+	mux := http.NewServeMux()
+	mux.Handle(teamtaskv1connect.NewTaskServiceHandler(service, options))
+	s.handler = exit.Handler(withHeaders(http.MaxBytesHandler(withDeadline(mux), bodyMax)))
+	s.listen(log)
+	return s
+}
+
+// tokenLife is the longest there may be: a test may wait for its turn.
+const tokenLife = time.Hour
 
 // token is a session token; an empty org is the personal workspace.
 func (s *stack) token(user, org string, version int) string {
 	s.t.Helper()
-	token, err := s.box.Token(sandbox.TokenRequest{User: user, Org: org, Version: version})
+	token, err := s.box.Token(sandbox.TokenRequest{User: user, Org: org, Version: version, TTL: tokenLife})
 	if err != nil {
 		s.t.Fatalf("token of %s in %q: %v", user, org, err)
 	}
 	return token
 }
 
-// bearing is a transport that sends a token with every request.
+// bent is the token of a person in d2-gamers whose claims were changed.
+func (s *stack) bent(user string, version int, bend func(claims map[string]any)) string {
+	s.t.Helper()
+	claims, err := s.box.Claims(sandbox.TokenRequest{User: user, Org: "d2-gamers", Version: version, TTL: tokenLife})
+	if err != nil {
+		s.t.Fatalf("claims of %s: %v", user, err)
+	}
+	bend(claims)
+	token, err := s.box.Sign(nil, claims)
+	if err != nil {
+		s.t.Fatalf("sign: %v", err)
+	}
+	return token
+}
+
+// tokenIn is the token of a person with the role they have in d2-gamers, but in the
+// organization of another id.
+func (s *stack) tokenIn(user, organization string, version int) string {
+	s.t.Helper()
+	return s.bent(user, version, func(claims map[string]any) {
+		if version == 1 {
+			claims["org_id"], claims["org_slug"] = organization, "d2-gamers"
+			return
+		}
+		o := maps.Clone(claims["o"].(map[string]any))
+		o["id"] = organization
+		claims["o"] = o
+	})
+}
+
+// bearing is a transport that sends a token with every request and looks at what every
+// answer must carry.
 type bearing struct {
+	s     *stack
 	token string
 	next  http.RoundTripper
 }
@@ -132,21 +240,41 @@ func (b bearing) RoundTrip(r *http.Request) (*http.Response, error) {
 	if b.token != "" {
 		r.Header.Set("Authorization", "Bearer "+b.token)
 	}
-	return b.next.RoundTrip(r)
+	r.Header.Set(fault.RequestIDHeader, "of-the-caller")
+	response, err := b.next.RoundTrip(r)
+	if err == nil {
+		b.s.look(r.Method+" "+r.URL.Path, response)
+	}
+	return response, err
 }
 
-// overHTTP2 speaks HTTP/2 without TLS from the first byte.
-func overHTTP2() http.RoundTripper {
-	protocols := new(http.Protocols)
-	protocols.SetUnencryptedHTTP2(true)
-	return &http.Transport{Protocols: protocols, DialContext: (&net.Dialer{}).DialContext}
+// look checks what every answer of the server has in common.
+func (s *stack) look(title string, response *http.Response) {
+	if response.StatusCode == http.StatusRequestHeaderFieldsTooLarge {
+		return // by net/http, before anything of ours
+	}
+	id := response.Header.Get(fault.RequestIDHeader)
+	if _, twice := s.ids.LoadOrStore(id, true); twice || len(id) < 20 || len(response.Header.Values(fault.RequestIDHeader)) != 1 {
+		s.t.Errorf("%s: request id %q, want one of its own", title, response.Header.Values(fault.RequestIDHeader))
+	}
+	for key, want := range map[string]string{
+		"Cache-Control":           "no-store",
+		"X-Content-Type-Options":  "nosniff",
+		"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+		"Server":                  "",
+		"Set-Cookie":              "",
+	} {
+		if got := response.Header.Get(key); got != want {
+			s.t.Errorf("%s: %s = %q, want %q", title, key, got, want)
+		}
+	}
 }
 
 // client speaks Connect with JSON over HTTP/1.1 unless the options say otherwise.
 func (s *stack) client(token string, options ...connect.ClientOption) teamtaskv1connect.TaskServiceClient {
 	options = append([]connect.ClientOption{connect.WithProtoJSON()}, options...)
 	return teamtaskv1connect.NewTaskServiceClient(
-		&http.Client{Transport: bearing{token: token, next: http.DefaultTransport}}, s.url, options...)
+		&http.Client{Transport: bearing{s, token, s.http1}}, s.url, options...)
 }
 
 // as is a client for a person of the sandbox, with a version 2 token.
@@ -155,13 +283,5 @@ func (s *stack) as(user, org string) teamtaskv1connect.TaskServiceClient {
 	return s.client(s.token(user, org, 2))
 }
 
-// asActor is the actor that a person's call has, for what is done beside the wire.
-func asActor(user, org string) tenancy.Actor {
-	a := tenancy.Actor{User: user, Tenant: user, Permissions: tenancy.AllPermissions}
-	if org != "" {
-		a.Tenant, a.Organization = org, tenancy.Organization{ID: org}
-	}
-	return a
-}
-
-var _ = context.Background
+// in is a context for one step of a test.
+func (s *stack) in() context.Context { return s.t.Context() }

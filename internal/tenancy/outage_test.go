@@ -253,7 +253,7 @@ func TestRollbackDoesNotWaitForAServerThatIsSilent(t *testing.T) {
 	t.Parallel()
 	base := pgtest.New(t)
 	p := throughProxy(t, base.AppURL)
-	db := openOne(t, p.url)
+	db := openOne(t, withParameters(t, p.url, "idle_in_transaction_session_timeout", "0")) // the server does not help
 	ended := make(chan error, 1)
 	go func() {
 		ended <- db.In(t.Context(), person("org_a"), func(tx *tenancy.Tx) error {

@@ -1,0 +1,319 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/teamtask/teamtask/internal/pgtest"
+	"github.com/teamtask/teamtask/internal/sandbox"
+	"github.com/teamtask/teamtask/migrations"
+)
+
+// patience is the longest that a test waits for a process.
+const patience = time.Minute
+
+// command is the real binary.
+type command struct{ path string }
+
+func build(t *testing.T) command {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "server")
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	if out, err := exec.CommandContext(ctx, "go", "build", "-o", path, ".").CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	return command{path: path}
+}
+
+// start is the process with that environment and no other.
+func (c command) prepare(t *testing.T, env []string, args ...string) *exec.Cmd {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	t.Cleanup(cancel)
+	process := exec.CommandContext(ctx, c.path, args...)
+	process.Env = env
+	return process
+}
+
+// run runs the process to its end.
+func (c command) run(t *testing.T, env []string, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	process := c.prepare(t, env, args...)
+	var out, errs bytes.Buffer
+	process.Stdout, process.Stderr = &out, &errs
+	err := process.Run()
+	if _, ok := errors.AsType[*exec.ExitError](err); err != nil && !ok {
+		t.Fatalf("%v: %v", args, err)
+	}
+	return process.ProcessState.ExitCode(), out.String(), errs.String()
+}
+
+func TestTheCommand(t *testing.T) {
+	t.Parallel()
+	c := build(t)
+	t.Run("says what each of its commands needs", func(t *testing.T) {
+		t.Parallel()
+		for _, args := range []string{"", "serve", "migrate", "migrate up", "migrate status", "version"} {
+			code, stdout, stderr := c.run(t, nil, append(strings.Fields(args), "--help")...)
+			if code != 0 || !strings.Contains(stdout, "Usage: server "+args) || stderr != "" {
+				t.Errorf("%q --help: %d\n%s%s", args, code, stdout, stderr)
+			}
+			if strings.HasPrefix(args, "migrate ") && !strings.Contains(stdout, "MIGRATE_DATABASE_URL") {
+				t.Errorf("%q --help does not name MIGRATE_DATABASE_URL:\n%s", args, stdout)
+			}
+		}
+		if _, stdout, _ := c.run(t, nil, "serve", "--help"); !strings.Contains(stdout, "DATABASE_URL") {
+			t.Errorf("serve --help does not name DATABASE_URL:\n%s", stdout)
+		}
+		if code, stdout, _ := c.run(t, nil, "version"); code != 0 || !strings.HasPrefix(stdout, "teamtask ") || !strings.Contains(stdout, fmt.Sprintf("schema %d", migrations.Latest())) {
+			t.Errorf("version: %d %q", code, stdout)
+		}
+	})
+	t.Run("refuses what it does not know", func(t *testing.T) {
+		t.Parallel()
+		for _, args := range []string{"nothing", "serve now", "--nothing", "migrate", "migrate down"} {
+			if code, stdout, stderr := c.run(t, nil, strings.Fields(args)...); code == 0 || stdout+stderr == "" {
+				t.Errorf("%q: exit code %d\n%s%s", args, code, stdout, stderr)
+			}
+		}
+	})
+	t.Run("stops with code 1 on a bad environment and names the variables", func(t *testing.T) {
+		t.Parallel()
+		for _, args := range [][]string{nil, {"serve"}} {
+			code, stdout, stderr := c.run(t, []string{"CLERK_ISSUER=" + secretValue, "LOG_LEVEL=" + secretValue}, args...)
+			if code != 1 || stdout != "" {
+				t.Errorf("%v: exit code %d, stdout %q", args, code, stdout)
+			}
+			for _, variable := range []string{"DATABASE_URL", "CLERK_ISSUER", "CLERK_JWT_KEY", "LOG_LEVEL"} {
+				if !strings.Contains(stderr, variable) {
+					t.Errorf("%v: %s is not named:\n%s", args, variable, stderr)
+				}
+			}
+			if strings.Contains(stderr, secretValue) {
+				t.Errorf("%v: a value is quoted:\n%s", args, stderr)
+			}
+		}
+		for _, args := range [][]string{{"migrate", "up"}, {"migrate", "status"}} {
+			code, _, stderr := c.run(t, []string{"DATABASE_URL=postgres://a:" + secretValue + "@127.0.0.1:1/x"}, args...)
+			if code != 1 || !strings.Contains(stderr, "MIGRATE_DATABASE_URL") || strings.Contains(stderr, secretValue) {
+				t.Errorf("%v: exit code %d\n%s", args, code, stderr)
+			}
+		}
+	})
+	t.Run("stops with code 1 where the database is not to be had, without its password", func(t *testing.T) {
+		t.Parallel()
+		env := enough(t)
+		env["DATABASE_URL"] = "postgres://app:" + secretValue + "@127.0.0.1:1/x?connect_timeout=2"
+		code, _, stderr := c.run(t, lines(env))
+		if code != 1 || !strings.Contains(stderr, "DATABASE_URL") || strings.Contains(stderr, secretValue) {
+			t.Errorf("exit code %d\n%s", code, stderr)
+		}
+	})
+	t.Run("migrates, twice, and serves until it is told to end", func(t *testing.T) {
+		t.Parallel()
+		migratesAndServes(t, c)
+	})
+}
+
+func lines(env map[string]string) []string {
+	var all []string
+	for name, value := range env {
+		all = append(all, name+"="+value)
+	}
+	return all
+}
+
+func migratesAndServes(t *testing.T, c command) {
+	t.Helper()
+	all := int(migrations.Latest())
+	db := pgtest.Empty(t)
+	_, appURL := db.Login(t, "teamtask_test_command")
+	env := enough(t)
+	env["DATABASE_URL"], env["MIGRATE_DATABASE_URL"] = appURL, db.OwnerURL
+	env["CLERK_ISSUER"] = sandboxOf(t).Issuer()
+	env["LISTEN_ADDR"], env["ADMIN_ADDR"] = "127.0.0.1:0", "127.0.0.1:00" // two ports of their own
+	if code, _, stderr := c.run(t, lines(env)); code != 1 || !strings.Contains(stderr, "migrate up") {
+		t.Errorf("serve before migrate up: exit code %d\n%s", code, stderr)
+	}
+	if code, stdout, stderr := c.run(t, lines(env), "migrate", "status"); code != 0 || strings.Count(stdout, "missing") != all {
+		t.Errorf("migrate status before: %d\n%s%s", code, stdout, stderr)
+	}
+	for _, applied := range []int{all, 0} {
+		if code, stdout, stderr := c.run(t, lines(env), "migrate", "up"); code != 0 || strings.Count(stdout, "applied") != applied {
+			t.Fatalf("migrate up: %d\n%s%s", code, stdout, stderr)
+		}
+	}
+	if code, stdout, stderr := c.run(t, lines(env), "migrate", "status"); code != 0 || strings.Count(stdout, "applied") != all {
+		t.Errorf("migrate status after: %d\n%s%s", code, stdout, stderr)
+	}
+	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
+		servesUntil(t, c, lines(env), signal)
+	}
+}
+
+// body is a request's body that tells when somebody begins to read it, and has more
+// only when it is told so.
+type body struct {
+	io.Reader
+	begun chan struct{}
+	rest  chan struct{}
+	once  bool
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	if !b.once {
+		b.once = true
+		close(b.begun)
+		<-b.rest
+	}
+	return b.Reader.Read(p)
+}
+
+// servesUntil starts the server, has a call under way when the signal comes, and wants
+// that call answered and the exit code to be 0.
+func servesUntil(t *testing.T, c command, env []string, signal syscall.Signal) {
+	t.Helper()
+	process := c.prepare(t, env, "serve")
+	stderr, err := process.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := process.Start(); err != nil {
+		t.Fatal(err)
+	}
+	log := bufio.NewScanner(stderr)
+	var serving struct{ Address, Admin string }
+	waitFor(t, log, "serving", &serving)
+	url := "http://" + serving.Address
+	for _, address := range []string{url + "/readyz", "http://" + serving.Admin + "/metrics"} {
+		if got := probe(t, address); got != http.StatusOK {
+			t.Errorf("%s: status %d", address, got)
+		}
+	}
+	token, err := sandboxOf(t).Token(sandbox.TokenRequest{User: "alice", Org: "d2-gamers"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	idle := idleConnection(t, serving.Address)
+	slow := &body{Reader: strings.NewReader(`{"name":"under way"}`), begun: make(chan struct{}), rest: make(chan struct{})}
+	answered := make(chan error, 1)
+	go func() {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+createTask, slow)
+		if err != nil {
+			answered <- err
+			return
+		}
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("Authorization", "Bearer "+token)
+		r.Header.Set("Expect", "100-continue") // the body is asked for when the handler reads it
+		transport := &http.Transport{ExpectContinueTimeout: patience}
+		defer transport.CloseIdleConnections()
+		response, err := transport.RoundTrip(r)
+		if err == nil {
+			err = response.Body.Close()
+			if response.StatusCode != http.StatusOK {
+				err = errors.New(response.Status)
+			}
+		}
+		answered <- err
+	}()
+	<-slow.begun
+	if err := process.Process.Signal(signal); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, log, "shutting down", nil)
+	if signal == syscall.SIGTERM { // balancers are told first, and served meanwhile
+		if got := probe(t, url+"/readyz"); got != http.StatusServiceUnavailable {
+			t.Errorf("/readyz after %v: status %d, want 503", signal, got)
+		}
+		if got := probe(t, url+"/healthz"); got != http.StatusOK {
+			t.Errorf("/healthz after %v: status %d, want 200", signal, got)
+		}
+	}
+	if _, err := io.Copy(io.Discard, idle); err != nil { // until the server closes what is idle
+		t.Errorf("the idle connection: %v", err)
+	}
+	close(slow.rest)
+	if err := <-answered; err != nil {
+		t.Errorf("the call under way at %v: %v", signal, err)
+	}
+	for log.Scan() { // the log's end comes before Wait may be called
+	}
+	if err := process.Wait(); err != nil {
+		t.Errorf("after %v: %v, want exit code 0", signal, err)
+	}
+}
+
+// waitFor reads the log up to the message and its attributes into attrs.
+func waitFor(t *testing.T, log *bufio.Scanner, message string, attrs any) {
+	t.Helper()
+	var seen []string
+	for log.Scan() {
+		seen = append(seen, log.Text())
+		var line struct{ Msg string }
+		if json.Unmarshal(log.Bytes(), &line) == nil && line.Msg == message {
+			if attrs != nil {
+				if err := json.Unmarshal(log.Bytes(), attrs); err != nil {
+					t.Fatal(err)
+				}
+			}
+			return
+		}
+	}
+	t.Fatalf("the log ended without %q:\n%s", message, strings.Join(seen, "\n"))
+}
+
+func probe(t *testing.T, url string) int {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Close = true
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Errorf("%s: %v", url, err)
+		return 0
+	}
+	defer response.Body.Close()
+	return response.StatusCode
+}
+
+// idleConnection is a connection over which one call was made.
+func idleConnection(t *testing.T, address string) net.Conn {
+	t.Helper()
+	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	if _, err := io.WriteString(conn, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if _, err := io.Copy(io.Discard, response.Body); err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	return conn
+}

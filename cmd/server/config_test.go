@@ -1,0 +1,264 @@
+package main
+
+import (
+	"log/slog"
+	"maps"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// secretValue is in every value that is wrong; no message may repeat it.
+const secretValue = "CANARY"
+
+// enough is the least environment that a server starts with.
+func enough(t testing.TB) map[string]string {
+	t.Helper()
+	return map[string]string{
+		"DATABASE_URL":  "postgres://app:" + secretValue + "@db.example.com/teamtask",
+		"CLERK_ISSUER":  "https://clerk.example.com",
+		"CLERK_JWT_KEY": sandboxOf(t).PublicKeyPEM(),
+	}
+}
+
+const webhookSecret = "whsec_MDEyMzQ1Njc4OWFiY2RlZg=="
+
+// clerk and stripe are whole groups.
+var (
+	clerk  = map[string]string{"CLERK_SECRET_KEY": "sk_test_x", "CLERK_WEBHOOK_SECRET": webhookSecret}
+	stripe = map[string]string{
+		"STRIPE_SECRET_KEY": "sk_test_x", "STRIPE_WEBHOOK_SECRET": "whsec_x", "STRIPE_SEAT_PRICE": "price_1", "APP_URL": "https://app.example.com",
+	}
+)
+
+// read reads enough changed by the maps. In a map "-" removes a variable, and "" is a
+// variable that is set and empty.
+func read(t testing.TB, changes ...map[string]string) (config, error) {
+	t.Helper()
+	env := enough(t)
+	for _, change := range changes {
+		maps.Copy(env, change)
+	}
+	return readConfig(func(name string) (string, bool) {
+		value, ok := env[name]
+		return value, ok && value != "-"
+	})
+}
+
+func TestAUsableEnvironmentIsRead(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]map[string]string{
+		"the least":                   nil,
+		"keys from Clerk":             {"CLERK_JWT_KEY": "-", "CLERK_SECRET_KEY": "sk_test_x"},
+		"Clerk's directory":           clerk,
+		"Stripe":                      stripe,
+		"a restricted Stripe key":     {"STRIPE_SECRET_KEY": "rk_live_x", "STRIPE_WEBHOOK_SECRET": "whsec_x", "STRIPE_SEAT_PRICE": "price_1", "APP_URL": "http://localhost:5173"},
+		"lists":                       {"CORS_ORIGINS": "https://a.example.com, http://localhost:5173", "ADMIN_ROLES": "org:admin,org:owner", "CLERK_AUTHORIZED_PARTIES": "https://a.example.com"},
+		"two webhook secrets":         {"CLERK_SECRET_KEY": "sk_test_x", "CLERK_WEBHOOK_SECRET": webhookSecret + "," + webhookSecret},
+		"switches":                    {"REFLECTION": "on", "PERSONAL_WORKSPACE": "off", "ALLOW_IMPERSONATION": "true"},
+		"addresses":                   {"LISTEN_ADDR": "127.0.0.1:0", "ADMIN_ADDR": "[::1]:9000"},
+		"a level":                     {"LOG_LEVEL": "debug"},
+		"an audience":                 {"CLERK_AUDIENCE": "teamtask"},
+		"days":                        {"SEAT_GRACE_DAYS": "0"},
+		"a database in key=value":     {"DATABASE_URL": "host=db user=app dbname=teamtask"},
+		"an issuer with a path":       {"CLERK_ISSUER": "http://127.0.0.1:8090/clerk"},
+		"variables that mean nothing": {"CLERK_SECRET": "x", "STRIPE_KEY": "x"},
+	} {
+		if _, err := read(t, change); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestWhatIsNotSetHasItsDefault(t *testing.T) {
+	t.Parallel()
+	c, err := read(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.listenAddr != ":8080" || c.adminAddr != "127.0.0.1:8081" || c.reflection || !c.personal || c.verification.AllowImpersonation || c.logLevel != slog.LevelInfo {
+		t.Errorf("defaults: %+v", c)
+	}
+	if diff := cmp.Diff([]string{"org:admin"}, c.adminRoles); diff != "" || len(c.corsOrigins) != 0 || len(c.verification.Parties) != 0 {
+		t.Errorf("lists: %v, %v\n%s", c.corsOrigins, c.verification.Parties, diff)
+	}
+	if len(c.absent) != 2 {
+		t.Errorf("absent features: %v, want the directory and billing", c.absent)
+	}
+	for name, change := range map[string]map[string]string{"the directory": clerk, "billing": stripe} {
+		if c, err := read(t, change); err != nil || len(c.absent) != 1 {
+			t.Errorf("with %s: absent %v, %v", name, c.absent, err)
+		}
+	}
+}
+
+func TestABadVariableIsNamedAndNotQuoted(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		variable string
+		value    string
+	}{
+		{"DATABASE_URL", "-"},
+		{"DATABASE_URL", "postgres://app:" + secretValue + "@db:port/x"},
+		{"DATABASE_URL", "postgres://app:" + secretValue + "@db/x?sslmode=" + secretValue},
+		{"DATABASE_URL", secretValue},
+		{"CLERK_ISSUER", "-"},
+		{"CLERK_ISSUER", "clerk." + secretValue},
+		{"CLERK_ISSUER", "ftp://clerk." + secretValue},
+		{"CLERK_ISSUER", "https://user:" + secretValue + "@clerk"},
+		{"CLERK_ISSUER", "https://clerk.example.com?" + secretValue},
+		{"CLERK_ISSUER", "https://"},
+		{"CLERK_JWT_KEY", "-"},
+		{"CLERK_JWT_KEY", secretValue},
+		{"CLERK_JWT_KEY", "-----BEGIN PUBLIC KEY-----\n" + secretValue + "\n-----END PUBLIC KEY-----"},
+		{"CLERK_SECRET_KEY", secretValue},
+		{"CLERK_SECRET_KEY", "sk_"},
+		{"CLERK_SECRET_KEY", "sk_test " + secretValue},
+		{"CLERK_API_URL", secretValue},
+		{"CLERK_AUTHORIZED_PARTIES", secretValue},
+		{"CLERK_AUTHORIZED_PARTIES", "https://a.example.com,,https://b.example.com"},
+		{"CLERK_AUTHORIZED_PARTIES", "https://a.example.com/" + secretValue},
+		{"CLERK_WEBHOOK_SECRET", secretValue},
+		{"CLERK_WEBHOOK_SECRET", "whsec_" + secretValue + "!"},
+		{"CLERK_WEBHOOK_SECRET", "whsec_c2hvcnQ="},
+		{"CLERK_WEBHOOK_SECRET", webhookSecret + ","},
+		{"LISTEN_ADDR", secretValue},
+		{"LISTEN_ADDR", "8080"},
+		{"LISTEN_ADDR", ":http"},
+		{"LISTEN_ADDR", ":65536"},
+		{"ADMIN_ADDR", secretValue + ":x"},
+		{"ADMIN_ADDR", ":8080"},
+		{"CORS_ORIGINS", "*"},
+		{"CORS_ORIGINS", "https://*." + secretValue},
+		{"CORS_ORIGINS", "https://APP.example.com"},
+		{"CORS_ORIGINS", "https://app.example.com/"},
+		{"CORS_ORIGINS", "null"},
+		{"CORS_ORIGINS", "app.example.com"},
+		{"CORS_ORIGINS", "https://app.example.com,"},
+		{"REFLECTION", secretValue},
+		{"REFLECTION", "ON"},
+		{"REFLECTION", "1"},
+		{"PERSONAL_WORKSPACE", secretValue},
+		{"ALLOW_IMPERSONATION", secretValue},
+		{"ADMIN_ROLES", "admin"},
+		{"ADMIN_ROLES", "org:"},
+		{"ADMIN_ROLES", "org:admin, ,org:owner"},
+		{"LOG_LEVEL", secretValue},
+		{"LOG_LEVEL", "INFO"},
+		{"SEAT_GRACE_DAYS", secretValue},
+		{"SEAT_GRACE_DAYS", "-1"},
+		{"SEAT_GRACE_DAYS", "366"},
+		{"SEAT_GRACE_DAYS", "7.5"},
+		{"STRIPE_SECRET_KEY", secretValue},
+		{"STRIPE_API_URL", secretValue},
+		{"STRIPE_WEBHOOK_SECRET", secretValue},
+		{"STRIPE_WEBHOOK_SECRET", "whsec_"},
+		{"STRIPE_SEAT_PRICE", secretValue},
+		{"STRIPE_SEAT_PRICE", "price_1,prod_" + secretValue},
+		{"APP_URL", secretValue},
+		{"APP_URL", "https://app.example.com/" + secretValue},
+	} {
+		_, err := read(t, map[string]string{c.variable: c.value})
+		if err == nil {
+			t.Errorf("%s=%q is let through", c.variable, c.value)
+			continue
+		}
+		if !strings.Contains(err.Error(), c.variable) {
+			t.Errorf("%s=%q: the message does not name it: %v", c.variable, c.value, err)
+		}
+		if strings.Contains(err.Error(), secretValue) {
+			t.Errorf("%s=%q: the message quotes it: %v", c.variable, c.value, err)
+		}
+	}
+}
+
+// An empty variable is mostly a secret that did not arrive.
+func TestAVariableThatIsSetAndEmptyStopsTheStart(t *testing.T) {
+	t.Parallel()
+	for _, variable := range []string{
+		"DATABASE_URL", "LISTEN_ADDR", "ADMIN_ADDR", "CLERK_ISSUER", "CLERK_SECRET_KEY", "CLERK_JWT_KEY", "CLERK_API_URL", "CLERK_AUTHORIZED_PARTIES",
+		"CLERK_AUDIENCE", "CLERK_WEBHOOK_SECRET", "STRIPE_SECRET_KEY", "STRIPE_API_URL", "STRIPE_WEBHOOK_SECRET", "STRIPE_SEAT_PRICE", "APP_URL",
+		"CORS_ORIGINS", "ADMIN_ROLES", "SEAT_GRACE_DAYS", "PERSONAL_WORKSPACE", "ALLOW_IMPERSONATION", "REFLECTION", "LOG_LEVEL",
+	} {
+		for _, value := range []string{"", " ", "\n"} {
+			if _, err := read(t, clerk, stripe, map[string]string{variable: value}); err == nil || !strings.Contains(err.Error(), variable) {
+				t.Errorf("%s=%q: %v", variable, value, err)
+			}
+		}
+	}
+}
+
+func TestAHalfSetGroupStopsTheStart(t *testing.T) {
+	t.Parallel()
+	for _, group := range []map[string]string{clerk, stripe} {
+		for missing := range group {
+			_, err := read(t, group, map[string]string{missing: "-"})
+			if err == nil || !strings.Contains(err.Error(), missing) {
+				t.Errorf("without %s: %v", missing, err)
+			}
+			for name, value := range group {
+				if err != nil && len(value) > 8 && strings.Contains(err.Error(), value) {
+					t.Errorf("without %s: the message quotes %s", missing, name)
+				}
+			}
+		}
+	}
+	for variable, value := range stripe { // one alone
+		if _, err := read(t, map[string]string{variable: value}); err == nil {
+			t.Errorf("%s alone is let through", variable)
+		}
+	}
+	_, err := read(t, map[string]string{"CLERK_JWT_KEY": "-", "CLERK_SECRET_KEY": "-"})
+	if err == nil || !strings.Contains(err.Error(), "CLERK_JWT_KEY") || !strings.Contains(err.Error(), "CLERK_SECRET_KEY") {
+		t.Errorf("without any key: %v", err)
+	}
+}
+
+func TestEveryProblemIsToldAtOnce(t *testing.T) {
+	t.Parallel()
+	_, err := read(t, map[string]string{"DATABASE_URL": "-", "CLERK_ISSUER": "", "LOG_LEVEL": "loud", "REFLECTION": "maybe", "CORS_ORIGINS": "*"})
+	if err == nil {
+		t.Fatal("let through")
+	}
+	for _, variable := range []string{"DATABASE_URL", "CLERK_ISSUER", "LOG_LEVEL", "REFLECTION", "CORS_ORIGINS"} {
+		if strings.Count(err.Error(), variable+":") != 1 {
+			t.Errorf("%s is told %d times:\n%v", variable, strings.Count(err.Error(), variable+":"), err)
+		}
+	}
+}
+
+// Roles, the personal workspace and parties come from the configuration.
+func TestTheConfigurationReachesTheGate(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, map[string]string{"ADMIN_ROLES": "org:viewer", "CLERK_AUTHORIZED_PARTIES": "https://app.example.com", "CLERK_AUDIENCE": "teamtask"})
+	bend := func(user string, change func(map[string]any)) string {
+		return s.bent(user, 2, func(c map[string]any) {
+			c["azp"], c["aud"] = "https://app.example.com", []string{"x", "teamtask"}
+			change(c)
+		})
+	}
+	same := func(map[string]any) {}
+	for name, c := range map[string]struct{ token, want string }{
+		"a viewer, made admin":     {bend("charlie", same), ""},
+		"an admin, made nothing":   {bend("dana", same), "PERMISSION_MISSING"},
+		"another party":            {bend("charlie", func(c map[string]any) { c["azp"] = "https://evil.test" }), "UNAUTHENTICATED"},
+		"no party":                 {bend("charlie", func(c map[string]any) { delete(c, "azp") }), "UNAUTHENTICATED"},
+		"another audience":         {bend("charlie", func(c map[string]any) { c["aud"] = "other" }), "UNAUTHENTICATED"},
+		"somebody else as charlie": {bend("charlie", func(c map[string]any) { c["act"] = map[string]any{"sub": "user_dana"} }), "IMPERSONATION_NOT_ALLOWED"},
+	} {
+		answer := s.post(createTask, c.token, []byte(`{"name":"x"}`))
+		got := ""
+		if answer.status != 200 {
+			got = answer.told(t).Reason
+		}
+		if got != c.want {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
+	allowed := newStack(t, map[string]string{"ALLOW_IMPERSONATION": "on"})
+	token := allowed.bent("alice", 2, func(c map[string]any) { c["act"] = map[string]any{"sub": "user_dana"} })
+	if answer := allowed.post(listTasks, token, []byte("{}")); answer.status != 200 {
+		t.Errorf("acting as somebody where it is allowed: %s", answer.body)
+	}
+}

@@ -1,0 +1,184 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"strings"
+	"testing"
+
+	"connectrpc.com/connect"
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/proto"
+
+	teamtaskv1 "github.com/teamtask/teamtask/gen/teamtask/v1"
+)
+
+var tooLarge = refused(connect.CodeResourceExhausted, "MESSAGE_TOO_LARGE")
+
+// padded is a valid message in JSON of exactly so many bytes.
+func padded(size int) []byte {
+	message := `{"name":"x"}`
+	return []byte(message + strings.Repeat(" ", size-len(message)))
+}
+
+// paddedBinary is a valid message in binary of exactly so many bytes: what is behind
+// the name is a field that this server does not know.
+func paddedBinary(t *testing.T, size int) []byte {
+	t.Helper()
+	message, err := proto.Marshal(&teamtaskv1.CreateTaskRequest{Name: "x"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rest := size - len(message) - 3 // tag of two bytes, and the length in at least one
+	for n := rest; ; n-- {
+		length := 0
+		for v := n; v >= 0x80; v >>= 7 {
+			length++
+		}
+		if n+length == rest {
+			message = append(message, 0xfa, 0x3f) // field 1023, bytes
+			for v := n; ; v >>= 7 {
+				if v < 0x80 {
+					message = append(message, byte(v))
+					break
+				}
+				message = append(message, byte(v)|0x80)
+			}
+			return append(message, bytes.Repeat([]byte("x"), n)...)
+		}
+	}
+}
+
+func TestABodyMayHaveExactlyTheLargestSize(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, nil)
+	token := s.token("alice", "d2-gamers", 2)
+	for _, c := range []struct {
+		name   string
+		over   http.RoundTripper
+		header map[string]string
+		body   []byte
+		want   refusal
+	}{
+		{"JSON at the limit", s.http1, nil, padded(bodyMax), refusal{}},
+		{"JSON one over", s.http1, nil, padded(bodyMax + 1), tooLarge},
+		{"JSON far over", s.http1, nil, padded(100 * bodyMax), tooLarge},
+		{"JSON over h2c at the limit", s.http2, nil, padded(bodyMax), refusal{}},
+		{"JSON over h2c one over", s.http2, nil, padded(bodyMax + 1), tooLarge},
+		{"binary at the limit", s.http1, map[string]string{"Content-Type": "application/proto"}, paddedBinary(t, bodyMax), refusal{}},
+		{"binary one over", s.http1, map[string]string{"Content-Type": "application/proto"}, paddedBinary(t, bodyMax+1), tooLarge},
+		{"gRPC at the limit", s.http2, map[string]string{"Content-Type": "application/grpc"}, enveloped(paddedBinary(t, bodyMax-5)), refusal{}},
+		{"gRPC one over", s.http2, map[string]string{"Content-Type": "application/grpc"}, enveloped(paddedBinary(t, bodyMax-4)), tooLarge},
+		{"gRPC-Web at the limit", s.http1, map[string]string{"Content-Type": "application/grpc-web"}, enveloped(paddedBinary(t, bodyMax-5)), refusal{}},
+		{"gRPC-Web one over", s.http1, map[string]string{"Content-Type": "application/grpc-web"}, enveloped(paddedBinary(t, bodyMax-4)), tooLarge},
+	} {
+		header := map[string]string{"Content-Type": "application/json"}
+		maps.Copy(header, c.header)
+		answer := s.send(c.over, http.MethodPost, createTask, token, header, bytes.NewReader(c.body))
+		s.expect(t, c.name, answer, c.want)
+	}
+}
+
+// expect compares an answer of any protocol; the zero refusal is success.
+func (s *stack) expect(t *testing.T, name string, answer reply, want refusal) {
+	t.Helper()
+	isGRPC := strings.HasPrefix(answer.header.Get("Content-Type"), "application/grpc")
+	if want.Code == 0 && !isGRPC {
+		if answer.status != http.StatusOK {
+			t.Errorf("%s: status %d, want 200: %.200s", name, answer.status, answer.body)
+		}
+		return
+	}
+	if diff := cmp.Diff(want, answer.told(t).refusal); diff != "" {
+		t.Errorf("%s (-want +got):\n%s\n%.200s", name, diff, answer.body)
+	}
+}
+
+func TestAMessageMayInflateToExactlyTheLargestSize(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, nil)
+	token := s.token("alice", "d2-gamers", 2)
+	for _, c := range []struct {
+		name        string
+		contentType string
+		body        []byte
+		want        refusal
+	}{
+		{"JSON at the limit", "application/json", gzipped(t, padded(readMax)), refusal{}},
+		{"JSON one over", "application/json", gzipped(t, padded(readMax+1)), tooLarge},
+		{"JSON far over", "application/json", bomb(t, 16<<20), tooLarge},
+		{"binary at the limit", "application/proto", gzipped(t, paddedBinary(t, readMax)), refusal{}},
+		{"binary one over", "application/proto", gzipped(t, paddedBinary(t, readMax+1)), tooLarge},
+		{"gRPC-Web at the limit", "application/grpc-web", packed(gzipped(t, paddedBinary(t, readMax))), refusal{}},
+		{"gRPC-Web one over", "application/grpc-web", packed(gzipped(t, paddedBinary(t, readMax+1))), tooLarge},
+		{"gRPC-Web far over", "application/grpc-web+json", packed(bomb(t, 16<<20)), tooLarge},
+	} {
+		answer := s.post(createTask, token, c.body, map[string]string{
+			"Content-Type": c.contentType, "Content-Encoding": "gzip", "Grpc-Encoding": "gzip",
+		})
+		s.expect(t, c.name, answer, c.want)
+	}
+}
+
+// packed is a compressed message in its envelope.
+func packed(message []byte) []byte {
+	e := enveloped(message)
+	e[0] = 1
+	return e
+}
+
+// Inflating what is too large anyway would let a body of 256 KiB keep a processor busy
+// for 256 MiB.
+func TestABombIsNotInflatedPastTheLargestMessage(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, nil)
+	packed := bomb(t, 16<<20)
+	answer := s.post(createTask, s.token("alice", "d2-gamers", 2), packed, map[string]string{"Content-Encoding": "gzip"})
+	s.expect(t, "a bomb", answer, tooLarge)
+	if seen := fmt.Sprintf("message size %d", readMax+1); !strings.Contains(s.log.String(), seen) {
+		t.Errorf("more than %d bytes were inflated:\n%s", readMax+1, s.log)
+	}
+
+	inflating := new(inflater)
+	for range 2 { // it is used again
+		if err := inflating.Reset(bytes.NewReader(packed)); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := io.Copy(io.Discard, inflating); n != readMax+1 || err != nil {
+			t.Errorf("inflated %d bytes, %v; want %d", n, err, readMax+1)
+		}
+	}
+}
+
+// The largest page there can be fits: 200 tasks of 10,000 characters, each of which
+// JSON writes in six bytes.
+func TestTheLargestPageCanBeSent(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, nil)
+	rows := make([]row, 200)
+	for i := range rows {
+		rows[i] = row{tenant: "org_d2gamers", name: strings.Repeat("🎉", 200), description: strings.Repeat("\u0001", 10_000)}
+	}
+	s.put(rows...)
+	token := s.token("alice", "d2-gamers", 2)
+	answer := s.post(listTasks, token, []byte(`{"pageSize":200}`))
+	if answer.status != http.StatusOK || len(answer.body) < 200*10_000*6 || len(answer.body) > sendMax {
+		t.Errorf("status %d, %d bytes: %.200s", answer.status, len(answer.body), answer.body)
+	}
+	listed, err := protocols[6].typed(s, token).ListTasks(t.Context(), &teamtaskv1.ListTasksRequest{PageSize: 200})
+	if err != nil || len(listed.GetTasks()) != 200 {
+		t.Errorf("over gRPC: %d tasks, %v", len(listed.GetTasks()), err)
+	}
+}
+
+func TestHeadersHaveALargestSize(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, nil)
+	header := map[string]string{"Content-Type": "application/json", "X-Filler": strings.Repeat("x", 900<<10)}
+	if answer := s.send(s.http1, http.MethodPost, listTasks, "", header, strings.NewReader("{}")); answer.status != http.StatusRequestHeaderFieldsTooLarge {
+		t.Errorf("status %d, want 431", answer.status)
+	}
+}

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"google.golang.org/protobuf/types/known/fieldmaskpb"
+
+	teamtaskv1 "github.com/teamtask/teamtask/gen/teamtask/v1"
+)
+
+// Logs go to more people than data does: they hold ids, codes and causes, and nothing
+// that a caller wrote.
+func TestLogsHoldNothingThatACallerWrote(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, nil)
+	token := s.token("alice", "d2-gamers", 2)
+	withEmail := s.bent("alice", 2, func(c map[string]any) { c["email"] = "canary-mail@d2-gamers.test" })
+	const word = "canary-text"
+	id := s.put(row{tenant: "org_d2gamers", name: word, description: word})[0]
+	request := func(body string, headers ...map[string]string) {
+		s.post(createTask, token, []byte(body), headers...)
+	}
+	request(`{"name":"` + word + `","description":"` + word + `","requestId":"` + word + `"}`)
+	request(`{"name":"` + word + `","description":"changed ` + word + `","requestId":"` + word + `"}`)
+	request(`{"name":"` + strings.Repeat(word, 50) + `"}`)
+	request(`{"name":"` + word + `\u0000"}`)
+	request(`{"name":` + word + `}`)
+	request(`{"` + word + `":7,"name":7}`)
+	request(`{"name":"`+word+`"}`, map[string]string{"Connect-Timeout-Ms": word, "X-Request-Id": word, "User-Agent": word})
+	request(`{"name":"`+word+`"}`, map[string]string{"Content-Type": "text/" + word})
+	request(`{"name":"`+word+`"}`, map[string]string{"Content-Encoding": word})
+	s.post("/"+word, token, []byte(word))
+	s.post(listTasks, token, []byte(`{"pageToken":"`+word+`"}`))
+	s.post(listTasks, token, []byte(`{"filter":{"createdBy":"`+word+`"}}`))
+	s.post(listTasks, withEmail, []byte(`{}`))
+	s.post(listTasks, withEmail+"x", []byte(`{}`))
+	s.post(listTasks, "canary-token", []byte(`{}`))
+	s.post(listTasks, token[:len(token)-3]+"abc", []byte(`{}`))
+	s.post(getTask, token, []byte(`{"id":"`+word+`"}`))
+	s.post(updateTask, token, []byte(`{"id":"`+id+`","updateMask":"canaryText","name":"`+word+`"}`))
+	s.post(updateTask, token, []byte(`{"id":"`+id+`","updateMask":"name","name":"`+word+`","etag":"`+word+`"}`))
+	s.post(updateTask, s.token("bob", "d2-gamers", 2), []byte(`{"id":"`+id+`","updateMask":"name","name":"`+word+`"}`))
+	for _, p := range protocols {
+		c := p.typed(s, token)
+		_, _ = c.CreateTask(t.Context(), &teamtaskv1.CreateTaskRequest{Name: word + "\x00"})
+		_, _ = c.UpdateTask(t.Context(), &teamtaskv1.UpdateTaskRequest{Id: id, Name: word, UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"canary_text"}}})
+	}
+	s.exec(`ALTER TABLE tasks ADD CONSTRAINT broken CHECK (name <> 'canary-text break')`)
+	request(`{"name":"canary-text break","description":"` + word + `"}`)
+
+	text := s.log.String()
+	if !strings.Contains(text, "internal error") || strings.Count(text, "\n") < 40 {
+		t.Fatalf("the log has too little to look at:\n%s", text)
+	}
+	signature := token[strings.LastIndex(token, ".")+1:]
+	for _, secret := range []string{word, "canary", "canaryText", "Bearer ", signature, signature[:20], "eyJ", "@d2-gamers.test", s.box.SecretKey(), "for-tests-only"} {
+		if at := strings.Index(text, secret); at >= 0 {
+			t.Errorf("the log holds %q:\n%s", secret, text[max(0, at-300):min(len(text), at+200)])
+		}
+	}
+}
+
+// Every line of the log can be found by what an answer carries.
+func TestEveryRefusalIsInTheLogUnderItsRequestID(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, nil)
+	answers := map[string]reply{
+		"UNAUTHENTICATED":    s.post(listTasks, "", []byte("{}")),
+		"PERMISSION_MISSING": s.post(createTask, s.token("charlie", "d2-gamers", 2), []byte("{}")),
+		"SEAT_REQUIRED":      s.post(createTask, s.token("ben", "d2-gamers", 2), []byte(`{"name":"x"}`)),
+		"INVALID_ARGUMENT":   s.post(createTask, s.token("alice", "d2-gamers", 2), []byte("{")),
+		"TASK_NOT_FOUND":     s.post(getTask, s.token("alice", "d2-gamers", 2), fmt.Appendf(nil, `{"id":%q}`, newID(t))),
+		"MESSAGE_TOO_LARGE":  s.post(createTask, s.token("alice", "d2-gamers", 2), padded(bodyMax+1)),
+	}
+	lines := map[string]map[string]any{} // by request id
+	scanner := bufio.NewScanner(strings.NewReader(s.log.String()))
+	for scanner.Scan() {
+		var line map[string]any
+		if err := json.Unmarshal(scanner.Bytes(), &line); err != nil {
+			t.Fatalf("not a JSON line: %s", scanner.Text())
+		}
+		if id, ok := line["request_id"].(string); ok {
+			if lines[id] != nil {
+				t.Errorf("two lines of one call: %v", id)
+			}
+			lines[id] = line
+		}
+	}
+	for reason, answer := range answers {
+		line := lines[answer.id()]
+		if line["reason"] != reason {
+			t.Errorf("%s: the log says %v", reason, line)
+		}
+		keys := []string{"time", "level", "msg", "request_id", "method", "code", "reason", "cause"}
+		for key := range line {
+			if !slices.Contains(keys, key) {
+				t.Errorf("%s: the log has an entry %q that nobody looked at", reason, key)
+			}
+		}
+	}
+	if answer := s.send(s.http1, http.MethodGet, "/healthz", "", nil, nil); strings.Contains(s.log.String(), answer.id()) {
+		t.Error("a call that went well is in the log")
+	}
+}

@@ -1,0 +1,221 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"connectrpc.com/connect"
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	teamtaskv1 "github.com/teamtask/teamtask/gen/teamtask/v1"
+)
+
+// Lengths are counted in characters, whatever a character weighs.
+func TestTextsMayHaveExactlyTheirLargestLength(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, nil)
+	alice := s.as("alice", "d2-gamers")
+	id := s.put(row{tenant: "org_d2gamers"})[0]
+	for _, letter := range []string{"a", "é", "世", "🎉", "\u200f", "\t"} {
+		text := func(n int) string { return strings.Repeat(letter, n) }
+		for _, c := range []struct {
+			name, description int
+			request           int
+			want              refusal
+		}{
+			{1, 0, 0, refusal{}},
+			{200, 10_000, 128, refusal{}},
+			{0, 0, 0, unreadable},
+			{201, 0, 0, unreadable},
+			{1, 10_001, 0, unreadable},
+			{1, 0, 129, unreadable},
+		} {
+			title := fmt.Sprintf("%q: name of %d, description of %d, request id of %d", letter, c.name, c.description, c.request)
+			answer, err := alice.CreateTask(t.Context(), &teamtaskv1.CreateTaskRequest{
+				Name: text(c.name), Description: text(c.description), RequestId: text(c.request),
+			})
+			if diff := cmp.Diff(c.want, refusalOf(t, err)); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", title, diff)
+			}
+			if err == nil && (answer.GetTask().GetName() != text(c.name) || answer.GetTask().GetDescription() != text(c.description)) {
+				t.Errorf("%s: the answer holds another text", title)
+			}
+			if c.request > 0 {
+				continue
+			}
+			update := masked(&teamtaskv1.UpdateTaskRequest{Id: id, Name: text(c.name), Description: text(c.description)}, "name", "description")
+			_, err = alice.UpdateTask(t.Context(), update)
+			if diff := cmp.Diff(c.want, refusalOf(t, err)); diff != "" {
+				t.Errorf("%s, updated (-want +got):\n%s", title, diff)
+			}
+		}
+	}
+}
+
+// withNUL is the method's case with a NUL in one field.
+func withNUL(m protoreflect.MethodDescriptor, f textField, id, value string) proto.Message {
+	request := cases[procedureOf(m)].request(id)
+	f.set(request.ProtoReflect(), value)
+	return request
+}
+
+// PostgreSQL cannot store the character, and would say so in its own words.
+func TestNULIsRefusedInEveryTextOfEveryRequest(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, nil)
+	token := s.token("alice", "d2-gamers", 2)
+	id := s.put(row{tenant: "org_d2gamers"})[0]
+	before := s.snapshot("org_d2gamers")
+	for _, m := range methods() {
+		for _, f := range textFields(m.Input(), nil) {
+			for _, value := range []string{"\x00", "a\x00b", "name\x00"} {
+				title := fmt.Sprintf("%s.%s = %q", m.Name(), f, value)
+				request := withNUL(m, f, id, value)
+				binary, err := proto.Marshal(request)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, contentType := range []string{"application/proto", "application/grpc-web+proto"} {
+					body := binary
+					if contentType != "application/proto" {
+						body = enveloped(binary)
+					}
+					s.expect(t, title+" as "+contentType, s.post(procedureOf(m), token, body, map[string]string{"Content-Type": contentType}), unreadable)
+				}
+				if isRead(m) {
+					s.expect(t, title+" by GET", s.send(s.http1, http.MethodGet, getURL(procedureOf(m), "proto", binary), token, nil, nil), unreadable)
+				}
+				if kinds[f.last().FullName()] == fieldPath {
+					continue // not a text of its own in JSON
+				}
+				for _, contentType := range []string{"application/json", "application/json; charset=utf-8", "application/json;charset=UTF-8"} {
+					body := jsonOf(t, request)
+					s.expect(t, title+" as "+contentType, s.post(procedureOf(m), token, body, map[string]string{"Content-Type": contentType}), unreadable)
+				}
+			}
+		}
+	}
+	if diff := cmp.Diff(before, s.snapshot("org_d2gamers")); diff != "" {
+		t.Errorf("rows changed (-before +after):\n%s", diff)
+	}
+	if strings.Contains(s.log.String(), "22021") || strings.Contains(s.log.String(), "internal error") {
+		t.Errorf("PostgreSQL was asked to store it:\n%s", s.log)
+	}
+	// What only looks like one is a text.
+	made := create(t, s.as("alice", "d2-gamers"), &teamtaskv1.CreateTaskRequest{Name: `\u0000 \x00 %00`})
+	if made.GetName() != `\u0000 \x00 %00` {
+		t.Errorf("name = %q", made.GetName())
+	}
+}
+
+func jsonOf(t *testing.T, m proto.Message) []byte {
+	t.Helper()
+	body, err := jsonCodec{}.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return body
+}
+
+func TestInvalidUTF8IsRefusedInEveryTextOfEveryRequest(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, nil)
+	token := s.token("alice", "d2-gamers", 2)
+	for _, m := range methods() {
+		for _, f := range textFields(m.Input(), nil) {
+			for _, value := range []string{"\xff", "\xc0\x80", "\xed\xa0\x80", "a\xe4\xb8", "\xf4\x90\x80\x80"} {
+				answer := s.post(procedureOf(m), token, rawText(f, value), map[string]string{"Content-Type": "application/proto"})
+				s.expect(t, fmt.Sprintf("%s.%s = %q", m.Name(), f, value), answer, unreadable)
+			}
+		}
+	}
+}
+
+// rawText is a message in binary whose field holds the bytes, which no marshaler would
+// write.
+func rawText(f textField, value string) []byte {
+	message := protowire.AppendTag(nil, f.last().Number(), protowire.BytesType)
+	message = protowire.AppendString(message, value)
+	for i := len(f.path) - 2; i >= 0; i-- {
+		outer := protowire.AppendTag(nil, f.path[i].Number(), protowire.BytesType)
+		message = protowire.AppendBytes(outer, message)
+	}
+	return message
+}
+
+// hostile are texts that mean something to a database, a template, a terminal or a
+// careless program.
+var hostile = []string{
+	"'", "''", `"`, "\\", "\\'", ";", "--", "/*", "*/", "$1", "$$", "%", "_", "%%", "%s", "%n", "?", ":name", "@x", "#{x}", "${x}", "{{7*7}}",
+	"' OR '1'='1", "' OR 1=1 --", "'; DROP TABLE tasks; --", "1; DELETE FROM tasks", "' UNION SELECT key FROM sealing_keys --",
+	"'); SELECT set_config('app.tenant_id', 'org_acme', false); --", "x' || pg_sleep(5) || '", "\\x27 OR 1=1", "E'\\\\'", "U&'\\0027'",
+	"$tag$ OR $tag$", "NULL", "null", "true", "0", "-1", "1e309", "NaN", "[]", "{}", "<script>alert(1)</script>", "javascript:alert(1)",
+	"../../etc/passwd", "|id", "`id`", "$(id)", "\r\nSet-Cookie: a=b", "\u0001\u001b[31m\u007f", "\u202e", "\u200b", "\ufeff", "\ufffe",
+	"\u00c5", "A\u030a", "\u212b", "\ufb00", "\u0130", "\U0001f3f3\ufe0f\u200d\U0001f308", strings.Repeat("%_", 60),
+}
+
+func TestHostileTextsAreStoredAndComparedLiterally(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, nil)
+	alice := s.as("alice", "d2-gamers")
+	others := s.snapshot("org_acme")
+	for i, text := range hostile {
+		made := create(t, alice, &teamtaskv1.CreateTaskRequest{Name: text, Description: text, RequestId: text})
+		if made.GetName() != text || made.GetDescription() != text {
+			t.Errorf("%q came back as %q and %q", text, made.GetName(), made.GetDescription())
+		}
+		again := create(t, alice, &teamtaskv1.CreateTaskRequest{Name: text, Description: text, RequestId: text})
+		if again.GetId() != made.GetId() {
+			t.Errorf("%q as a request id is not itself", text)
+		}
+		var stored string
+		if err := s.admin.QueryRow(t.Context(), `SELECT name FROM tasks WHERE id = $1`, made.GetId()).Scan(&stored); err != nil || stored != text {
+			t.Errorf("%q is stored as %q, %v", text, stored, err)
+		}
+		if _, err := alice.UpdateTask(t.Context(), masked(&teamtaskv1.UpdateTaskRequest{Id: made.GetId(), Description: text + text}, "description")); err != nil {
+			t.Errorf("%q in an update: %v", text, err)
+		}
+		listed, err := alice.ListTasks(t.Context(), &teamtaskv1.ListTasksRequest{Filter: &teamtaskv1.ListTasksRequest_Filter{CreatedBy: text}})
+		if err != nil || len(listed.GetTasks()) != 0 {
+			t.Errorf("%q as a person's id: %d tasks, %v", text, len(listed.GetTasks()), err)
+		}
+		if _, err := alice.ListTasks(t.Context(), &teamtaskv1.ListTasksRequest{PageToken: text}); connect.CodeOf(err) != connect.CodeInvalidArgument {
+			t.Errorf("%q as a page token: %v", text, err)
+		}
+		if n := s.count(`SELECT count(*) FROM tasks WHERE tenant_id = 'org_d2gamers'`); n != i+1 {
+			t.Fatalf("%d tasks after %q, want %d", n, text, i+1)
+		}
+	}
+	if diff := cmp.Diff(others, s.snapshot("org_acme")); diff != "" {
+		t.Errorf("another tenant's rows changed:\n%s", diff)
+	}
+	if strings.Contains(s.log.String(), "SQLSTATE 42") || strings.Contains(s.log.String(), "internal error") {
+		t.Errorf("a text reached PostgreSQL as something else than a text:\n%s", s.log)
+	}
+}
+
+// What comes from a token reaches statements as well.
+func TestIDsInTokensAreComparedLiterally(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, nil)
+	s.put(row{tenant: "org_d2gamers"}, row{tenant: "user_alice"})
+	for _, user := range []string{"user_", "user_%", "user_alice'--", "user_alice ", "alice", "org_d2gamers", "user_ali\u0000ce", "system:purge"} {
+		token := s.bent("alice", 2, func(c map[string]any) { c["sub"] = user; delete(c, "o") })
+		answer := s.post(listTasks, token, []byte("{}"))
+		if answer.status == http.StatusOK && bytes.Contains(answer.body, []byte("name")) {
+			t.Errorf("sub %q sees tasks: %s", user, answer.body)
+		}
+	}
+	for _, org := range []string{"org_", "org_%", "org_d2gamers ", "user_alice", "", "org_d2gamers'", "org_D2GAMERS"} {
+		answer := s.post(listTasks, s.tokenIn("alice", org, 2), []byte("{}"))
+		if answer.status == http.StatusOK && bytes.Contains(answer.body, []byte("name")) {
+			t.Errorf("organization %q sees tasks: %s", org, answer.body)
+		}
+	}
+}

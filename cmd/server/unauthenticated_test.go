@@ -1,0 +1,177 @@
+package main
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"connectrpc.com/connect"
+	"github.com/google/go-cmp/cmp"
+
+	"google.golang.org/protobuf/encoding/protojson"
+)
+
+// tripwire is a body that tells whether it was read.
+type tripwire struct{ read atomic.Int64 }
+
+func (w *tripwire) Read([]byte) (int, error) {
+	w.read.Add(1)
+	return 0, io.ErrUnexpectedEOF
+}
+
+func (*tripwire) Close() error { return nil }
+
+func TestWithoutATokenNoMethodReadsItsBody(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, nil)
+	stale := s.bent("alice", 2, func(c map[string]any) { c["iss"] = "https://clerk.evil.example" })
+	want := refused(connect.CodeUnauthenticated, "UNAUTHENTICATED")
+	for _, m := range methods() {
+		if accessOf(t, m).GetPublic() {
+			continue
+		}
+		for _, p := range protocols {
+			if p.contentType == "" {
+				continue
+			}
+			for name, authorization := range map[string]string{
+				"none": "", "not a token": "Bearer x", "basic": "Basic YTpi", "foreign issuer": "Bearer " + stale,
+			} {
+				for _, encoding := range []string{"", "gzip"} {
+					body := &tripwire{}
+					r := post(p, procedureOf(m), body)
+					r.Header.Set("Content-Encoding", encoding)
+					r.Header.Set("Grpc-Encoding", encoding)
+					r.Header.Set("Authorization", authorization)
+					answer := s.inProcess(r)
+					title := string(m.Name()) + " over " + p.name + ", token: " + name
+					if diff := cmp.Diff(want, answer.told(t).refusal); diff != "" {
+						t.Errorf("%s (-want +got):\n%s", title, diff)
+					}
+					if body.read.Load() != 0 {
+						t.Errorf("%s: the body was read", title)
+					}
+				}
+			}
+		}
+	}
+	// The tripwire works: with a token the body is read.
+	body := &tripwire{}
+	r := post(protocols[0], createTask, body)
+	r.Header.Set("Authorization", "Bearer "+s.token("alice", "d2-gamers", 2))
+	s.inProcess(r)
+	if body.read.Load() == 0 {
+		t.Error("with a token the body is not read either: this test sees nothing")
+	}
+}
+
+func post(p protocol, procedure string, body io.Reader) *http.Request {
+	r := httptest.NewRequestWithContext(context.Background(), http.MethodPost, procedure, body)
+	r.Header.Set("Content-Type", p.contentType)
+	if p.http2 {
+		r.ProtoMajor, r.ProtoMinor, r.Proto = 2, 0, "HTTP/2.0"
+	}
+	return r
+}
+
+// bomb is a valid message of about size bytes, packed by a thousand. Its white space
+// is one piece repeated, which a gzip may be made of.
+func bomb(t testing.TB, size int) []byte {
+	t.Helper()
+	packed := gzipped(t, []byte(`{"name":"x"`))
+	packed = append(packed, bytes.Repeat(gzipped(t, bytes.Repeat([]byte(" "), 1<<20)), size>>20)...)
+	return append(packed, gzipped(t, []byte(`}`))...)
+}
+
+func gzipped(t testing.TB, data []byte) []byte {
+	t.Helper()
+	var packed bytes.Buffer
+	w := gzip.NewWriter(&packed)
+	w.Write(data)
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return packed.Bytes()
+}
+
+func TestABombWithoutATokenIsRefusedAsUnauthenticated(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, nil)
+	answer := s.post(createTask, "", bomb(t, 16<<20), map[string]string{"Content-Encoding": "gzip"})
+	if got := answer.told(t).refusal; got.Reason != "UNAUTHENTICATED" {
+		t.Errorf("got %v", got)
+	}
+	answer = s.post(createTask, s.token("alice", "d2-gamers", 2), bomb(t, 16<<20), map[string]string{"Content-Encoding": "gzip"})
+	if diff := cmp.Diff(refused(connect.CodeResourceExhausted, "MESSAGE_TOO_LARGE"), answer.told(t).refusal); diff != "" {
+		t.Errorf("with a token (-want +got):\n%s", diff)
+	}
+}
+
+// What was wrong with a token is for the log: an answer that told would help whoever
+// is trying.
+func TestEveryBadTokenGetsTheSameAnswer(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, nil)
+	bend := func(change func(map[string]any)) string { return s.bent("alice", 2, change) }
+	good := s.token("alice", "d2-gamers", 2)
+	bad := map[string]string{
+		"none":           "",
+		"garbage":        "garbage",
+		"empty parts":    "..",
+		"no signature":   good[:strings.LastIndex(good, ".")+1],
+		"cut short":      good[:len(good)-2],
+		"too long":       strings.Repeat("a", 9<<10),
+		"expired":        bend(func(c map[string]any) { c["exp"], c["iat"] = 1_700_000_060, 1_700_000_000 }),
+		"not yet":        bend(func(c map[string]any) { c["nbf"] = int64(1) << 36 }),
+		"no expiry":      bend(func(c map[string]any) { delete(c, "exp") }),
+		"other issuer":   bend(func(c map[string]any) { c["iss"] = s.box.Issuer() + "/" }),
+		"pending":        bend(func(c map[string]any) { c["sts"] = "pending" }),
+		"no subject":     bend(func(c map[string]any) { delete(c, "sub") }),
+		"no session":     bend(func(c map[string]any) { delete(c, "sid") }),
+		"version 3":      bend(func(c map[string]any) { c["v"] = 3 }),
+		"no role":        bend(func(c map[string]any) { c["o"] = map[string]any{"id": "org_d2gamers"} }),
+		"strange org":    bend(func(c map[string]any) { c["o"] = map[string]any{"id": "org_a b", "rol": "admin"} }),
+		"long subject":   bend(func(c map[string]any) { c["sub"] = "user_" + strings.Repeat("x", 300) }),
+		"SQL in the org": bend(func(c map[string]any) { c["o"] = map[string]any{"id": "org_' OR 1=1--", "rol": "admin"} }),
+	}
+	first := s.post(listTasks, "", []byte("{}"))
+	for name, token := range bad {
+		answer := s.post(listTasks, token, []byte("{}"))
+		if diff := cmp.Diff(first.comparable(), answer.comparable()); diff != "" {
+			t.Errorf("%s: the answer differs (-none +got):\n%s", name, diff)
+		}
+	}
+	if answer := s.post(listTasks, good, []byte("{}")); answer.status != http.StatusOK {
+		t.Errorf("the good token is refused: %d %s", answer.status, answer.body)
+	}
+}
+
+// A token in any place but the one header is no token.
+func TestATokenElsewhereThanInItsHeaderIsNone(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, nil)
+	token := s.token("alice", "d2-gamers", 2)
+	body, err := protojson.Marshal(cases[listTasks].request(""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, r := range map[string]reply{
+		"lower case":     s.post(listTasks, "", body, map[string]string{"Authorization": "bearer " + token}),
+		"no scheme":      s.post(listTasks, "", body, map[string]string{"Authorization": token}),
+		"two spaces":     s.post(listTasks, "", body, map[string]string{"Authorization": "Bearer  " + token}),
+		"comma list":     s.post(listTasks, "", body, map[string]string{"Authorization": "Bearer " + token + ", Bearer " + token}),
+		"cookie":         s.post(listTasks, "", body, map[string]string{"Cookie": "__session=" + token}),
+		"another header": s.post(listTasks, "", body, map[string]string{"X-Authorization": "Bearer " + token}),
+		"query":          s.post(listTasks+"?access_token="+token, "", body),
+	} {
+		if got := r.told(t).refusal; got.Reason != "UNAUTHENTICATED" {
+			t.Errorf("%s: got %v, want UNAUTHENTICATED", name, got)
+		}
+	}
+}

@@ -1,0 +1,51 @@
+package rbac
+
+import (
+	"testing"
+
+	"github.com/teamtask/teamtask/internal/tenancy"
+)
+
+func TestWhatARoleHolds(t *testing.T) {
+	t.Parallel()
+	org := tenancy.Organization{ID: "org_1"}
+	admins := []string{"org:admin", "org:owner"}
+	const alone = tenancy.TasksView | tenancy.TasksEdit | tenancy.TasksManage
+	for name, c := range map[string]struct {
+		actor  tenancy.Actor
+		admins []string
+		want   tenancy.Permissions
+	}{
+		"nothing":                {tenancy.Actor{Organization: org, Role: "org:guest"}, admins, 0},
+		"view":                   {tenancy.Actor{Organization: org, Role: "org:viewer", Permissions: tenancy.TasksView}, admins, tenancy.TasksView},
+		"edit implies view":      {tenancy.Actor{Organization: org, Role: "org:member", Permissions: tenancy.TasksEdit}, admins, tenancy.TasksEdit | tenancy.TasksView},
+		"manage implies both":    {tenancy.Actor{Organization: org, Role: "org:manager", Permissions: tenancy.TasksManage}, admins, alone},
+		"members":                {tenancy.Actor{Organization: org, Permissions: tenancy.MembersManage}, admins, tenancy.MembersManage | tenancy.MembersView},
+		"licensing":              {tenancy.Actor{Organization: org, Permissions: tenancy.LicensingManage}, admins, tenancy.LicensingManage | tenancy.LicensingView},
+		"audit implies nothing":  {tenancy.Actor{Organization: org, Permissions: tenancy.AuditView}, admins, tenancy.AuditView},
+		"view implies no edit":   {tenancy.Actor{Organization: org, Permissions: tenancy.MembersView | tenancy.LicensingView}, admins, tenancy.MembersView | tenancy.LicensingView},
+		"an admin":               {tenancy.Actor{Organization: org, Role: "org:admin"}, admins, tenancy.AllPermissions},
+		"another admin role":     {tenancy.Actor{Organization: org, Role: "org:owner"}, admins, tenancy.AllPermissions},
+		"admin is configured":    {tenancy.Actor{Organization: org, Role: "org:admin"}, []string{"org:owner"}, 0},
+		"no admin role":          {tenancy.Actor{Organization: org, Role: "org:admin", Permissions: tenancy.TasksView}, nil, tenancy.TasksView},
+		"in other letters":       {tenancy.Actor{Organization: org, Role: "org:Admin"}, admins, 0},
+		"a longer name":          {tenancy.Actor{Organization: org, Role: "org:admin2"}, admins, 0},
+		"without its prefix":     {tenancy.Actor{Organization: org, Role: "admin"}, admins, 0},
+		"alone":                  {tenancy.Actor{}, admins, alone},
+		"alone, as an admin":     {tenancy.Actor{Role: "org:admin"}, admins, alone},
+		"alone, with a claim":    {tenancy.Actor{Permissions: tenancy.AllPermissions}, admins, alone},
+		"an empty role, matched": {tenancy.Actor{Organization: org}, nil, 0},
+	} {
+		if got := Holds(c.actor, c.admins); got != c.want {
+			t.Errorf("%s: %v, want %v", name, names(got), names(c.want))
+		}
+	}
+}
+
+func names(p tenancy.Permissions) []string {
+	var all []string
+	for name := range p.Names() {
+		all = append(all, name)
+	}
+	return all
+}
