@@ -27,6 +27,11 @@ test: ## all tests, with the race detector, on a private PostgreSQL
 .PHONY: check
 check: check-generated check-proto check-go check-vulnerabilities ## everything a push must pass, except the tests
 
+.PHONY: bench
+bench: ## what a call costs, against two floors measured in the same run
+	@tools/need-postgres
+	go run ./bench
+
 .PHONY: generate
 generate: $(VALIDATE) $(NODE_MODULES) ## regenerate gen/ from proto/
 	@rm -rf .build/gen
