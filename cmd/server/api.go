@@ -156,11 +156,16 @@ func (h health) Check(ctx context.Context, r *grpchealth.CheckRequest) (*grpchea
 // withHeaders sets what every answer carries: it is data for a program, not to be
 // kept, sniffed or rendered.
 func withHeaders(next http.Handler) http.Handler {
+	always := http.Header{
+		"Cache-Control":           {"no-store"},
+		"X-Content-Type-Options":  {"nosniff"},
+		"Content-Security-Policy": {"default-src 'none'; frame-ancestors 'none'"},
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
-		h.Set("Cache-Control", "no-store")
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+		for name, values := range always {
+			h[name] = values[:1:1] // shared: whoever adds to it gets a copy
+		}
 		next.ServeHTTP(w, r)
 	})
 }

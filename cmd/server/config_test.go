@@ -131,6 +131,7 @@ func TestABadVariableIsNamedAndNotQuoted(t *testing.T) {
 		{"ADMIN_ADDR", ":8080"},
 		{"CORS_ORIGINS", "*"},
 		{"CORS_ORIGINS", "https://*." + secretValue},
+		{"CORS_ORIGINS", "https://*.example.com"},
 		{"CORS_ORIGINS", "https://APP.example.com"},
 		{"CORS_ORIGINS", "https://app.example.com/"},
 		{"CORS_ORIGINS", "null"},

@@ -271,7 +271,7 @@ func compareForeign(t *testing.T, title string, k kind, own bool, theirs, never 
 // where it takes one.
 func (s *stack) ask(token, etag string, m protoreflect.MethodDescriptor, w world, f textField, value string) reply {
 	s.t.Helper()
-	request := cases[procedureOf(m)].request(w.shared).ProtoReflect()
+	request := caseOf(s.t, m).request(w.shared).ProtoReflect()
 	if field := m.Input().Fields().ByName("etag"); field != nil && etag != "" {
 		request.Set(field, protoreflect.ValueOfString(etag))
 	}
@@ -301,7 +301,7 @@ func collidingIDs(t *testing.T, s *stack) {
 			title := fmt.Sprintf("%s: %s", p.name, m.Name())
 			w := s.settle(p)
 			theirs, mine := s.snapshot(p.theirs), s.snapshot(p.mine)
-			answer := s.postMessage(procedureOf(m), p.token, cases[procedureOf(m)].request(w.shared))
+			answer := s.postMessage(procedureOf(m), p.token, caseOf(s.t, m).request(w.shared))
 			if answer.status != 200 {
 				t.Errorf("%s: status %d, want 200: %s", title, answer.status, answer.body)
 			}

@@ -1,8 +1,12 @@
 package main
 
 import (
+	"context"
+	"net/http"
+	"strings"
 	"testing"
 
+	"connectrpc.com/connect"
 	"google.golang.org/protobuf/reflect/protoregistry"
 
 	"github.com/teamtask/teamtask/internal/fault"
@@ -24,4 +28,28 @@ func newGate(t testing.TB, c config, exit *fault.Exit) *rbac.Gate {
 		Verify:     tenancy.NewVerifier(c.keys, c.verification).Verify,
 		State:      exit.State,
 	})
+}
+
+// Should a service ever be mounted so that the gate's decision does not reach it, its
+// handlers do not run.
+func TestServicesAreServedBehindTheGuardAsWell(t *testing.T) {
+	t.Parallel()
+	type before struct{}
+	remember := func(ctx context.Context, _ connect.Spec, _ connect.Peer, _ http.Header) (context.Context, error) {
+		return context.WithValue(ctx, before{}, ctx), nil
+	}
+	forget := func(ctx context.Context, _ connect.Spec, _ connect.Peer, _ http.Header) (context.Context, error) {
+		return ctx.Value(before{}).(context.Context), nil
+	}
+	ran := false
+	service := stub{get: func(context.Context) error { ran = true; return nil }}
+	s := newStubsWith(t, service, func(ours connect.HandlerOption) connect.HandlerOption {
+		return connect.WithHandlerOptions(connect.WithRequestGate(remember), ours, connect.WithRequestGate(forget))
+	})
+	for _, p := range protocols {
+		expectInternal(t, s, p)
+	}
+	if ran || !strings.Contains(s.log.String(), "without a decision of the gate") {
+		t.Errorf("the handler ran = %v; log:\n%s", ran, s.log)
+	}
 }

@@ -16,6 +16,12 @@ import (
 	teamtaskv1 "github.com/teamtask/teamtask/gen/teamtask/v1"
 )
 
+// What a caller may send, in bytes: on the wire, and once it is inflated.
+const (
+	wireLimit    = 256 << 10
+	messageLimit = 1 << 20
+)
+
 var tooLarge = refused(connect.CodeResourceExhausted, "MESSAGE_TOO_LARGE")
 
 // padded is a valid message in JSON of exactly so many bytes.
@@ -63,17 +69,17 @@ func TestABodyMayHaveExactlyTheLargestSize(t *testing.T) {
 		body   []byte
 		want   refusal
 	}{
-		{"JSON at the limit", s.http1, nil, padded(bodyMax), refusal{}},
-		{"JSON one over", s.http1, nil, padded(bodyMax + 1), tooLarge},
-		{"JSON far over", s.http1, nil, padded(100 * bodyMax), tooLarge},
-		{"JSON over h2c at the limit", s.http2, nil, padded(bodyMax), refusal{}},
-		{"JSON over h2c one over", s.http2, nil, padded(bodyMax + 1), tooLarge},
-		{"binary at the limit", s.http1, map[string]string{"Content-Type": "application/proto"}, paddedBinary(t, bodyMax), refusal{}},
-		{"binary one over", s.http1, map[string]string{"Content-Type": "application/proto"}, paddedBinary(t, bodyMax+1), tooLarge},
-		{"gRPC at the limit", s.http2, map[string]string{"Content-Type": "application/grpc"}, enveloped(paddedBinary(t, bodyMax-5)), refusal{}},
-		{"gRPC one over", s.http2, map[string]string{"Content-Type": "application/grpc"}, enveloped(paddedBinary(t, bodyMax-4)), tooLarge},
-		{"gRPC-Web at the limit", s.http1, map[string]string{"Content-Type": "application/grpc-web"}, enveloped(paddedBinary(t, bodyMax-5)), refusal{}},
-		{"gRPC-Web one over", s.http1, map[string]string{"Content-Type": "application/grpc-web"}, enveloped(paddedBinary(t, bodyMax-4)), tooLarge},
+		{"JSON at the limit", s.http1, nil, padded(wireLimit), refusal{}},
+		{"JSON one over", s.http1, nil, padded(wireLimit + 1), tooLarge},
+		{"JSON far over", s.http1, nil, padded(100 * wireLimit), tooLarge},
+		{"JSON over h2c at the limit", s.http2, nil, padded(wireLimit), refusal{}},
+		{"JSON over h2c one over", s.http2, nil, padded(wireLimit + 1), tooLarge},
+		{"binary at the limit", s.http1, map[string]string{"Content-Type": "application/proto"}, paddedBinary(t, wireLimit), refusal{}},
+		{"binary one over", s.http1, map[string]string{"Content-Type": "application/proto"}, paddedBinary(t, wireLimit+1), tooLarge},
+		{"gRPC at the limit", s.http2, map[string]string{"Content-Type": "application/grpc"}, enveloped(paddedBinary(t, wireLimit-5)), refusal{}},
+		{"gRPC one over", s.http2, map[string]string{"Content-Type": "application/grpc"}, enveloped(paddedBinary(t, wireLimit-4)), tooLarge},
+		{"gRPC-Web at the limit", s.http1, map[string]string{"Content-Type": "application/grpc-web"}, enveloped(paddedBinary(t, wireLimit-5)), refusal{}},
+		{"gRPC-Web one over", s.http1, map[string]string{"Content-Type": "application/grpc-web"}, enveloped(paddedBinary(t, wireLimit-4)), tooLarge},
 	} {
 		header := map[string]string{"Content-Type": "application/json"}
 		maps.Copy(header, c.header)
@@ -107,13 +113,13 @@ func TestAMessageMayInflateToExactlyTheLargestSize(t *testing.T) {
 		body        []byte
 		want        refusal
 	}{
-		{"JSON at the limit", "application/json", gzipped(t, padded(readMax)), refusal{}},
-		{"JSON one over", "application/json", gzipped(t, padded(readMax+1)), tooLarge},
+		{"JSON at the limit", "application/json", gzipped(t, padded(messageLimit)), refusal{}},
+		{"JSON one over", "application/json", gzipped(t, padded(messageLimit+1)), tooLarge},
 		{"JSON far over", "application/json", bomb(t, 16<<20), tooLarge},
-		{"binary at the limit", "application/proto", gzipped(t, paddedBinary(t, readMax)), refusal{}},
-		{"binary one over", "application/proto", gzipped(t, paddedBinary(t, readMax+1)), tooLarge},
-		{"gRPC-Web at the limit", "application/grpc-web", packed(gzipped(t, paddedBinary(t, readMax))), refusal{}},
-		{"gRPC-Web one over", "application/grpc-web", packed(gzipped(t, paddedBinary(t, readMax+1))), tooLarge},
+		{"binary at the limit", "application/proto", gzipped(t, paddedBinary(t, messageLimit)), refusal{}},
+		{"binary one over", "application/proto", gzipped(t, paddedBinary(t, messageLimit+1)), tooLarge},
+		{"gRPC-Web at the limit", "application/grpc-web", packed(gzipped(t, paddedBinary(t, messageLimit))), refusal{}},
+		{"gRPC-Web one over", "application/grpc-web", packed(gzipped(t, paddedBinary(t, messageLimit+1))), tooLarge},
 		{"gRPC-Web far over", "application/grpc-web+json", packed(bomb(t, 16<<20)), tooLarge},
 	} {
 		answer := s.post(createTask, token, c.body, map[string]string{
@@ -138,8 +144,8 @@ func TestABombIsNotInflatedPastTheLargestMessage(t *testing.T) {
 	packed := bomb(t, 16<<20)
 	answer := s.post(createTask, s.token("alice", "d2-gamers", 2), packed, map[string]string{"Content-Encoding": "gzip"})
 	s.expect(t, "a bomb", answer, tooLarge)
-	if seen := fmt.Sprintf("message size %d", readMax+1); !strings.Contains(s.log.String(), seen) {
-		t.Errorf("more than %d bytes were inflated:\n%s", readMax+1, s.log)
+	if seen := fmt.Sprintf("message size %d", messageLimit+1); !strings.Contains(s.log.String(), seen) {
+		t.Errorf("more than %d bytes were inflated:\n%s", messageLimit+1, s.log)
 	}
 
 	inflating := new(inflater)
@@ -147,8 +153,8 @@ func TestABombIsNotInflatedPastTheLargestMessage(t *testing.T) {
 		if err := inflating.Reset(bytes.NewReader(packed)); err != nil {
 			t.Fatal(err)
 		}
-		if n, err := io.Copy(io.Discard, inflating); n != readMax+1 || err != nil {
-			t.Errorf("inflated %d bytes, %v; want %d", n, err, readMax+1)
+		if n, err := io.Copy(io.Discard, inflating); n != messageLimit+1 || err != nil {
+			t.Errorf("inflated %d bytes, %v; want %d", n, err, messageLimit+1)
 		}
 	}
 }
@@ -165,7 +171,7 @@ func TestTheLargestPageCanBeSent(t *testing.T) {
 	s.put(rows...)
 	token := s.token("alice", "d2-gamers", 2)
 	answer := s.post(listTasks, token, []byte(`{"pageSize":200}`))
-	if answer.status != http.StatusOK || len(answer.body) < 200*10_000*6 || len(answer.body) > sendMax {
+	if answer.status != http.StatusOK || len(answer.body) < 200*10_000*6 || len(answer.body) > 16<<20 {
 		t.Errorf("status %d, %d bytes: %.200s", answer.status, len(answer.body), answer.body)
 	}
 	listed, err := protocols[6].typed(s, token).ListTasks(t.Context(), &teamtaskv1.ListTasksRequest{PageSize: 200})

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -85,7 +84,7 @@ func TestEveryRefusalIsInTheLogUnderItsRequestID(t *testing.T) {
 		if err := json.Unmarshal(scanner.Bytes(), &line); err != nil {
 			t.Fatalf("not a JSON line: %s", scanner.Text())
 		}
-		if id, ok := line["request_id"].(string); ok {
+		if id, ok := line["request_id"].(string); ok && line["msg"] != "call" {
 			if lines[id] != nil {
 				t.Errorf("two lines of one call: %v", id)
 			}
@@ -104,7 +103,13 @@ func TestEveryRefusalIsInTheLogUnderItsRequestID(t *testing.T) {
 			}
 		}
 	}
-	if answer := s.send(s.http1, http.MethodGet, "/healthz", "", nil, nil); strings.Contains(s.log.String(), answer.id()) {
-		t.Error("a call that went well is in the log")
+	well := s.post(listTasks, s.token("alice", "d2-gamers", 2), []byte("{}"))
+	for line := range strings.Lines(s.log.String()) {
+		if strings.Contains(line, well.id()) && !strings.Contains(line, `"level":"DEBUG","msg":"call"`) {
+			t.Errorf("a call that went well is in the log above level debug: %s", line)
+		}
+	}
+	if !strings.Contains(s.log.String(), well.id()) {
+		t.Error("a call that went well is not in the log at level debug")
 	}
 }

@@ -184,7 +184,7 @@ func TestAGetOfAMethodThatWritesIsNotAllowed(t *testing.T) {
 		if isRead(m) {
 			continue
 		}
-		body, err := protojson.Marshal(cases[procedureOf(m)].request(id))
+		body, err := protojson.Marshal(caseOf(s.t, m).request(id))
 		if err != nil {
 			t.Fatal(err)
 		}

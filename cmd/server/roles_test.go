@@ -8,6 +8,7 @@ import (
 	"connectrpc.com/connect"
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
 
 	teamtaskv1 "github.com/teamtask/teamtask/gen/teamtask/v1"
@@ -70,12 +71,15 @@ var (
 
 func (c caller) has(permission string) bool { return slices.Contains(c.holds, permission) }
 
-// cases make, for each method, a request that is right in every way but perhaps for
-// who sends it. A method without a case fails the matrices.
-var cases = map[string]struct {
+// methodCase is how a method is called.
+type methodCase struct {
 	request func(id string) proto.Message // on the task of that id
 	others  string                        // the permission that somebody else's task asks for; "": none
-}{
+}
+
+// cases make, for each method, a request that is right in every way but perhaps for
+// who sends it. A method without a case fails the matrices.
+var cases = map[string]methodCase{
 	createTask: {request: func(string) proto.Message { return &teamtaskv1.CreateTaskRequest{Name: "new"} }},
 	getTask:    {request: func(id string) proto.Message { return &teamtaskv1.GetTaskRequest{Id: id} }},
 	listTasks:  {request: func(string) proto.Message { return &teamtaskv1.ListTasksRequest{} }},
@@ -83,6 +87,15 @@ var cases = map[string]struct {
 		return &teamtaskv1.UpdateTaskRequest{Id: id, Done: true, UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"done"}}}
 	}},
 	deleteTask: {others: "org:tasks:manage", request: func(id string) proto.Message { return &teamtaskv1.DeleteTaskRequest{Id: id} }},
+}
+
+func caseOf(t testing.TB, m protoreflect.MethodDescriptor) methodCase {
+	t.Helper()
+	c, ok := cases[procedureOf(m)]
+	if !ok {
+		t.Fatalf("%s has no case: say how it is called", m.FullName())
+	}
+	return c
 }
 
 // expected is the answer that the method's access option and the caller's permissions
@@ -113,11 +126,7 @@ func TestEveryMethodAnswersEveryRoleAsItsAccessOptionSays(t *testing.T) {
 	s := newStack(t, nil)
 	connectJSON := protocols[0]
 	for _, m := range methods() {
-		c, ok := cases[procedureOf(m)]
-		if !ok {
-			t.Errorf("%s has no case: say how it is called", m.FullName())
-			continue
-		}
+		c := caseOf(t, m)
 		access := accessOf(t, m)
 		for _, who := range allCallers {
 			for _, version := range []int{1, 2} {

@@ -165,6 +165,12 @@ func (s *stack) listen(log *slog.Logger) {
 // gate, interceptors and limits, without a database.
 func newStubs(t testing.TB, service teamtaskv1connect.TaskServiceHandler) *stack {
 	t.Helper()
+	return newStubsWith(t, service, func(ours connect.HandlerOption) connect.HandlerOption { return ours })
+}
+
+// newStubsWith serves as newStubs does, with what is made of our options.
+func newStubsWith(t testing.TB, service teamtaskv1connect.TaskServiceHandler, with func(connect.HandlerOption) connect.HandlerOption) *stack {
+	t.Helper()
 	s := &stack{t: t, box: sandboxOf(t), log: &logged{}, metrics: newMetrics()}
 	c, err := readConfig(lookupIn(usual("postgres://app@127.0.0.1:1/none", s.box), nil))
 	if err != nil {
@@ -176,7 +182,7 @@ func newStubs(t testing.TB, service teamtaskv1connect.TaskServiceHandler) *stack
 	if err != nil {
 		t.Fatal(err)
 	}
-	options := handlerOptions(exit, newGate(t, c, exit), validator)
+	options := with(handlerOptions(exit, newGate(t, c, exit), validator))
 	mux := http.NewServeMux()
 	mux.Handle(teamtaskv1connect.NewTaskServiceHandler(service, options))
 	s.handler = exit.Handler(withHeaders(http.MaxBytesHandler(withDeadline(mux), bodyMax)))

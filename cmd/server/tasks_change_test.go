@@ -234,7 +234,7 @@ func TestAnIDIsAUUIDInItsOneForm(t *testing.T) {
 			continue
 		}
 		for _, id := range bad {
-			request := cases[procedureOf(m)].request(id)
+			request := caseOf(s.t, m).request(id)
 			binary, err := proto.Marshal(request)
 			if err != nil {
 				t.Fatal(err)

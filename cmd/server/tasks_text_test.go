@@ -59,8 +59,8 @@ func TestTextsMayHaveExactlyTheirLargestLength(t *testing.T) {
 }
 
 // withNUL is the method's case with a NUL in one field.
-func withNUL(m protoreflect.MethodDescriptor, f textField, id, value string) proto.Message {
-	request := cases[procedureOf(m)].request(id)
+func withNUL(s *stack, m protoreflect.MethodDescriptor, f textField, id, value string) proto.Message {
+	request := caseOf(s.t, m).request(id)
 	f.set(request.ProtoReflect(), value)
 	return request
 }
@@ -76,7 +76,7 @@ func TestNULIsRefusedInEveryTextOfEveryRequest(t *testing.T) {
 		for _, f := range textFields(m.Input(), nil) {
 			for _, value := range []string{"\x00", "a\x00b", "name\x00"} {
 				title := fmt.Sprintf("%s.%s = %q", m.Name(), f, value)
-				request := withNUL(m, f, id, value)
+				request := withNUL(s, m, f, id, value)
 				binary, err := proto.Marshal(request)
 				if err != nil {
 					t.Fatal(err)

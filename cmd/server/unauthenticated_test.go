@@ -13,8 +13,6 @@ import (
 
 	"connectrpc.com/connect"
 	"github.com/google/go-cmp/cmp"
-
-	"google.golang.org/protobuf/encoding/protojson"
 )
 
 // tripwire is a body that tells whether it was read.
@@ -157,10 +155,7 @@ func TestATokenElsewhereThanInItsHeaderIsNone(t *testing.T) {
 	t.Parallel()
 	s := newStack(t, nil)
 	token := s.token("alice", "d2-gamers", 2)
-	body, err := protojson.Marshal(cases[listTasks].request(""))
-	if err != nil {
-		t.Fatal(err)
-	}
+	body := []byte("{}")
 	for name, r := range map[string]reply{
 		"lower case":     s.post(listTasks, "", body, map[string]string{"Authorization": "bearer " + token}),
 		"no scheme":      s.post(listTasks, "", body, map[string]string{"Authorization": token}),

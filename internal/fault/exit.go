@@ -74,9 +74,7 @@ func (x *Exit) Handler(next http.Handler) http.Handler {
 		w.Header().Set(RequestIDHeader, c.id)
 		a := &answer{ResponseWriter: w, call: c}
 		r = r.WithContext(context.WithValue(r.Context(), callKey{}, c))
-		defer func() {
-			x.observe(Outcome{Method: c.method, Code: c.code, Reason: c.reason, Duration: time.Since(c.started)})
-		}()
+		defer func() { x.ended(r.Context(), c) }()
 		defer func() {
 			if thrown := recover(); thrown != nil {
 				if e, ok := thrown.(error); ok && errors.Is(e, http.ErrAbortHandler) {
@@ -88,6 +86,16 @@ func (x *Exit) Handler(next http.Handler) http.Handler {
 		next.ServeHTTP(a, r)
 		x.restate(a, r)
 	})
+}
+
+// ended counts the call and, at level debug, logs it.
+func (x *Exit) ended(ctx context.Context, c *call) {
+	o := Outcome{Method: c.method, Code: c.code, Reason: c.reason, Duration: time.Since(c.started)}
+	x.observe(o)
+	if x.log.Enabled(ctx, slog.LevelDebug) {
+		x.log.LogAttrs(ctx, slog.LevelDebug, "call", slog.String("request_id", c.id), slog.String("method", o.Method),
+			slog.String("code", o.Code), slog.String("reason", o.Reason), slog.Duration("duration", o.Duration))
+	}
 }
 
 // survive answers "internal error" for a panic outside the handlers, if nothing
