@@ -80,6 +80,7 @@ func handlerOptions(exit *fault.Exit, gate *rbac.Gate, validator protovalidate.V
 		connect.WithReadMaxBytes(readMax),
 		connect.WithSendMaxBytes(sendMax),
 		connect.WithCompressMinBytes(compressMin),
+		connect.WithRequestGate(exit.Enter),
 		connect.WithRequestGate(gate.Admit),
 		connect.WithInterceptors(exit.Interceptor()),
 		connect.WithRecover(func(_ context.Context, _ connect.Spec, _ http.Header, thrown any) error {

@@ -96,6 +96,9 @@ func TestEveryRefusalIsInTheLogUnderItsRequestID(t *testing.T) {
 		if line["reason"] != reason {
 			t.Errorf("%s: the log says %v", reason, line)
 		}
+		if line["method"] == "" {
+			t.Errorf("%s: the log does not say which method was called", reason)
+		}
 		keys := []string{"time", "level", "msg", "request_id", "method", "code", "reason", "cause"}
 		for key := range line {
 			if !slices.Contains(keys, key) {

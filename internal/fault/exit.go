@@ -167,6 +167,13 @@ func (x *Exit) State(ctx context.Context, method string, err error) error {
 	return e
 }
 
+// Enter is the first request gate of every handler: from here on the log and the
+// counters know the method, also where the request cannot be read.
+func (x *Exit) Enter(ctx context.Context, spec connect.Spec, _ connect.Peer, _ http.Header) (context.Context, error) {
+	callOf(ctx).method = spec.Procedure
+	return ctx, nil
+}
+
 // Interceptor states the errors of handlers and of the interceptors inside it. It
 // belongs outermost.
 func (x *Exit) Interceptor() connect.Interceptor { return interceptor{exit: x} }

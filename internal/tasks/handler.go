@@ -126,7 +126,7 @@ func parseID(s string) (uuid.UUID, error) {
 
 func (t *task) proto() *teamtaskv1.Task {
 	return &teamtaskv1.Task{
-		Id:          t.ID.String(),
+		Id:          uuid.UUID(t.ID.Bytes).String(),
 		Name:        t.Name,
 		Description: t.Description,
 		Done:        t.Done,

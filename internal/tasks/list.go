@@ -72,6 +72,6 @@ func (s *Tasks) List(ctx context.Context, actor tenancy.Actor, f filter, p page)
 		return found, "", nil
 	}
 	found = found[:size]
-	last := found[size-1].ID
+	last := found[size-1].ID.Bytes
 	return found, s.db.SealPage(actor, listName, f.binding(), last[:]), nil
 }

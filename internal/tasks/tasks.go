@@ -11,6 +11,7 @@ import (
 
 	"connectrpc.com/connect"
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	teamtaskv1 "github.com/teamtask/teamtask/gen/teamtask/v1"
 	"github.com/teamtask/teamtask/internal/fault"
@@ -42,7 +43,7 @@ func New(db *tenancy.DB) *Tasks { return &Tasks{db: db} }
 
 // task is a task as it is stored.
 type task struct {
-	ID          uuid.UUID
+	ID          pgtype.UUID // as the driver reads it
 	Name        string
 	Description string
 	Done        bool

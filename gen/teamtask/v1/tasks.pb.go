@@ -474,12 +474,12 @@ type UpdateTaskRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The task's id, a UUID.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// The new name, 1 to 200 characters; read only if the mask has `name`.
+	// The new name, 1 to 200 characters; applied only if the mask has `name`.
 	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
-	// The new description, up to 10,000 characters; read only if the mask has
+	// The new description, up to 10,000 characters; applied only if the mask has
 	// `description`.
 	Description string `protobuf:"bytes,3,opt,name=description,proto3" json:"description,omitempty"`
-	// Whether the work is done; read only if the mask has `done`.
+	// Whether the work is done; applied only if the mask has `done`.
 	Done bool `protobuf:"varint,4,opt,name=done,proto3" json:"done,omitempty"`
 	// Which fields to change, of `name`, `description` and `done`: at least one.
 	UpdateMask *fieldmaskpb.FieldMask `protobuf:"bytes,5,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`

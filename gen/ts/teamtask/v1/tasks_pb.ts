@@ -302,14 +302,14 @@ export type UpdateTaskRequest = Message<"teamtask.v1.UpdateTaskRequest"> & {
   id: string;
 
   /**
-   * The new name, 1 to 200 characters; read only if the mask has `name`.
+   * The new name, 1 to 200 characters; applied only if the mask has `name`.
    *
    * @generated from field: string name = 2;
    */
   name: string;
 
   /**
-   * The new description, up to 10,000 characters; read only if the mask has
+   * The new description, up to 10,000 characters; applied only if the mask has
    * `description`.
    *
    * @generated from field: string description = 3;
@@ -317,7 +317,7 @@ export type UpdateTaskRequest = Message<"teamtask.v1.UpdateTaskRequest"> & {
   description: string;
 
   /**
-   * Whether the work is done; read only if the mask has `done`.
+   * Whether the work is done; applied only if the mask has `done`.
    *
    * @generated from field: bool done = 4;
    */
