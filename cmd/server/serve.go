@@ -73,7 +73,7 @@ func serve(ctx context.Context, c config, logTo io.Writer) error {
 	if err != nil {
 		return err
 	}
-	api, err := listen(c.listenAddr, "LISTEN_ADDR", apiServer(handler, log))
+	api, err := listen(c.listenAddr, "LISTEN_ADDR", apiServer(handler, log, usualTimeouts()))
 	if err != nil {
 		return err
 	}
@@ -136,8 +136,20 @@ func run(ctx context.Context, log *slog.Logger, draining *atomic.Bool, servers .
 	return group.Wait()
 }
 
+// timeouts end every wait for a client. Zero would wait for ever.
+type timeouts struct {
+	headers time.Duration // for the headers of a request
+	read    time.Duration // for all of a request
+	write   time.Duration // from the headers of a request to the end of its answer
+	idle    time.Duration // for the next request
+}
+
+func usualTimeouts() timeouts {
+	return timeouts{headers: headersWithin, read: readWithin, write: writeWithin, idle: idleFor}
+}
+
 // apiServer speaks HTTP/1.1 and, without TLS, HTTP/2. Every wait has an end.
-func apiServer(handler http.Handler, log *slog.Logger) *http.Server {
+func apiServer(handler http.Handler, log *slog.Logger, within timeouts) *http.Server {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	protocols.SetUnencryptedHTTP2(true)
@@ -145,10 +157,10 @@ func apiServer(handler http.Handler, log *slog.Logger) *http.Server {
 		Handler:           handler,
 		Protocols:         protocols,
 		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: streamsMax},
-		ReadHeaderTimeout: headersWithin,
-		ReadTimeout:       readWithin,
-		WriteTimeout:      writeWithin,
-		IdleTimeout:       idleFor,
+		ReadHeaderTimeout: within.headers,
+		ReadTimeout:       within.read,
+		WriteTimeout:      within.write,
+		IdleTimeout:       within.idle,
 		MaxHeaderBytes:    headersMax,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}

@@ -150,7 +150,7 @@ func (s *stack) openDatabase(c config) {
 // listen serves the handler on a port, as the server does.
 func (s *stack) listen(log *slog.Logger) {
 	server := httptest.NewUnstartedServer(nil)
-	server.Config = apiServer(s.handler, log)
+	server.Config = apiServer(s.handler, log, usualTimeouts())
 	server.Start()
 	s.t.Cleanup(server.Close)
 	s.url = server.URL

@@ -215,7 +215,7 @@ func (s *stack) send(client http.RoundTripper, method, target, token string, hea
 // inside is what no answer says: how the server is made.
 var inside = []string{
 	"teamtaskv1", "goroutine", ".go:", "pgx", "pgconn", "SQLSTATE", "SELECT", "INSERT", "tenant_id", "tasks_pkey",
-	"task_requests", "runtime error", "protovalidate", "unmarshal into", "/root/", "panic", "interface {}", "*http.",
+	"task_requests", "runtime error", "protovalidate", "unmarshal into", "panic", "interface {}", "*http.",
 }
 
 func (s *stack) findLeaks(title string, body []byte) {
