@@ -97,7 +97,7 @@ func stopping(stop func(context.Context) error) error {
 func checkFree(address string) error {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
-		return fmt.Errorf("%s is taken, perhaps by another `make run`: %w", address, err)
+		return fmt.Errorf("%s is taken, perhaps by another `make run`; stop that, or choose other addresses (go run ./cmd/dev --help): %w", address, err)
 	}
 	return l.Close()
 }
