@@ -27,6 +27,9 @@ var files embed.FS
 // the migrations grant it.
 const Runtime = "teamtask_runtime"
 
+// ErrNoRuntimeUser is a runtime user that has not been made yet.
+var ErrNoRuntimeUser = errors.New("the user of DATABASE_URL does not exist: create it first, LOGIN and nothing more")
+
 // attempts is how often a change of roles is tried: they belong to the whole cluster,
 // and two installations may change them at once.
 const attempts = 8
@@ -144,7 +147,7 @@ func prepareRoles(ctx context.Context, db *sql.DB, runtimeUser string) error {
 		return connectReason(err)
 	}
 	if !exists {
-		return errors.New("the user of DATABASE_URL does not exist: create it first, LOGIN and nothing more")
+		return ErrNoRuntimeUser
 	}
 	const group = `
 		DO $$

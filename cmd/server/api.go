@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -30,7 +31,7 @@ const (
 
 	bodyMax     = 256 << 10        // bytes of a request on the wire
 	readMax     = 1 << 20          // bytes of a message once inflated
-	sendMax     = 16 << 20         // bytes of an answer: 200 tasks of 10,000 characters, each of up to 6 bytes
+	sendMax     = 8 << 20          // bytes of an answer: a page of 1 MiB of texts, each byte written as up to 6
 	compressMin = 1 << 10          // bytes: below it compressing costs more than it saves
 	callMax     = 10 * time.Second // the longest a call may take, whatever deadline it brings
 	preflightIs = 2 * time.Hour    // how long a browser may remember a preflight
@@ -122,7 +123,7 @@ func mountOpen(mux *http.ServeMux, exit *fault.Exit, ready func(context.Context)
 	})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		if err := ready(r.Context()); err != nil {
-			exit.Refuse(w, r, fault.DatabaseUnavailable.Because(err))
+			exit.Refuse(w, r, notReady(err))
 			return
 		}
 		_, _ = w.Write([]byte("ready\n")) // a prober that hangs up needs no answer
@@ -133,6 +134,16 @@ func mountOpen(mux *http.ServeMux, exit *fault.Exit, ready func(context.Context)
 		mux.Handle(grpcreflect.NewHandlerV1(reflector, options))
 		mux.Handle(grpcreflect.NewHandlerV1Alpha(reflector, options))
 	}
+}
+
+// draining is a server that takes no more calls, which is nobody's fault.
+var draining = fault.New(connect.CodeUnavailable, teamtaskv1.Reason_REASON_UNSPECIFIED, "the server is shutting down")
+
+func notReady(err error) error {
+	if errors.Is(err, draining) {
+		return err
+	}
+	return fault.DatabaseUnavailable.Because(err)
 }
 
 // health answers gRPC's health protocol with what /readyz says, for the whole server

@@ -148,7 +148,7 @@ func isAddress(s string) error {
 
 func isURL(s string) error {
 	u, err := url.Parse(s)
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || strings.ContainsAny(s, " \t\r\n") || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 		return errors.New("is not a plain http or https URL")
 	}
 	return nil
@@ -157,7 +157,8 @@ func isURL(s string) error {
 // isOrigin wants scheme://host or scheme://host:port, as browsers write it.
 func isOrigin(s string) error {
 	u, err := url.Parse(s)
-	if err != nil || u.Scheme == "" || u.Host == "" || u.Scheme+"://"+u.Host != s || strings.ContainsAny(s, "*, ") || strings.ToLower(s) != s {
+	if err != nil || u.Scheme == "" || u.Host == "" || u.Scheme+"://"+u.Host != s || strings.ContainsAny(s, "*, ") || strings.ToLower(s) != s ||
+		u.Scheme == "https" && u.Port() == "443" || u.Scheme == "http" && u.Port() == "80" {
 		return errors.New("is not an exact origin such as https://app.example.com")
 	}
 	return nil

@@ -31,9 +31,15 @@ func (migrateUpCommand) Run(ctx context.Context) error {
 	if err != nil || config.User == "" {
 		return errors.New("DATABASE_URL: not a PostgreSQL URL with a user")
 	}
+	if admin, err := pgx.ParseConfig(owner); err == nil && admin.Database != config.Database {
+		return errors.New("MIGRATE_DATABASE_URL and DATABASE_URL name different databases")
+	}
 	applied, err := migrations.Up(ctx, owner, config.User)
 	for _, name := range applied {
 		fmt.Println("applied", name)
+	}
+	if errors.Is(err, migrations.ErrNoRuntimeUser) {
+		return err
 	}
 	if err != nil {
 		return fmt.Errorf("MIGRATE_DATABASE_URL: %w", err)

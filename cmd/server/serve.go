@@ -62,10 +62,10 @@ func serve(ctx context.Context, c config, logTo io.Writer) error {
 	m := newMetrics()
 	verifier := tenancy.NewVerifier(c.keys, c.verification)
 	m.watch(db, verifier)
-	var draining atomic.Bool
+	var unready atomic.Bool
 	ready := func(ctx context.Context) error {
-		if draining.Load() {
-			return errors.New("the server is shutting down")
+		if unready.Load() {
+			return draining
 		}
 		return db.Ready(ctx)
 	}
@@ -86,7 +86,7 @@ func serve(ctx context.Context, c config, logTo io.Writer) error {
 	}
 	log.InfoContext(ctx, "serving", slog.String("address", api.listener.Addr().String()),
 		slog.String("admin", admin.listener.Addr().String()), slog.String("version", version()))
-	return run(ctx, log, &draining, api, admin)
+	return run(ctx, log, &unready, api, admin)
 }
 
 // bound is a server on its listener.
@@ -98,6 +98,12 @@ type bound struct {
 func listen(address, variable string, s *http.Server) (bound, error) {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
+		if op, ok := errors.AsType[*net.OpError](err); ok {
+			err = op.Err // without the address, which is the variable's content
+		}
+		if dns, ok := errors.AsType[*net.DNSError](err); ok {
+			err = errors.New(dns.Err)
+		}
 		return bound{}, fmt.Errorf("%s: cannot listen: %w", variable, err)
 	}
 	return bound{Server: s, listener: l}, nil
@@ -106,7 +112,7 @@ func listen(address, variable string, s *http.Server) (bound, error) {
 // run serves on all of them until ctx ends or one fails, then lets calls under way
 // finish. On SIGTERM readiness goes first, and calls are taken a little longer: a load
 // balancer needs that time to send no more.
-func run(ctx context.Context, log *slog.Logger, draining *atomic.Bool, servers ...bound) error {
+func run(ctx context.Context, log *slog.Logger, unready *atomic.Bool, servers ...bound) error {
 	group, ending := errgroup.WithContext(ctx)
 	for _, s := range servers {
 		group.Go(func() error {
@@ -118,7 +124,7 @@ func run(ctx context.Context, log *slog.Logger, draining *atomic.Bool, servers .
 	}
 	group.Go(func() error {
 		<-ending.Done()
-		draining.Store(true)
+		unready.Store(true)
 		log.InfoContext(ctx, "shutting down")
 		if errors.Is(context.Cause(ending), errTerminated) {
 			<-time.After(unreadyFor)
@@ -154,26 +160,28 @@ func apiServer(handler http.Handler, log *slog.Logger, within timeouts) *http.Se
 	protocols.SetHTTP1(true)
 	protocols.SetUnencryptedHTTP2(true)
 	return &http.Server{
-		Handler:           handler,
-		Protocols:         protocols,
-		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: streamsMax},
-		ReadHeaderTimeout: within.headers,
-		ReadTimeout:       within.read,
-		WriteTimeout:      within.write,
-		IdleTimeout:       within.idle,
-		MaxHeaderBytes:    headersMax,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		Handler:                      handler,
+		Protocols:                    protocols,
+		HTTP2:                        &http.HTTP2Config{MaxConcurrentStreams: streamsMax},
+		ReadHeaderTimeout:            within.headers,
+		ReadTimeout:                  within.read,
+		WriteTimeout:                 within.write,
+		IdleTimeout:                  within.idle,
+		MaxHeaderBytes:               headersMax,
+		DisableGeneralOptionsHandler: true,
+		ErrorLog:                     slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 }
 
 func adminServer(handler http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
-		Handler:           handler,
-		ReadHeaderTimeout: headersWithin,
-		ReadTimeout:       readWithin,
-		WriteTimeout:      profileWithin,
-		IdleTimeout:       idleFor,
-		MaxHeaderBytes:    headersMax,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		Handler:                      handler,
+		ReadHeaderTimeout:            headersWithin,
+		ReadTimeout:                  readWithin,
+		WriteTimeout:                 profileWithin,
+		IdleTimeout:                  idleFor,
+		MaxHeaderBytes:               headersMax,
+		DisableGeneralOptionsHandler: true,
+		ErrorLog:                     slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 }

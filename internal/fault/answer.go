@@ -127,6 +127,13 @@ func (x *Exit) restateHTTP(a *answer, r *http.Request) {
 
 func (x *Exit) replace(a *answer, r *http.Request, code connect.Code, message string) {
 	a.discard()
+	if f := ofConnect(code, message); f != nil {
+		if code == connect.CodeResourceExhausted {
+			f = f.Because(errors.New(message)) // sizes; the others may hold the caller's address
+		}
+		x.Refuse(a.ResponseWriter, r, f)
+		return
+	}
 	x.Refuse(a.ResponseWriter, r, connect.NewError(code, errors.New(message)))
 }
 

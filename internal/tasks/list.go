@@ -13,6 +13,10 @@ const (
 	pageDefault = 50
 	pageMax     = 200
 	listName    = "tasks" // what a page token of this list is bound to
+
+	// pageBytesMax bounds the texts of a page, in bytes: an answer is held in memory for
+	// as long as its reader takes, and JSON may write a byte as six.
+	pageBytesMax = 1 << 20
 )
 
 // lastPossible lies behind every id: the newest tasks come first.
@@ -42,7 +46,8 @@ type page struct {
 	token string
 }
 
-// List answers tasks, newest first, and the token of the next page, or "".
+// List answers tasks, newest first, and the token of the next page, or "". A page is
+// shorter than asked for where its texts are long.
 //
 // Faults: tenancy.PageTokenInvalid.
 func (s *Tasks) List(ctx context.Context, actor tenancy.Actor, f filter, p page) ([]task, string, error) {
@@ -68,10 +73,24 @@ func (s *Tasks) List(ctx context.Context, actor tenancy.Actor, f filter, p page)
 	if err != nil {
 		return nil, "", err
 	}
-	if len(found) <= size {
+	shown := fitting(found, size)
+	if shown == len(found) {
 		return found, "", nil
 	}
-	found = found[:size]
-	last := found[size-1].ID.Bytes
+	found = found[:shown]
+	last := found[shown-1].ID.Bytes
 	return found, s.db.SealPage(actor, listName, f.binding(), last[:]), nil
+}
+
+// fitting is how many of the tasks make a page: size, or fewer where their texts are
+// long, but one at least.
+func fitting(found []task, size int) int {
+	bytes := 0
+	for i := range found {
+		bytes += len(found[i].Name) + len(found[i].Description)
+		if i == size || (i > 0 && bytes > pageBytesMax) {
+			return i
+		}
+	}
+	return len(found)
 }

@@ -11,7 +11,6 @@ import (
 
 	"connectrpc.com/connect"
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5/pgtype"
 
 	teamtaskv1 "github.com/teamtask/teamtask/gen/teamtask/v1"
 	"github.com/teamtask/teamtask/internal/fault"
@@ -43,7 +42,7 @@ func New(db *tenancy.DB) *Tasks { return &Tasks{db: db} }
 
 // task is a task as it is stored.
 type task struct {
-	ID          pgtype.UUID // as the driver reads it
+	ID          tenancy.UUID
 	Name        string
 	Description string
 	Done        bool

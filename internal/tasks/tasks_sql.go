@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/teamtask/teamtask/internal/tenancy"
 )
@@ -20,7 +19,7 @@ var insertTaskSQL = tenancy.Statement{Name: "insert_task", SQL: `
 	RETURNING id, name, description, done, created_by, create_time, updated_by, update_time, revision`}
 
 func insertTask(ctx context.Context, tx *tenancy.Tx, actor tenancy.Actor, id uuid.UUID, d draft) (task, error) {
-	return one(tenancy.Rows[task](ctx, tx, insertTaskSQL, actor.Tenant, stored(id), d.name, d.description, actor.User))
+	return one(tenancy.Rows[task](ctx, tx, insertTaskSQL, actor.Tenant, tenancy.Stored(id), d.name, d.description, actor.User))
 }
 
 // insertTaskOnceSQL makes the task only if its request id can be claimed: it is new,
@@ -72,7 +71,7 @@ var insertTaskOnceSQL = tenancy.Statement{Name: "insert_task_once", SQL: `
 
 func insertTaskOnce(ctx context.Context, tx *tenancy.Tx, actor tenancy.Actor, id uuid.UUID, d draft) ([]remembered, error) {
 	return tenancy.Rows[remembered](ctx, tx, insertTaskOnceSQL,
-		actor.Tenant, stored(id), d.name, d.description, actor.User, d.requestID, d.hash())
+		actor.Tenant, tenancy.Stored(id), d.name, d.description, actor.User, d.requestID, d.hash())
 }
 
 var selectTaskSQL = tenancy.Statement{Name: "select_task", SQL: `
@@ -82,7 +81,7 @@ var selectTaskSQL = tenancy.Statement{Name: "select_task", SQL: `
 	   AND id = $2`}
 
 func selectTask(ctx context.Context, tx *tenancy.Tx, actor tenancy.Actor, id uuid.UUID) (task, error) {
-	return one(tenancy.Rows[task](ctx, tx, selectTaskSQL, actor.Tenant, stored(id)))
+	return one(tenancy.Rows[task](ctx, tx, selectTaskSQL, actor.Tenant, tenancy.Stored(id)))
 }
 
 var selectTasksSQL = tenancy.Statement{Name: "select_tasks", SQL: `
@@ -106,9 +105,9 @@ var selectTasksBySQL = tenancy.Statement{Name: "select_tasks_by", SQL: `
 
 func selectTasks(ctx context.Context, tx *tenancy.Tx, actor tenancy.Actor, f filter, before uuid.UUID, limit int) ([]task, error) {
 	if f.createdBy == "" {
-		return tenancy.Rows[task](ctx, tx, selectTasksSQL, actor.Tenant, stored(before), f.done, limit)
+		return tenancy.Rows[task](ctx, tx, selectTasksSQL, actor.Tenant, tenancy.Stored(before), f.done, limit)
 	}
-	return tenancy.Rows[task](ctx, tx, selectTasksBySQL, actor.Tenant, stored(before), f.done, limit, f.createdBy)
+	return tenancy.Rows[task](ctx, tx, selectTasksBySQL, actor.Tenant, tenancy.Stored(before), f.done, limit, f.createdBy)
 }
 
 // updateTaskSQL changes the task where the actor may and the etag fits, and answers
@@ -141,7 +140,7 @@ var updateTaskSQL = tenancy.Statement{Name: "update_task", SQL: `
 
 func updateTask(ctx context.Context, tx *tenancy.Tx, actor tenancy.Actor, id uuid.UUID, c change) ([]touched, error) {
 	return tenancy.Rows[touched](ctx, tx, updateTaskSQL,
-		actor.Tenant, stored(id), c.name, c.description, c.done, actor.User,
+		actor.Tenant, tenancy.Stored(id), c.name, c.description, c.done, actor.User,
 		actor.Permissions.Has(tenancy.TasksManage), revisionOf(c.etag))
 }
 
@@ -169,11 +168,8 @@ var deleteTaskSQL = tenancy.Statement{Name: "delete_task", SQL: `
 
 func deleteTask(ctx context.Context, tx *tenancy.Tx, actor tenancy.Actor, id uuid.UUID, etag string) ([]touched, error) {
 	return tenancy.Rows[touched](ctx, tx, deleteTaskSQL,
-		actor.Tenant, stored(id), actor.Permissions.Has(tenancy.TasksManage), actor.User, revisionOf(etag))
+		actor.Tenant, tenancy.Stored(id), actor.Permissions.Has(tenancy.TasksManage), actor.User, revisionOf(etag))
 }
-
-// stored is the id in the form that the driver writes without a detour through text.
-func stored(id uuid.UUID) pgtype.UUID { return pgtype.UUID{Bytes: id, Valid: true} }
 
 // one is the only row, or NotFound.
 func one(rows []task, err error) (task, error) {

@@ -119,6 +119,8 @@ func configure(c *pgxpool.Config, statements []Statement) {
 			c.ConnConfig.RuntimeParams[name] = value
 		}
 	}
+	// Statements that wait for each other rely on it, and In promises it.
+	c.ConnConfig.RuntimeParams["default_transaction_isolation"] = "read committed"
 	// A ping before use would be a round trip of its own.
 	c.ShouldPing = func(context.Context, pgxpool.ShouldPingParams) bool { return false }
 	// A caller who hangs up cancels the query on the server and leaves the connection.

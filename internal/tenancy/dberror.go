@@ -17,6 +17,8 @@ const (
 	codeQueryCanceled    = "57014"
 	codeLockNotAvailable = "55P03"
 	codeReadOnly         = "25006"
+	codeSerialization    = "40001"
+	codeDeadlock         = "40P01"
 	codeCharacter        = "22021"
 	codeUntranslatable   = "22P05"
 	classConnection      = "08"
@@ -55,7 +57,7 @@ func fromSQLState(pg *pgconn.PgError, err error) error {
 		return SeatRequired
 	case codeQueryCanceled, codeLockNotAvailable:
 		return fault.DeadlineExceeded.Because(err)
-	case codeReadOnly:
+	case codeReadOnly, codeSerialization, codeDeadlock:
 		return fault.DatabaseUnavailable.Because(err)
 	case codeCharacter, codeUntranslatable:
 		return fault.Invalid.Saying("a text holds a character that cannot be stored").Because(err)

@@ -130,6 +130,16 @@ SELECT DISTINCT 'TRUNCATE, REFERENCES or TRIGGER on ' || c.relname
  WHERE c.relkind IN ('r', 'p')
    AND has_table_privilege(r.oid, c.oid, 'TRUNCATE, REFERENCES, TRIGGER')
 UNION ALL
+SELECT 'row security is not forced on ' || c.relname
+  FROM pg_class c
+  JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id' AND NOT a.attisdropped
+ WHERE c.relnamespace = 'public'::regnamespace
+   AND c.relkind IN ('r', 'p')
+   AND NOT (c.relrowsecurity AND c.relforcerowsecurity)
+UNION ALL
+SELECT 'app.tenant_id is set before anybody has called'
+ WHERE coalesce(current_setting('app.tenant_id', true), '') <> ''
+UNION ALL
 SELECT 'not a member of teamtask_runtime (run ` + "`migrate up`" + ` with this DATABASE_URL)'
  WHERE NOT EXISTS (SELECT FROM reachable WHERE rolname = 'teamtask_runtime')
 UNION ALL
@@ -147,6 +157,13 @@ func checkSchema(ctx context.Context, conn *pgx.Conn, want int64) error {
 	}
 	if err != nil {
 		return fmt.Errorf("read the schema version: %w", err)
+	}
+	var readOnly string
+	if err := conn.QueryRow(ctx, `SELECT current_setting('transaction_read_only')`).Scan(&readOnly); err != nil {
+		return fmt.Errorf("read whether writing is possible: %w", err)
+	}
+	if readOnly == "on" {
+		return errors.New("the database is read-only")
 	}
 	if have < want {
 		return fmt.Errorf("the database is at migration %d and this server needs %d: run `migrate up`", have, want)

@@ -98,6 +98,9 @@ func TestRoleThatCouldGetAroundRowSecurityIsRefused(t *testing.T) {
 		"bypass_member":         {[]string{member, `ALTER ROLE {helper} BYPASSRLS`, `GRANT {helper} TO {role}`}, "BYPASSRLS through"},
 		"createrole_member":     {[]string{member, `ALTER ROLE {helper} CREATEROLE`, `GRANT {helper} TO {role}`}, "CREATEROLE through"},
 		"replication_member":    {[]string{member, `ALTER ROLE {helper} REPLICATION`, `GRANT {helper} TO {role}`}, "REPLICATION through"},
+		"row_security_off":      {[]string{member, `ALTER TABLE tasks DISABLE ROW LEVEL SECURITY`}, "row security is not forced on tasks"},
+		"row_security_unforced": {[]string{member, `ALTER TABLE tasks NO FORCE ROW LEVEL SECURITY`}, "row security is not forced on tasks"},
+		"tenant_preset":         {[]string{member, `ALTER ROLE {role} SET app.tenant_id = 'org_a'`}, "app.tenant_id is set"},
 		"files_member":          {[]string{member, `GRANT pg_read_server_files TO {role}`}, "member of pg_read_server_files"},
 		"files_two_hops":        {[]string{member, `GRANT pg_write_server_files TO {helper}`, `GRANT {helper} TO {role}`}, "member of pg_write_server_files"},
 		"program_member":        {[]string{member, `GRANT pg_execute_server_program TO {role}`}, "member of pg_execute_server_program"},
@@ -235,6 +238,10 @@ func TestDatabaseThatIsNotReadyIsRefused(t *testing.T) {
 			t.Helper()
 			return withParameters(t, pgtest.New(t).AppURL, "pool_max_conns", "many")
 		}, "not a PostgreSQL URL"},
+		"read-only": {func(t *testing.T) string {
+			t.Helper()
+			return withParameters(t, pgtest.New(t).AppURL, "default_transaction_read_only", "on")
+		}, "the database is read-only"},
 		"simple protocol": {func(t *testing.T) string {
 			t.Helper()
 			return withParameters(t, pgtest.New(t).AppURL, "default_query_exec_mode", "simple_protocol")

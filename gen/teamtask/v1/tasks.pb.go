@@ -30,7 +30,7 @@ type Task struct {
 	// The task's id, a version 7 UUID in lower case (RFC 9562). Given by the
 	// server.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// What is to be done, in one line.
+	// What is to be done.
 	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
 	// More about it; may be empty.
 	Description string `protobuf:"bytes,3,opt,name=description,proto3" json:"description,omitempty"`

@@ -31,7 +31,7 @@ export type Task = Message<"teamtask.v1.Task"> & {
   id: string;
 
   /**
-   * What is to be done, in one line.
+   * What is to be done.
    *
    * @generated from field: string name = 2;
    */
