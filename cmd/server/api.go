@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"time"
@@ -37,9 +38,15 @@ const (
 	preflightIs = 2 * time.Hour    // how long a browser may remember a preflight
 )
 
-// newAPI is everything on the public port, outermost first: ids, panics and errors;
-// limits; CORS; then the services, each behind the gate.
-func newAPI(c config, db *tenancy.DB, verifier *tenancy.Verifier, exit *fault.Exit, ready func(context.Context) error) (http.Handler, error) {
+// api is everything on the public port.
+type api struct {
+	http.Handler
+	calls *limiter
+}
+
+// newAPI makes the public port, outermost first: ids, panics and errors; limits; CORS;
+// then the services, each within the limit of calls and behind the gate.
+func newAPI(c config, db *tenancy.DB, verifier *tenancy.Verifier, exit *fault.Exit, ready func(context.Context) error) (*api, error) {
 	rules, err := rbac.Read(protoregistry.GlobalFiles, apiPackage)
 	if err != nil {
 		return nil, err
@@ -57,8 +64,10 @@ func newAPI(c config, db *tenancy.DB, verifier *tenancy.Verifier, exit *fault.Ex
 	})
 	options := handlerOptions(exit, gate, validator)
 
+	calls := newLimiter(callsMax, callWait)
 	mux := http.NewServeMux()
-	mux.Handle(teamtaskv1connect.NewTaskServiceHandler(tasks.NewHandler(tasks.New(db)), options))
+	path, service := teamtaskv1connect.NewTaskServiceHandler(tasks.NewHandler(tasks.New(db)), options)
+	mux.Handle(path, calls.handler(exit, service))
 	mountOpen(mux, exit, ready, c.reflection)
 
 	crossOrigin := cors.New(cors.Options{
@@ -69,7 +78,8 @@ func newAPI(c config, db *tenancy.DB, verifier *tenancy.Verifier, exit *fault.Ex
 		ExposedHeaders:  append(connectcors.ExposedHeaders(), fault.RequestIDHeader),
 		MaxAge:          int(preflightIs.Seconds()),
 	})
-	return exit.Handler(withHeaders(http.MaxBytesHandler(withDeadline(crossOrigin.Handler(mux)), bodyMax))), nil
+	limited := http.MaxBytesHandler(withDeadline(crossOrigin.Handler(mux)), bodyMax)
+	return &api{Handler: exit.Handler(withHeaders(limited)), calls: calls}, nil
 }
 
 // handlerOptions are what every service of ours is served with. Interceptors run
@@ -187,7 +197,11 @@ func withDeadline(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), callMax)
 		defer cancel()
-		next.ServeHTTP(w, r.WithContext(ctx))
+		r = r.WithContext(ctx)
+		// Closing the body waits for what has not arrived of it, and a refusal would wait
+		// with it. The server closes it after the answer.
+		r.Body = io.NopCloser(r.Body)
+		next.ServeHTTP(w, r)
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"connectrpc.com/connect"
 	"google.golang.org/protobuf/encoding/protojson"
@@ -60,7 +61,10 @@ func (jsonCodec) Unmarshal(data []byte, message any) error {
 	if len(data) == 0 {
 		return errEmpty
 	}
-	if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(data, m); err != nil {
+	if err := guardJSON(data); err != nil {
+		return err
+	}
+	if err := (protojson.UnmarshalOptions{DiscardUnknown: true, RecursionLimit: depthMax}).Unmarshal(data, m); err != nil {
 		return decodeError(err)
 	}
 	if bytes.Contains(data, []byte(`\u0000`)) {
@@ -69,7 +73,8 @@ func (jsonCodec) Unmarshal(data []byte, message any) error {
 	return nil
 }
 
-// protoCodec is protobuf's binary form.
+// protoCodec is protobuf's binary form. It ignores the fields that it does not know, as
+// jsonCodec does.
 type protoCodec struct{}
 
 func (protoCodec) Name() string { return "proto" }
@@ -91,7 +96,10 @@ func (protoCodec) Unmarshal(data []byte, message any) error {
 	if !ok {
 		return errNotMessage
 	}
-	if err := proto.Unmarshal(data, m); err != nil {
+	if err := guardBinary(data, m.ProtoReflect().Descriptor()); err != nil {
+		return err
+	}
+	if err := (proto.UnmarshalOptions{DiscardUnknown: true, RecursionLimit: depthMax}).Unmarshal(data, m); err != nil {
 		return decodeError(err)
 	}
 	if bytes.IndexByte(data, 0) >= 0 {
@@ -113,12 +121,14 @@ func refuseNUL(m proto.Message) error {
 
 // decodeError keeps what helps the caller: where and what, in one short line.
 func decodeError(err error) error {
-	words := strings.Map(func(r rune) rune {
+	words := err.Error()                                                           // may quote all of the message
+	words = words[:min(len(words), (decodeWordsMax+len("proto: ")+1)*utf8.UTFMax)] // more than is kept
+	words = strings.Map(func(r rune) rune {
 		if unicode.IsSpace(r) || unicode.IsControl(r) {
 			return ' '
 		}
 		return r
-	}, err.Error())
+	}, words)
 	words = strings.TrimPrefix(words, "proto: ")
 	if runes := []rune(words); len(runes) > decodeWordsMax {
 		words = string(runes[:decodeWordsMax]) + "..."

@@ -45,21 +45,29 @@ func (m *metrics) observe(o fault.Outcome) {
 
 // watch adds the gauges of what is kept in memory and of the pool.
 func (m *metrics) watch(db *tenancy.DB, verifier *tenancy.Verifier) {
-	gauge := func(name, help string, value func() float64) {
-		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
-	}
-	gauge("teamtask_database_connections_open", "Connections to PostgreSQL.", func() float64 {
+	m.gauge("teamtask_database_connections_open", "Connections to PostgreSQL.", func() float64 {
 		open, _ := db.Connections()
 		return float64(open)
 	})
-	gauge("teamtask_database_connections_used", "Connections to PostgreSQL that are in use.", func() float64 {
+	m.gauge("teamtask_database_connections_used", "Connections to PostgreSQL that are in use.", func() float64 {
 		_, used := db.Connections()
 		return float64(used)
 	})
-	gauge("teamtask_tokens_remembered", "Verified session tokens that are remembered.", func() float64 {
+	m.gauge("teamtask_tokens_remembered", "Verified session tokens that are remembered.", func() float64 {
 		tokens, _ := verifier.Remembered()
 		return float64(tokens)
 	})
+}
+
+// watchCalls adds the gauges of the calls under way.
+func (m *metrics) watchCalls(calls *limiter) {
+	m.gauge("teamtask_calls_under_way", "Calls that are being served.", func() float64 { return float64(calls.underWay()) })
+	m.gauge("teamtask_calls_waiting", "Calls that wait for others to end.", func() float64 { return float64(calls.waiting.Load()) })
+}
+
+// gauge adds a figure that is read when it is asked for.
+func (m *metrics) gauge(name, help string, value func() float64) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
 }
 
 // admin is everything on the admin address: metrics and profiles.

@@ -73,6 +73,7 @@ func serve(ctx context.Context, c config, logTo io.Writer) error {
 	if err != nil {
 		return err
 	}
+	m.watchCalls(handler.calls)
 	api, err := listen(c.listenAddr, "LISTEN_ADDR", apiServer(handler, log, usualTimeouts()))
 	if err != nil {
 		return err
@@ -162,7 +163,7 @@ func apiServer(handler http.Handler, log *slog.Logger, within timeouts) *http.Se
 	return &http.Server{
 		Handler:                      handler,
 		Protocols:                    protocols,
-		HTTP2:                        &http.HTTP2Config{MaxConcurrentStreams: streamsMax},
+		HTTP2:                        &http.HTTP2Config{MaxConcurrentStreams: streamsMax, WriteByteTimeout: within.read},
 		ReadHeaderTimeout:            within.headers,
 		ReadTimeout:                  within.read,
 		WriteTimeout:                 within.write,

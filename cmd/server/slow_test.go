@@ -1,0 +1,273 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"runtime"
+	"runtime/pprof"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"connectrpc.com/connect"
+
+	teamtaskv1 "github.com/teamtask/teamtask/gen/teamtask/v1"
+	"github.com/teamtask/teamtask/gen/teamtask/v1/teamtaskv1connect"
+)
+
+// Zero would wait for ever.
+func TestEveryWaitForAClientHasAnEnd(t *testing.T) {
+	t.Parallel()
+	log := slog.New(slog.DiscardHandler)
+	api, admin := apiServer(http.NotFoundHandler(), log, usualTimeouts()), adminServer(http.NotFoundHandler(), log)
+	for name, s := range map[string]*http.Server{"api": api, "admin": admin} {
+		for what, d := range map[string]time.Duration{
+			"headers": s.ReadHeaderTimeout, "read": s.ReadTimeout, "write": s.WriteTimeout, "idle": s.IdleTimeout,
+		} {
+			if d <= 0 || d > 2*time.Minute {
+				t.Errorf("%s: %s within %v", name, what, d)
+			}
+		}
+		if s.MaxHeaderBytes <= 0 || s.MaxHeaderBytes > 64<<10 {
+			t.Errorf("%s: headers of up to %d bytes", name, s.MaxHeaderBytes)
+		}
+	}
+	if n := api.HTTP2.MaxConcurrentStreams; n <= 0 || n > 250 {
+		t.Errorf("%d streams at once", n)
+	}
+	if api.ReadHeaderTimeout > api.ReadTimeout || api.WriteTimeout <= callMax {
+		t.Errorf("headers %v, read %v, a call %v, write %v: out of order", api.ReadHeaderTimeout, api.ReadTimeout, callMax, api.WriteTimeout)
+	}
+}
+
+// impatient are timeouts that a test can wait for and a served client never meets.
+var impatient = timeouts{headers: time.Second, read: 2 * time.Second, write: 4 * time.Second, idle: time.Second}
+
+// slow is a client that keeps a connection busy, or only open.
+type slow struct {
+	name    string
+	sockets int
+	opening string
+	drip    string // sent again and again
+	deaf    bool   // reads nothing
+}
+
+func slowClients(token string) []slow {
+	post := "POST " + createTask + " HTTP/1.1\r\nHost: teamtask\r\nContent-Type: application/json\r\nAuthorization: Bearer " + token + "\r\n"
+	read := request2(http.MethodGet, listing, token)
+	// Every window is open wide, so that nothing but the connection is in the way.
+	wide := preface + frame(frameSettings, 0, 0, []byte{0, 4, 0x7f, 0xff, 0xff, 0xff}) + frame(0x8, 0, 0, []byte{0x7f, 0xff, 0, 0})
+	return []slow{
+		{name: "headers by the byte", sockets: 200, opening: "GET / HTTP/1.1\r\nHost: teamtask\r\nX-Slow: ", drip: "x"},
+		{name: "no request", sockets: 50},
+		{name: "a stalled body", sockets: 200, opening: post + "Content-Length: 100\r\n\r\n" + `{"name":`},
+		{name: "a body by the byte", sockets: 50, opening: post + "Content-Length: 100000\r\n\r\n", drip: " "},
+		{name: "a chunk without end", sockets: 50, opening: post + "Transfer-Encoding: chunked\r\n\r\nffff\r\n", drip: " "},
+		{name: "a body for nobody", sockets: 50, opening: "POST / HTTP/1.1\r\nHost: teamtask\r\nContent-Length: 100000\r\n\r\n", drip: " "},
+		{name: "kept alive", sockets: 200, opening: "GET /healthz HTTP/1.1\r\nHost: teamtask\r\n\r\n"},
+		{name: "half a preface", sockets: 50, opening: preface[:18]},
+		{name: "a preface", sockets: 200, opening: preface},
+		{name: "a greeting", sockets: 200, opening: greeting()},
+		{name: "pings", sockets: 50, opening: greeting(), drip: frame(framePing, 0, 0, make([]byte, 8))},
+		{name: "half a frame", sockets: 50, opening: greeting() + frame(frameHeaders, endHeaders, 1, read)[:12]},
+		{name: "headers in empty frames", sockets: 50, opening: greeting() + frame(frameHeaders, 0, 1, read), drip: frame(frameContinuation, 0, 1, nil)},
+		{name: "a stream without its body", sockets: 50, opening: greeting() + frame(frameHeaders, endHeaders, 1, request2(http.MethodPost, createTask, token))},
+		{name: "a stream whose window stays shut", sockets: 50, opening: greeting() + frame(frameHeaders, endHeaders|endStream, 1, read)},
+		{
+			name: "an answer over HTTP/2 that is not read", sockets: 50, opening: wide + frame(frameHeaders, endHeaders|endStream, 1, read),
+			drip: frame(framePing, 0, 0, make([]byte, 8)), deaf: true,
+		},
+		{name: "an answer that is not read", sockets: 200, opening: get(listing, token) + "\r\n", drip: "x", deaf: true},
+	}
+}
+
+// Each of them would keep its connection for ever, at no cost to itself.
+//
+//nolint:paralleltest // it counts the goroutines and files of the process
+func TestSlowClientsAreCutOffAndDisturbNobody(t *testing.T) {
+	s := newStack(t, nil)
+	for range 20 {
+		s.put(row{tenant: "org_d2gamers", description: strings.Repeat("x", 10_000)})
+	}
+	address := s.listenImpatiently()
+	s.useAllConnections(t)
+	before := s.footprint()
+	served := s.served(t)
+	var ended sync.WaitGroup
+	for _, c := range slowClients(s.token("alice", "d2-gamers", 2)) {
+		left := new(atomic.Int32)
+		left.Store(int32(c.sockets))
+		started := time.Now()
+		for range c.sockets {
+			ended.Go(func() {
+				if err := c.run(t.Context(), address); err != nil {
+					t.Errorf("%s: %v", c.name, err)
+				}
+				if left.Add(-1) == 0 {
+					t.Logf("%s: %d closed after %v", c.name, c.sockets, time.Since(started))
+				}
+			})
+		}
+	}
+	ended.Wait()
+	if n := served(); n < 3 {
+		t.Errorf("%d calls were served meanwhile", n)
+	}
+	s.settles(t, before)
+	if log := s.log.String(); strings.Contains(log, `"level":"ERROR"`) {
+		t.Errorf("slow clients are in the log as errors of ours:\n%.2000s", log[strings.Index(log, `"level":"ERROR"`):])
+	}
+}
+
+// listenImpatiently serves the API a second time, with short timeouts and small
+// buffers, and answers where. Who is to be served on a busy machine stays with s.url.
+func (s *stack) listenImpatiently() string {
+	s.t.Helper()
+	server := httptest.NewUnstartedServer(nil)
+	server.Config = apiServer(s.handler, s.log.logger(), impatient)
+	server.Config.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
+		if tcp, ok := c.(*net.TCPConn); !ok || tcp.SetWriteBuffer(4<<10) != nil {
+			s.t.Error("the buffer of a connection cannot be made small")
+		}
+		return ctx
+	}
+	server.Start()
+	s.t.Cleanup(server.Close)
+	return server.Listener.Addr().String()
+}
+
+var errOpen = errors.New("the connection is still open")
+
+// run connects and waits until the server hangs up.
+func (c slow) run(ctx context.Context, address string) error {
+	small := net.Dialer{Control: func(_, _ string, raw syscall.RawConn) error {
+		return raw.Control(func(fd uintptr) { _ = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 4<<10) })
+	}}
+	conn, err := small.DialContext(ctx, "tcp", address)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(waitMax)); err != nil {
+		return err
+	}
+	if _, err := io.WriteString(conn, c.opening); err != nil {
+		return err
+	}
+	hungUp := make(chan struct{})
+	var dripping sync.WaitGroup
+	if c.drip != "" {
+		dripping.Go(func() { err = c.drips(conn, hungUp) })
+	}
+	if !c.deaf {
+		_, err := io.Copy(io.Discard, conn)
+		close(hungUp)
+		dripping.Wait()
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return errOpen
+		}
+		return nil
+	}
+	dripping.Wait()
+	return err
+}
+
+// drips goes on until it cannot: a peer that has closed refuses what is sent to it.
+func (c slow) drips(conn net.Conn, hungUp <-chan struct{}) error {
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-hungUp:
+			return nil
+		case <-tick.C:
+			_, err := io.WriteString(conn, c.drip)
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				return errOpen
+			}
+			if err != nil {
+				return nil
+			}
+		}
+	}
+}
+
+// served lets somebody use the server as it is meant, each time on a connection of
+// its own, until the function that it answers is called, which says how often.
+func (s *stack) served(t *testing.T) (stop func() int) {
+	t.Helper()
+	client := teamtaskv1connect.NewTaskServiceClient(&http.Client{Transport: bearing{
+		s, s.token("bob", "d2-gamers", 2), &http.Transport{DisableKeepAlives: true},
+	}}, s.url, connect.WithProtoJSON())
+	listed(t, client) // what is opened once is open now
+	ctx, cancel := context.WithCancel(t.Context())
+	calls := 0
+	var calling sync.WaitGroup
+	calling.Go(func() {
+		for ; ctx.Err() == nil; calls++ {
+			listed(t, client)
+		}
+	})
+	return func() int {
+		cancel()
+		calling.Wait()
+		return calls
+	}
+}
+
+// listed calls ListTasks as any client would.
+func listed(t *testing.T, client teamtaskv1connect.TaskServiceClient) {
+	t.Helper()
+	if _, err := client.ListTasks(t.Context(), &teamtaskv1.ListTasksRequest{PageSize: 1}); err != nil {
+		t.Errorf("a client that behaves: %v", err)
+	}
+}
+
+// footprint is what the process holds, without the connections of the pools: they
+// stay open on purpose.
+type footprint struct{ goroutines, files int }
+
+func (s *stack) footprint() footprint {
+	s.t.Helper()
+	files, err := os.ReadDir("/dev/fd")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	open, _ := s.db.Connections()
+	return footprint{runtime.NumGoroutine(), len(files) - open - int(s.admin.Stat().TotalConns())}
+}
+
+// settles waits until the process holds no more than before. At each connection of a
+// pool the driver may leave a reader, where a write was slow.
+func (s *stack) settles(t *testing.T, before footprint) {
+	t.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	late := time.After(waitMax)
+	for {
+		now := s.footprint()
+		open, _ := s.db.Connections()
+		readers := open + int(s.admin.Stat().TotalConns())
+		if now.goroutines <= before.goroutines+readers && now.files <= before.files {
+			t.Logf("before %+v, after %+v", before, now)
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-late:
+			var stacks bytes.Buffer
+			_ = pprof.Lookup("goroutine").WriteTo(&stacks, 1) // to memory
+			t.Fatalf("before %+v, after %+v\n%s", before, now, stacks.String())
+		}
+	}
+}
