@@ -38,15 +38,9 @@ const (
 	preflightIs = 2 * time.Hour    // how long a browser may remember a preflight
 )
 
-// api is everything on the public port.
-type api struct {
-	http.Handler
-	calls *limiter
-}
-
-// newAPI makes the public port, outermost first: ids, panics and errors; limits; CORS;
-// then the services, each within the limit of calls and behind the gate.
-func newAPI(c config, db *tenancy.DB, verifier *tenancy.Verifier, exit *fault.Exit, ready func(context.Context) error) (*api, error) {
+// newAPI is everything on the public port, outermost first: ids, panics and errors;
+// limits; CORS; then the services, each behind the gate.
+func newAPI(c config, db *tenancy.DB, verifier *tenancy.Verifier, exit *fault.Exit, ready func(context.Context) error) (http.Handler, error) {
 	rules, err := rbac.Read(protoregistry.GlobalFiles, apiPackage)
 	if err != nil {
 		return nil, err
@@ -64,10 +58,8 @@ func newAPI(c config, db *tenancy.DB, verifier *tenancy.Verifier, exit *fault.Ex
 	})
 	options := handlerOptions(exit, gate, validator)
 
-	calls := newLimiter(callsMax, callWait)
 	mux := http.NewServeMux()
-	path, service := teamtaskv1connect.NewTaskServiceHandler(tasks.NewHandler(tasks.New(db)), options)
-	mux.Handle(path, calls.handler(exit, service))
+	mux.Handle(teamtaskv1connect.NewTaskServiceHandler(tasks.NewHandler(tasks.New(db)), options))
 	mountOpen(mux, exit, ready, c.reflection)
 
 	crossOrigin := cors.New(cors.Options{
@@ -79,7 +71,7 @@ func newAPI(c config, db *tenancy.DB, verifier *tenancy.Verifier, exit *fault.Ex
 		MaxAge:          int(preflightIs.Seconds()),
 	})
 	limited := http.MaxBytesHandler(withDeadline(crossOrigin.Handler(mux)), bodyMax)
-	return &api{Handler: exit.Handler(withHeaders(limited)), calls: calls}, nil
+	return exit.Handler(withHeaders(limited)), nil
 }
 
 // handlerOptions are what every service of ours is served with. Interceptors run

@@ -59,12 +59,6 @@ func (m *metrics) watch(db *tenancy.DB, verifier *tenancy.Verifier) {
 	})
 }
 
-// watchCalls adds the gauges of the calls under way.
-func (m *metrics) watchCalls(calls *limiter) {
-	m.gauge("teamtask_calls_under_way", "Calls that are being served.", func() float64 { return float64(calls.underWay()) })
-	m.gauge("teamtask_calls_waiting", "Calls that wait for others to end.", func() float64 { return float64(calls.waiting.Load()) })
-}
-
 // gauge adds a figure that is read when it is asked for.
 func (m *metrics) gauge(name, help string, value func() float64) {
 	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))

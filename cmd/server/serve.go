@@ -73,7 +73,6 @@ func serve(ctx context.Context, c config, logTo io.Writer) error {
 	if err != nil {
 		return err
 	}
-	m.watchCalls(handler.calls)
 	api, err := listen(c.listenAddr, "LISTEN_ADDR", apiServer(handler, log, usualTimeouts()))
 	if err != nil {
 		return err
