@@ -50,6 +50,9 @@ func (jsonCodec) MarshalAppend(to []byte, message any) ([]byte, error) {
 	if !ok {
 		return nil, errNotMessage
 	}
+	if plan := jsonPlanOf(m.ProtoReflect().Descriptor()); plan != nil {
+		return plan.append(to, m.ProtoReflect())
+	}
 	return protojson.MarshalOptions{}.MarshalAppend(to, m)
 }
 

@@ -117,7 +117,7 @@ func (t *Tx) rollback(ctx context.Context) {
 func Rows[T any](ctx context.Context, t *Tx, s Statement, args ...any) ([]T, error) {
 	var all []T
 	err := t.run(ctx, s, args, func(rows pgx.Rows) (err error) {
-		all, err = pgx.CollectRows(rows, pgx.RowToStructByName[T])
+		all, err = collect[T](s, rows)
 		return err
 	})
 	return all, err

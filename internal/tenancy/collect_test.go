@@ -1,0 +1,123 @@
+package tenancy_test
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/teamtask/teamtask/internal/pgtest"
+	"github.com/teamtask/teamtask/internal/tenancy"
+	"github.com/teamtask/teamtask/migrations"
+)
+
+// inside is part of wide, whose columns may stand anywhere between its own.
+type inside struct {
+	ID         tenancy.UUID
+	CreateTime time.Time
+}
+
+type wide struct {
+	Number int64
+	inside
+	Maybe *string
+	Raw   []byte
+	Many  []string
+	own   int // not a column
+}
+
+var (
+	wideRows = tenancy.Statement{Name: "wide_rows", SQL: `
+		SELECT CASE WHEN n % 2 = 0 THEN 'even ' || n END AS maybe,
+		       ('00000000-0000-0000-0000-00000000000' || n)::uuid AS id,
+		       n AS number, convert_to('raw' || n, 'UTF8') AS raw,
+		       array_fill('x' || n, ARRAY[n::integer]) AS many,
+		       timestamptz 'epoch' + n * interval '1 s' AS create_time
+		  FROM generate_series(1::bigint, $1) AS n`}
+	unknownColumn = tenancy.Statement{Name: "unknown_column", SQL: `SELECT 1 AS name, 2 AS other`}
+	missingColumn = tenancy.Statement{Name: "missing_column", SQL: `SELECT 'a' AS name`}
+)
+
+func readOnce[T any](ctx context.Context, db *tenancy.DB, s tenancy.Statement, args ...any) (rows []T, err error) {
+	err = db.Once(ctx, person("org_a"), func(tx *tenancy.Tx) error {
+		rows, err = tenancy.Rows[T](ctx, tx, s, args...)
+		return err
+	})
+	return rows, err
+}
+
+func openWide(t *testing.T) *tenancy.DB {
+	t.Helper()
+	db, err := tenancy.Open(t.Context(), tenancy.Options{
+		URL: pgtest.New(t).AppURL, Schema: migrations.Latest(),
+		Statements: []tenancy.Statement{wideRows, unknownColumn, missingColumn},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(db.Close)
+	return db
+}
+
+func TestRowsAreReadByTheNamesOfTheirColumns(t *testing.T) {
+	t.Parallel()
+	db := openWide(t)
+	for range 2 { // worked out, and remembered
+		rows, err := readOnce[wide](t.Context(), db, wideRows, 3)
+		if err != nil || len(rows) != 3 {
+			t.Fatalf("got %d rows, %v", len(rows), err)
+		}
+		for i, r := range rows { // no row shares anything with the one behind it
+			n := int64(i + 1)
+			digit := string(rune('0' + n))
+			if r.Number != n || uuid.UUID(r.ID.Bytes).String() != "00000000-0000-0000-0000-00000000000"+digit ||
+				string(r.Raw) != "raw"+digit || !slices.Equal(r.Many, strings.Split(strings.Repeat("x"+digit+" ", int(n)-1)+"x"+digit, " ")) ||
+				r.CreateTime.Unix() != n || (r.Maybe != nil) != (n == 2) || r.own != 0 {
+				t.Errorf("row %d: %+v", n, r)
+			}
+			if r.Maybe != nil && *r.Maybe != "even 2" {
+				t.Errorf("row %d: %q", n, *r.Maybe)
+			}
+		}
+	}
+	if rows, err := readOnce[wide](t.Context(), db, wideRows, 0); err != nil || len(rows) != 0 {
+		t.Errorf("no row: got %v, %v", rows, err)
+	}
+}
+
+func TestColumnsAndFieldsMustMatch(t *testing.T) {
+	t.Parallel()
+	db := openWide(t)
+	type named struct{ Name string }
+	type more struct{ Name, Other string }
+	type truth struct{ Name bool }
+	for _, c := range []struct {
+		name, want string
+		read       func() (int, error)
+	}{
+		{"a column without a field", "column other has no field", func() (int, error) {
+			rows, err := readOnce[named](t.Context(), db, unknownColumn)
+			return len(rows), err
+		}},
+		{"a field without a column", "field other of", func() (int, error) {
+			rows, err := readOnce[more](t.Context(), db, missingColumn)
+			return len(rows), err
+		}},
+		{"a value of another type", "name", func() (int, error) {
+			rows, err := readOnce[truth](t.Context(), db, missingColumn)
+			return len(rows), err
+		}},
+	} {
+		for range 2 {
+			if n, err := c.read(); err == nil || n != 0 || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%s: got %d rows, %v", c.name, n, err)
+			}
+		}
+	}
+	if rows, err := readOnce[named](t.Context(), db, missingColumn); err != nil || len(rows) != 1 || rows[0].Name != "a" {
+		t.Errorf("afterwards: got %v, %v", rows, err)
+	}
+}
