@@ -40,7 +40,7 @@ const (
 
 // newAPI is everything on the public port, outermost first: ids, panics and errors;
 // limits; CORS; then the services, each behind the gate.
-func newAPI(c config, db *tenancy.DB, verifier *tenancy.Verifier, exit *fault.Exit, ready func(context.Context) error) (http.Handler, error) {
+func newAPI(c config, db *tenancy.DB, verifier *tenancy.Verifier, exit *fault.Exit, spans *tracing, ready func(context.Context) error) (http.Handler, error) {
 	rules, err := rbac.Read(protoregistry.GlobalFiles, apiPackage)
 	if err != nil {
 		return nil, err
@@ -56,7 +56,7 @@ func newAPI(c config, db *tenancy.DB, verifier *tenancy.Verifier, exit *fault.Ex
 		Verify:     verifier.Verify,
 		State:      exit.State,
 	})
-	options := handlerOptions(exit, gate, validator)
+	options := connect.WithHandlerOptions(connect.WithInterceptors(spans.interceptors()...), handlerOptions(exit, gate, validator))
 
 	mux := http.NewServeMux()
 	mux.Handle(teamtaskv1connect.NewTaskServiceHandler(tasks.NewHandler(tasks.New(db)), options))

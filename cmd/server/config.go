@@ -24,6 +24,7 @@ type config struct {
 	corsOrigins []string
 	reflection  bool
 	logLevel    slog.Level
+	tracesTo    string // URL of the collector's traces, or ""
 
 	verification tenancy.Verification
 	keys         *tenancy.Keys
@@ -59,10 +60,30 @@ func readConfig(lookup func(string) (string, bool)) (config, error) {
 		env.refuse("LOG_LEVEL", "cannot be read")
 	}
 	env.number("SEAT_GRACE_DAYS", 7, 0, 365)
+	c.readTracing(env)
 	c.readTokens(env)
 	c.readDirectory(env)
 	c.readBilling(env)
 	return c, env.err()
+}
+
+// readTracing reads where traces go. OpenTelemetry's SDK reads the other variables by
+// itself; what it would print and pass over is refused here.
+func (c *config) readTracing(env *environment) {
+	if base := env.checked("OTEL_EXPORTER_OTLP_ENDPOINT", "", isURL); base != "" {
+		c.tracesTo = strings.TrimRight(base, "/") + "/v1/traces"
+	}
+	c.tracesTo = env.checked("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", c.tracesTo, isURL)
+	for _, prefix := range []string{"OTEL_EXPORTER_OTLP_", "OTEL_EXPORTER_OTLP_TRACES_"} {
+		env.oneOf(prefix+"PROTOCOL", "http/protobuf", "http/protobuf", "http/json")
+		env.list(prefix+"HEADERS", nil, isPair)
+		env.checked(prefix+"TIMEOUT", "", isMilliseconds)
+	}
+	env.list("OTEL_RESOURCE_ATTRIBUTES", nil, isPair)
+	env.optional("OTEL_SERVICE_NAME", "")
+	env.oneOf("OTEL_TRACES_SAMPLER", "parentbased_always_on", "always_on", "always_off", "traceidratio",
+		"parentbased_always_on", "parentbased_always_off", "parentbased_traceidratio")
+	env.checked("OTEL_TRACES_SAMPLER_ARG", "", isRatio)
 }
 
 // readTokens reads which session tokens are accepted: the issuer, and the key from one

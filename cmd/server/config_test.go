@@ -32,6 +32,13 @@ var (
 	}
 )
 
+// collecting is all that is checked of OpenTelemetry.
+var collecting = map[string]string{
+	"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "https://collector.example.com/x", "OTEL_EXPORTER_OTLP_HEADERS": "api-key=a%20b, x=y",
+	"OTEL_EXPORTER_OTLP_PROTOCOL": "http/json", "OTEL_EXPORTER_OTLP_TIMEOUT": "500", "OTEL_SERVICE_NAME": "x",
+	"OTEL_RESOURCE_ATTRIBUTES": "a.b=c", "OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0.1",
+}
+
 // read reads enough changed by the maps. In a map "-" removes a variable, and "" is a
 // variable that is set and empty.
 func read(t testing.TB, changes ...map[string]string) (config, error) {
@@ -63,6 +70,8 @@ func TestAUsableEnvironmentIsRead(t *testing.T) {
 		"days":                        {"SEAT_GRACE_DAYS": "0"},
 		"a database in key=value":     {"DATABASE_URL": "host=db user=app dbname=teamtask"},
 		"an issuer with a path":       {"CLERK_ISSUER": "http://127.0.0.1:8090/clerk"},
+		"a collector":                 {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"},
+		"a collector, in full":        collecting,
 		"variables that mean nothing": {"CLERK_SECRET": "x", "STRIPE_KEY": "x"},
 	} {
 		if _, err := read(t, change); err != nil {
@@ -161,6 +170,25 @@ func TestABadVariableIsNamedAndNotQuoted(t *testing.T) {
 		{"STRIPE_SEAT_PRICE", "price_1,prod_" + secretValue},
 		{"APP_URL", secretValue},
 		{"APP_URL", "https://app.example.com/" + secretValue},
+		{"OTEL_EXPORTER_OTLP_ENDPOINT", secretValue},
+		{"OTEL_EXPORTER_OTLP_ENDPOINT", secretValue + ":4318"},
+		{"OTEL_EXPORTER_OTLP_ENDPOINT", "grpc://" + secretValue},
+		{"OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:" + secretValue},
+		{"OTEL_EXPORTER_OTLP_ENDPOINT", "http://user:" + secretValue + "@collector"},
+		{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://collector/?key=" + secretValue},
+		{"OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"},
+		{"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", secretValue},
+		{"OTEL_EXPORTER_OTLP_HEADERS", secretValue},
+		{"OTEL_EXPORTER_OTLP_HEADERS", "a=b,," + secretValue},
+		{"OTEL_EXPORTER_OTLP_TRACES_HEADERS", "key=%-" + secretValue},
+		{"OTEL_EXPORTER_OTLP_TRACES_HEADERS", "a key=" + secretValue},
+		{"OTEL_EXPORTER_OTLP_TIMEOUT", secretValue},
+		{"OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "10s"},
+		{"OTEL_RESOURCE_ATTRIBUTES", secretValue},
+		{"OTEL_TRACES_SAMPLER", secretValue},
+		{"OTEL_TRACES_SAMPLER_ARG", secretValue},
+		{"OTEL_TRACES_SAMPLER_ARG", "1.1"},
+		{"OTEL_TRACES_SAMPLER_ARG", "NaN"},
 	} {
 		_, err := read(t, map[string]string{c.variable: c.value})
 		if err == nil {
@@ -183,6 +211,8 @@ func TestAVariableThatIsSetAndEmptyStopsTheStart(t *testing.T) {
 		"DATABASE_URL", "LISTEN_ADDR", "ADMIN_ADDR", "CLERK_ISSUER", "CLERK_SECRET_KEY", "CLERK_JWT_KEY", "CLERK_API_URL", "CLERK_AUTHORIZED_PARTIES",
 		"CLERK_AUDIENCE", "CLERK_WEBHOOK_SECRET", "STRIPE_SECRET_KEY", "STRIPE_API_URL", "STRIPE_WEBHOOK_SECRET", "STRIPE_SEAT_PRICE", "APP_URL",
 		"CORS_ORIGINS", "ADMIN_ROLES", "SEAT_GRACE_DAYS", "PERSONAL_WORKSPACE", "ALLOW_IMPERSONATION", "REFLECTION", "LOG_LEVEL",
+		"OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_HEADERS", "OTEL_RESOURCE_ATTRIBUTES",
+		"OTEL_SERVICE_NAME", "OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG",
 	} {
 		for _, value := range []string{"", " ", "\n"} {
 			if _, err := read(t, clerk, stripe, map[string]string{variable: value}); err == nil || !strings.Contains(err.Error(), variable) {

@@ -164,6 +164,33 @@ func isOrigin(s string) error {
 	return nil
 }
 
+// isPair wants a name, '=' and a value that may be percent-encoded.
+func isPair(s string) error {
+	name, value, ok := strings.Cut(s, "=")
+	_, err := url.PathUnescape(value)
+	if !ok || err != nil || name == "" || strings.Trim(name, nameCharacters) != "" {
+		return errors.New("is not of the form name=value, percent-encoded")
+	}
+	return nil
+}
+
+// nameCharacters may stand in the name of a header or of an attribute.
+const nameCharacters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_."
+
+func isMilliseconds(s string) error {
+	if _, err := strconv.ParseUint(s, 10, 31); err != nil {
+		return errors.New("must be a whole number of milliseconds")
+	}
+	return nil
+}
+
+func isRatio(s string) error {
+	if ratio, err := strconv.ParseFloat(s, 64); err != nil || !(ratio >= 0 && ratio <= 1) {
+		return errors.New("must be a number from 0 to 1")
+	}
+	return nil
+}
+
 func isRole(s string) error {
 	if !strings.HasPrefix(s, "org:") || len(s) == len("org:") {
 		return errors.New("is not a role such as org:admin")

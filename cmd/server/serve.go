@@ -49,10 +49,16 @@ func serve(ctx context.Context, c config, logTo io.Writer) error {
 	log := slog.New(slog.NewJSONHandler(logTo, &slog.HandlerOptions{Level: c.logLevel}))
 	starting, cancel := context.WithTimeout(ctx, startWithin)
 	defer cancel()
+	spans, err := newTracing(starting, c.tracesTo, log)
+	if err != nil {
+		return err
+	}
+	defer spans.close(ctx)
 	db, err := tenancy.Open(starting, tenancy.Options{
 		URL:        c.databaseURL,
 		Schema:     migrations.Latest(),
 		Statements: tasks.Statements,
+		Trace:      spans.statements(),
 	})
 	if err != nil {
 		return fmt.Errorf("DATABASE_URL: %w", err)
@@ -69,7 +75,7 @@ func serve(ctx context.Context, c config, logTo io.Writer) error {
 		}
 		return db.Ready(ctx)
 	}
-	handler, err := newAPI(c, db, verifier, fault.NewExit(log, m.observe), ready)
+	handler, err := newAPI(c, db, verifier, fault.NewExit(log, m.observe), spans, ready)
 	if err != nil {
 		return err
 	}

@@ -57,6 +57,7 @@ type stack struct {
 	db       *tenancy.DB
 	database pgtest.Database
 	admin    *pgxpool.Pool // a superuser: it sees every tenant's rows
+	spans    *tracing      // nil unless the environment asks for it
 	log      *logged
 	metrics  *metrics
 	http1    *http.Transport
@@ -96,12 +97,16 @@ func newStack(t testing.TB, overrides map[string]string) *stack {
 	if err != nil {
 		t.Fatalf("configuration: %v", err)
 	}
+	if s.spans, err = newTracing(t.Context(), c.tracesTo, s.log.logger()); err != nil {
+		t.Fatalf("tracing: %v", err)
+	}
+	t.Cleanup(func() { s.spans.close(context.Background()) })
 	s.openDatabase(c)
 	s.metrics = newMetrics()
 	verifier := tenancy.NewVerifier(c.keys, c.verification)
 	s.metrics.watch(s.db, verifier)
 	log := s.log.logger()
-	s.handler, err = newAPI(c, s.db, verifier, fault.NewExit(log, s.metrics.observe), s.db.Ready)
+	s.handler, err = newAPI(c, s.db, verifier, fault.NewExit(log, s.metrics.observe), s.spans, s.db.Ready)
 	if err != nil {
 		t.Fatalf("make the API: %v", err)
 	}
@@ -135,7 +140,7 @@ func (s *stack) openDatabase(c config) {
 	s.t.Helper()
 	var err error
 	s.db, err = tenancy.Open(s.t.Context(), tenancy.Options{
-		URL: c.databaseURL, Schema: migrations.Latest(), Statements: tasks.Statements,
+		URL: c.databaseURL, Schema: migrations.Latest(), Statements: tasks.Statements, Trace: s.spans.statements(),
 	})
 	if err != nil {
 		s.t.Fatalf("open the database: %v", err)

@@ -51,7 +51,8 @@ type call struct {
 	method  string
 	code    string
 	reason  string
-	ours    bool // the error on its way out, if any, was stated by us
+	trace   string // the trace that records it, or ""
+	ours    bool   // the error on its way out, if any, was stated by us
 }
 
 type callKey struct{}
@@ -65,6 +66,13 @@ func callOf(ctx context.Context) *call {
 
 // RequestID is the id of the call that ctx belongs to, or "".
 func RequestID(ctx context.Context) string { return callOf(ctx).id }
+
+// Reason is the reason for which the call that ctx belongs to was refused, or "".
+func Reason(ctx context.Context) string { return callOf(ctx).reason }
+
+// Traced puts the id of a trace into the lines that the log gets of the call that ctx
+// belongs to.
+func Traced(ctx context.Context, id string) { callOf(ctx).trace = id }
 
 // Handler is the outermost HTTP handler: it gives the call its id, survives
 // panics, and restates the errors that did not pass through this package.
@@ -93,9 +101,18 @@ func (x *Exit) ended(ctx context.Context, c *call) {
 	o := Outcome{Method: c.method, Code: c.code, Reason: c.reason, Duration: time.Since(c.started)}
 	x.observe(o)
 	if x.log.Enabled(ctx, slog.LevelDebug) {
-		x.log.LogAttrs(ctx, slog.LevelDebug, "call", slog.String("request_id", c.id), slog.String("method", o.Method),
-			slog.String("code", o.Code), slog.String("reason", o.Reason), slog.Duration("duration", o.Duration))
+		x.log.LogAttrs(ctx, slog.LevelDebug, "call", c.ids(slog.String("method", o.Method),
+			slog.String("code", o.Code), slog.String("reason", o.Reason), slog.Duration("duration", o.Duration))...)
 	}
+}
+
+// ids are the attributes by which a line of the log is found, and behind them more.
+func (c *call) ids(more ...slog.Attr) []slog.Attr {
+	attrs := []slog.Attr{slog.String("request_id", c.id)}
+	if c.trace != "" {
+		attrs = append(attrs, slog.String("trace_id", c.trace))
+	}
+	return append(attrs, more...)
 }
 
 // survive answers "internal error" for a panic outside the handlers, if nothing
@@ -138,11 +155,7 @@ func (x *Exit) State(ctx context.Context, method string, err error) error {
 	}
 	e, told := onWire(err, c.id)
 	c.code = e.Code().String()
-	attrs := []slog.Attr{
-		slog.String("request_id", c.id),
-		slog.String("method", c.method),
-		slog.String("code", c.code),
-	}
+	attrs := c.ids(slog.String("method", c.method), slog.String("code", c.code))
 	if !told {
 		c.reason = "INTERNAL"
 		x.log.LogAttrs(ctx, slog.LevelError, "internal error", append(attrs, slog.String("error", err.Error()))...)

@@ -22,11 +22,16 @@ type Statement struct {
 	SQL  string
 }
 
+// Trace is told when a statement or a commit begins, by its name, and answers what to
+// call when it has ended. It sees neither SQL nor values.
+type Trace func(ctx context.Context, name string) (ended func(error))
+
 // Options are what Open needs to know.
 type Options struct {
 	URL        string      // of the runtime role
 	Schema     int64       // the migration that must have been applied
 	Statements []Statement // all that will ever be run
+	Trace      Trace       // nil where nobody wants to know
 }
 
 // DB holds the connections to PostgreSQL. Nothing reaches tenant data but through
@@ -36,6 +41,7 @@ type DB struct {
 	declared map[string]string // the statements, by name
 	schema   int64
 	sealer   cipher.AEAD
+	trace    Trace // may be nil
 }
 
 // Open connects as the runtime role and refuses a database that would not keep its
@@ -64,7 +70,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the pool: %w", err)
 	}
-	db := &DB{pool: pool, declared: make(map[string]string, len(o.Statements)), schema: o.Schema, sealer: sealer}
+	db := &DB{pool: pool, declared: make(map[string]string, len(o.Statements)), schema: o.Schema, sealer: sealer, trace: o.Trace}
 	for _, s := range o.Statements {
 		db.declared[s.Name] = s.SQL
 	}

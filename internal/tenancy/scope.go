@@ -98,8 +98,16 @@ func (db *DB) lend(ctx context.Context, a Actor, single bool, fn func(*Tx) error
 	if t.tx == nil {
 		return nil
 	}
+	return fromDatabase(ctx, t.commit(ctx))
+}
+
+func (t *Tx) commit(ctx context.Context) (err error) {
+	if t.db.trace != nil {
+		ended := t.db.trace(ctx, "commit")
+		defer func() { ended(err) }()
+	}
 	if err := t.tx.Commit(ctx); err != nil {
-		return fromDatabase(ctx, fmt.Errorf("commit: %w", err))
+		return fmt.Errorf("commit: %w", err)
 	}
 	return nil
 }
@@ -134,9 +142,13 @@ func Exec(ctx context.Context, t *Tx, s Statement, args ...any) (int64, error) {
 	return changed, err
 }
 
-func (t *Tx) run(ctx context.Context, s Statement, args []any, read func(pgx.Rows) error) error {
+func (t *Tx) run(ctx context.Context, s Statement, args []any, read func(pgx.Rows) error) (err error) {
 	if declared, ok := t.db.declared[s.Name]; !ok || declared != s.SQL {
 		return fmt.Errorf("%s: %w", s.Name, errUndeclared)
+	}
+	if t.db.trace != nil {
+		ended := t.db.trace(ctx, s.Name)
+		defer func() { ended(err) }()
 	}
 	if t.ran {
 		if t.single {
@@ -156,7 +168,7 @@ func (t *Tx) run(ctx context.Context, s Statement, args []any, read func(pgx.Row
 	batch.Queue(preamble.Name, t.scope...)
 	batch.Queue(s.Name, args...)
 	results := t.conn.SendBatch(ctx, &batch)
-	err := named(s, readBatch(results, t.single, read))
+	err = named(s, readBatch(results, t.single, read))
 	if closed := results.Close(); err == nil {
 		err = named(s, closed)
 	}
