@@ -12,7 +12,7 @@ import (
 // measure is the whole run.
 func (p plan) measure(ctx context.Context, says io.Writer) (r report, err error) {
 	r = newReport(ctx, p)
-	s, err := startStack(ctx, p.root, says)
+	s, err := startStack(ctx, p, says)
 	if err != nil {
 		return report{}, err
 	}
@@ -33,6 +33,9 @@ func (p plan) measure(ctx context.Context, says io.Writer) (r report, err error)
 			}
 			r.Rows = append(r.Rows, newRow(o, proto, rounds))
 		}
+	}
+	if p.traces && s.traces.Load() == 0 {
+		return report{}, errors.New("the product sent no traces")
 	}
 	_, most, err := memory(s.servers[product].pid())
 	if err != nil {

@@ -27,8 +27,10 @@ type plan struct {
 	slice       time.Duration
 	rounds      int // of six slices, two for each target
 	warmup      time.Duration
-	json        string // where the figures go
-	profile     string // folder of profiles; "": none are taken
+	json        string   // where the figures go
+	profile     string   // folder of profiles; "": none are taken
+	traces      bool     // the product sends its traces, to a collector that throws them away
+	env         []string // NAME=value, for the product on top of what it has
 }
 
 // lead is driven before each slice and not counted, so that a slice does not begin
@@ -54,6 +56,14 @@ func readPlan(args []string, says io.Writer) (plan, error) {
 	flags.DurationVar(&p.warmup, "warmup", time.Second, "how long each target is driven before the first round")
 	flags.StringVar(&p.json, "json", "", "where the figures are written (default .dev/bench.json of the checkout)")
 	flags.StringVar(&p.profile, "profile", "", "folder for CPU and allocation profiles, taken after each row; none if empty")
+	flags.BoolVar(&p.traces, "traces", false, "have the product send its traces, to a collector that throws them away")
+	flags.Func("env", "NAME=value for the environment of the product; may be repeated", func(s string) error {
+		if name, _, ok := strings.Cut(s, "="); !ok || name == "" {
+			return errors.New("is not of the form NAME=value")
+		}
+		p.env = append(p.env, s)
+		return nil
+	})
 	if err := flags.Parse(args); err != nil {
 		return plan{}, err
 	}

@@ -21,11 +21,20 @@ func TestPlanIsNarrowedByFlags(t *testing.T) {
 	}
 }
 
+func TestProductGetsWhatIsAddedToItsEnvironment(t *testing.T) {
+	t.Parallel()
+	p, err := readPlan([]string{"-env", "GOGC=100", "-env", "LOG_LEVEL=error"}, io.Discard)
+	if err != nil || !slices.Equal(p.env, []string{"GOGC=100", "LOG_LEVEL=error"}) || p.traces {
+		t.Errorf("got %+v, %v", p, err)
+	}
+}
+
 func TestPlanThatCannotBeMeasuredIsRefused(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{
 		{"-op", "DropTask"}, {"-op", ""}, {"-op", "GetTask,GetTask"}, {"-protocol", "smoke"}, {"-connections", "0"},
 		{"-connections", "100000"}, {"-slice", "1ms"}, {"-rounds", "0"}, {"-rounds", "100000"}, {"-warmup", "-1s"}, {"more"}, {"-what"},
+		{"-env", "GOGC"}, {"-env", "=1"},
 	} {
 		if _, err := readPlan(args, io.Discard); err == nil {
 			t.Errorf("%v: accepted", args)

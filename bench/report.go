@@ -24,11 +24,13 @@ type report struct {
 
 // settings are how it was measured.
 type settings struct {
-	Connections int     `json:"connections"`
-	SliceMS     float64 `json:"slice_ms"`
-	Rounds      int     `json:"rounds"`
-	PoolSize    int     `json:"pool_size"` // connections to PostgreSQL of the product and of the query floor
-	Tasks       int     `json:"tasks"`     // in the database at the beginning
+	Connections int      `json:"connections"`
+	SliceMS     float64  `json:"slice_ms"`
+	Rounds      int      `json:"rounds"`
+	PoolSize    int      `json:"pool_size"`             // connections to PostgreSQL of the product and of the query floor
+	Tasks       int      `json:"tasks"`                 // in the database at the beginning
+	Traces      bool     `json:"traces"`                // the product sent its traces
+	Environment []string `json:"environment,omitempty"` // of the product, on top of what it has
 }
 
 // productReport is what belongs to no operation.
@@ -89,6 +91,7 @@ func newReport(ctx context.Context, p plan) report {
 		Settings: settings{
 			Connections: p.connections, SliceMS: milliseconds(p.slice), Rounds: p.rounds,
 			PoolSize: poolSize(), Tasks: (seedTenants + 1) * seedTasks,
+			Traces: p.traces, Environment: p.env,
 		},
 		Rows: []row{},
 	}

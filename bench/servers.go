@@ -65,7 +65,7 @@ func (s *stack) startProduct(ctx context.Context) error {
 
 // productEnvironment is the server's, as a deployment would set it.
 func (s *stack) productEnvironment(address, admin string) []string {
-	return []string{
+	return append([]string{
 		processors(),
 		"DATABASE_URL=" + s.appURL,
 		"LISTEN_ADDR=" + address,
@@ -74,7 +74,7 @@ func (s *stack) productEnvironment(address, admin string) []string {
 		"CLERK_SECRET_KEY=" + s.box.SecretKey(),
 		"CLERK_API_URL=" + s.boxAt + "/clerk/v1",
 		"CLERK_AUTHORIZED_PARTIES=" + frontend,
-	}
+	}, s.extra...)
 }
 
 // processors is how many all of them may use.

@@ -14,6 +14,7 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -45,11 +46,13 @@ type stack struct {
 	admin    string // address of the product's profiles
 	start    startFigures
 	ends     []func() error // in the order of their beginnings
+	extra    []string       // in the environment of the product, on top of what it has
+	traces   atomic.Int64   // requests that the collector was sent
 }
 
 // startStack brings up everything but the floors.
-func startStack(ctx context.Context, root string, says io.Writer) (s *stack, err error) {
-	s = &stack{servers: make(map[target]*child)}
+func startStack(ctx context.Context, p plan, says io.Writer) (s *stack, err error) {
+	s = &stack{servers: make(map[target]*child), extra: p.env}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.stop())
@@ -62,11 +65,16 @@ func startStack(ctx context.Context, root string, says io.Writer) (s *stack, err
 	if err := os.Chmod(s.dir, 0o755); err != nil { //nolint:gosec // PostgreSQL's user must be able to pass
 		return s, fmt.Errorf("make a folder: %w", err)
 	}
+	if p.traces {
+		if err := s.startCollector(ctx); err != nil {
+			return s, err
+		}
+	}
 	for _, step := range []struct {
 		words string
 		do    func(context.Context) error
 	}{
-		{"building the server", func(ctx context.Context) error { return s.build(ctx, root) }},
+		{"building the server", func(ctx context.Context) error { return s.build(ctx, p.root) }},
 		{"starting PostgreSQL", s.startPostgres},
 		{"starting the sandbox", s.startSandbox},
 		{"migrating", s.migrate},
@@ -150,6 +158,23 @@ func (s *stack) startSandbox(ctx context.Context) error {
 	server := &http.Server{Handler: s.box.Handler(), ReadHeaderTimeout: time.Second}
 	go func() { _ = server.Serve(l) }() // ends with Close
 	s.ends = append(s.ends, server.Close)
+	return nil
+}
+
+// startCollector takes the product's traces and throws them away.
+func (s *stack) startCollector(ctx context.Context) error {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return fmt.Errorf("start the collector of traces: %w", err)
+	}
+	server := &http.Server{ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if n, err := io.Copy(io.Discard, r.Body); err == nil && n > 0 {
+			s.traces.Add(1)
+		}
+	})}
+	go func() { _ = server.Serve(l) }() // ends with Close
+	s.ends = append(s.ends, server.Close)
+	s.extra = append(slices.Clone(s.extra), "OTEL_EXPORTER_OTLP_ENDPOINT=http://"+l.Addr().String())
 	return nil
 }
 
