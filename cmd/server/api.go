@@ -38,9 +38,19 @@ const (
 	preflightIs = 2 * time.Hour    // how long a browser may remember a preflight
 )
 
+// parts are what the public port is made of.
+type parts struct {
+	db       *tenancy.DB
+	verifier *tenancy.Verifier
+	exit     *fault.Exit
+	calls    *limiter
+	spans    *tracing // nil: none are made
+	ready    func(context.Context) error
+}
+
 // newAPI is everything on the public port, outermost first: ids, panics and errors;
 // limits; CORS; then the services, each behind the gate.
-func newAPI(c config, db *tenancy.DB, verifier *tenancy.Verifier, exit *fault.Exit, spans *tracing, ready func(context.Context) error) (http.Handler, error) {
+func newAPI(c config, p parts) (http.Handler, error) {
 	rules, err := rbac.Read(protoregistry.GlobalFiles, apiPackage)
 	if err != nil {
 		return nil, err
@@ -53,14 +63,14 @@ func newAPI(c config, db *tenancy.DB, verifier *tenancy.Verifier, exit *fault.Ex
 		Rules:      rules,
 		AdminRoles: c.adminRoles,
 		Personal:   c.personal,
-		Verify:     verifier.Verify,
-		State:      exit.State,
+		Verify:     p.verifier.Verify,
+		State:      p.exit.State,
 	})
-	options := connect.WithHandlerOptions(connect.WithInterceptors(spans.interceptors()...), handlerOptions(exit, gate, validator))
+	options := connect.WithHandlerOptions(connect.WithInterceptors(p.spans.interceptors()...), handlerOptions(p.exit, gate, p.calls, validator))
 
 	mux := http.NewServeMux()
-	mux.Handle(teamtaskv1connect.NewTaskServiceHandler(tasks.NewHandler(tasks.New(db)), options))
-	mountOpen(mux, exit, ready, c.reflection)
+	mux.Handle(teamtaskv1connect.NewTaskServiceHandler(tasks.NewHandler(tasks.New(p.db)), options))
+	mountOpen(mux, p.exit, p.ready, c.reflection)
 
 	crossOrigin := cors.New(cors.Options{
 		// A function, because the library takes no origins to mean all of them.
@@ -71,12 +81,12 @@ func newAPI(c config, db *tenancy.DB, verifier *tenancy.Verifier, exit *fault.Ex
 		MaxAge:          int(preflightIs.Seconds()),
 	})
 	limited := http.MaxBytesHandler(withDeadline(crossOrigin.Handler(mux)), bodyMax)
-	return withStack(exit.Handler(withHeaders(limited))), nil
+	return withStack(p.exit.Handler(withHeaders(limited))), nil
 }
 
 // handlerOptions are what every service of ours is served with. Interceptors run
 // outermost first.
-func handlerOptions(exit *fault.Exit, gate *rbac.Gate, validator protovalidate.Validator) connect.HandlerOption {
+func handlerOptions(exit *fault.Exit, gate *rbac.Gate, calls *limiter, validator protovalidate.Validator) connect.HandlerOption {
 	return connect.WithHandlerOptions(
 		codecs(),
 		compression(),
@@ -85,11 +95,12 @@ func handlerOptions(exit *fault.Exit, gate *rbac.Gate, validator protovalidate.V
 		connect.WithCompressMinBytes(compressMin),
 		connect.WithRequestGate(exit.Enter),
 		connect.WithRequestGate(gate.Admit),
+		connect.WithRequestGate(calls.gate(exit)),
 		connect.WithInterceptors(exit.Interceptor()),
 		connect.WithRecover(func(_ context.Context, _ connect.Spec, _ http.Header, thrown any) error {
 			return fault.Panicked(thrown)
 		}),
-		connect.WithInterceptors(gate.Interceptor(), validate.NewInterceptor(validate.WithValidator(validator))),
+		connect.WithInterceptors(gate.Interceptor(), calls, validate.NewInterceptor(validate.WithValidator(validator))),
 	)
 }
 

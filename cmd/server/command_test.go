@@ -209,9 +209,13 @@ func servesUntil(t *testing.T, c command, env []string, signal syscall.Signal) {
 	var serving struct{ Address, Admin string }
 	waitFor(t, log, "serving", &serving)
 	url := "http://" + serving.Address
-	for _, address := range []string{url + "/readyz", "http://" + serving.Admin + "/metrics"} {
-		if got := probe(t, address); got != http.StatusOK {
-			t.Errorf("%s: status %d", address, got)
+	if got := probe(t, url+"/readyz"); got != http.StatusOK {
+		t.Errorf("/readyz: status %d", got)
+	}
+	status, figures := page(t, "http://"+serving.Admin+"/metrics")
+	for _, want := range []string{"teamtask_calls_at_work 0", "teamtask_calls_waiting 0", "teamtask_database_connections_open"} {
+		if status != http.StatusOK || !strings.Contains(figures, "\n"+want) {
+			t.Errorf("/metrics: status %d, and no %s:\n%s", status, want, figures)
 		}
 	}
 	token, err := sandboxOf(t).Token(sandbox.TokenRequest{User: "alice", Org: "d2-gamers"})
@@ -289,6 +293,13 @@ func waitFor(t *testing.T, log *bufio.Scanner, message string, attrs any) {
 
 func probe(t *testing.T, url string) int {
 	t.Helper()
+	status, _ := page(t, url)
+	return status
+}
+
+// page is the status and the body of an answer; a status of 0 is none.
+func page(t *testing.T, url string) (int, string) {
+	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -297,10 +308,14 @@ func probe(t *testing.T, url string) int {
 	response, err := http.DefaultClient.Do(r)
 	if err != nil {
 		t.Errorf("%s: %v", url, err)
-		return 0
+		return 0, ""
 	}
 	defer response.Body.Close()
-	return response.StatusCode
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Errorf("%s: %v", url, err)
+	}
+	return response.StatusCode, string(body)
 }
 
 // idleConnection is a connection over which one call was made.

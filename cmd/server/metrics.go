@@ -43,8 +43,8 @@ func (m *metrics) observe(o fault.Outcome) {
 	m.seconds.WithLabelValues(o.Method).Observe(o.Duration.Seconds())
 }
 
-// watch adds the gauges of what is kept in memory and of the pool.
-func (m *metrics) watch(db *tenancy.DB, verifier *tenancy.Verifier) {
+// watch adds the gauges of what is kept in memory, of the pool and of the calls.
+func (m *metrics) watch(db *tenancy.DB, verifier *tenancy.Verifier, calls *limiter) {
 	m.gauge("teamtask_database_connections_open", "Connections to PostgreSQL.", func() float64 {
 		open, _ := db.Connections()
 		return float64(open)
@@ -56,6 +56,12 @@ func (m *metrics) watch(db *tenancy.DB, verifier *tenancy.Verifier) {
 	m.gauge("teamtask_tokens_remembered", "Verified session tokens that are remembered.", func() float64 {
 		tokens, _ := verifier.Remembered()
 		return float64(tokens)
+	})
+	m.gauge("teamtask_calls_at_work", "Calls that are at work: their request has been read, their answer is not yet ready.", func() float64 {
+		return float64(calls.working())
+	})
+	m.gauge("teamtask_calls_waiting", "Calls that wait for others to end their work.", func() float64 {
+		return float64(calls.queueing())
 	})
 }
 

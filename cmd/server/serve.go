@@ -67,7 +67,8 @@ func serve(ctx context.Context, c config, logTo io.Writer) error {
 
 	m := newMetrics()
 	verifier := tenancy.NewVerifier(c.keys, c.verification)
-	m.watch(db, verifier)
+	calls := newLimiter(usualLimits(db.Size()))
+	m.watch(db, verifier, calls)
 	var unready atomic.Bool
 	ready := func(ctx context.Context) error {
 		if unready.Load() {
@@ -75,7 +76,9 @@ func serve(ctx context.Context, c config, logTo io.Writer) error {
 		}
 		return db.Ready(ctx)
 	}
-	handler, err := newAPI(c, db, verifier, fault.NewExit(log, m.observe), spans, ready)
+	handler, err := newAPI(c, parts{
+		db: db, verifier: verifier, exit: fault.NewExit(log, m.observe), calls: calls, spans: spans, ready: ready,
+	})
 	if err != nil {
 		return err
 	}

@@ -133,8 +133,14 @@ func TestSlowClientsAreCutOffAndDisturbNobody(t *testing.T) {
 // buffers, and answers where. Who is to be served on a busy machine stays with s.url.
 func (s *stack) listenImpatiently() string {
 	s.t.Helper()
+	return s.listenNarrowly(impatient)
+}
+
+// listenNarrowly serves the API a second time, with small buffers, and answers where.
+func (s *stack) listenNarrowly(within timeouts) string {
+	s.t.Helper()
 	server := httptest.NewUnstartedServer(nil)
-	server.Config = apiServer(s.handler, s.log.logger(), impatient)
+	server.Config = apiServer(s.handler, s.log.logger(), within)
 	server.Config.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
 		if tcp, ok := c.(*net.TCPConn); !ok || tcp.SetWriteBuffer(4<<10) != nil {
 			s.t.Error("the buffer of a connection cannot be made small")
@@ -148,12 +154,14 @@ func (s *stack) listenImpatiently() string {
 
 var errOpen = errors.New("the connection is still open")
 
+// narrow makes connections whose buffers are small.
+var narrow = net.Dialer{Control: func(_, _ string, raw syscall.RawConn) error {
+	return raw.Control(func(fd uintptr) { _ = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 4<<10) })
+}}
+
 // run connects and waits until the server hangs up.
 func (c slow) run(ctx context.Context, address string) error {
-	small := net.Dialer{Control: func(_, _ string, raw syscall.RawConn) error {
-		return raw.Control(func(fd uintptr) { _ = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 4<<10) })
-	}}
-	conn, err := small.DialContext(ctx, "tcp", address)
+	conn, err := narrow.DialContext(ctx, "tcp", address)
 	if err != nil {
 		return err
 	}
@@ -202,12 +210,12 @@ func (c slow) drips(conn net.Conn, hungUp <-chan struct{}) error {
 	}
 }
 
-// served lets somebody use the server as it is meant, each time on a connection of
-// its own, until the function that it answers is called, which says how often.
+// served lets somebody of another organization use the server as it is meant, each
+// time on a connection of its own, until the function that it answers is called, which says how often.
 func (s *stack) served(t *testing.T) (stop func() int) {
 	t.Helper()
 	client := teamtaskv1connect.NewTaskServiceClient(&http.Client{Transport: bearing{
-		s, s.token("bob", "d2-gamers", 2), &http.Transport{DisableKeepAlives: true},
+		s, s.token("erin", "acme", 2), &http.Transport{DisableKeepAlives: true},
 	}}, s.url, connect.WithProtoJSON())
 	listed(t, client) // what is opened once is open now
 	ctx, cancel := context.WithCancel(t.Context())

@@ -60,6 +60,7 @@ type stack struct {
 	spans    *tracing      // nil unless the environment asks for it
 	log      *logged
 	metrics  *metrics
+	calls    *limiter
 	http1    *http.Transport
 	http2    *http.Transport
 	ids      sync.Map // of the answers so far
@@ -104,9 +105,12 @@ func newStack(t testing.TB, overrides map[string]string) *stack {
 	s.openDatabase(c)
 	s.metrics = newMetrics()
 	verifier := tenancy.NewVerifier(c.keys, c.verification)
-	s.metrics.watch(s.db, verifier)
+	s.calls = newLimiter(patientLimits(s.db.Size()))
+	s.metrics.watch(s.db, verifier, s.calls)
 	log := s.log.logger()
-	s.handler, err = newAPI(c, s.db, verifier, fault.NewExit(log, s.metrics.observe), s.spans, s.db.Ready)
+	s.handler, err = newAPI(c, parts{
+		db: s.db, verifier: verifier, exit: fault.NewExit(log, s.metrics.observe), calls: s.calls, spans: s.spans, ready: s.db.Ready,
+	})
 	if err != nil {
 		t.Fatalf("make the API: %v", err)
 	}
@@ -134,6 +138,13 @@ func lookupIn(base, overrides map[string]string) func(string) (string, bool) {
 		value := env[name]
 		return value, value != ""
 	}
+}
+
+// patientLimits are the usual ones, but that a busy machine is no reason to refuse.
+func patientLimits(pool int) limits {
+	within := usualLimits(pool)
+	within.wait = waitMax
+	return within
 }
 
 func (s *stack) openDatabase(c config) {
@@ -176,7 +187,13 @@ func newStubs(t testing.TB, service teamtaskv1connect.TaskServiceHandler) *stack
 // newStubsWith serves as newStubs does, with what is made of our options.
 func newStubsWith(t testing.TB, service teamtaskv1connect.TaskServiceHandler, with func(connect.HandlerOption) connect.HandlerOption) *stack {
 	t.Helper()
-	s := &stack{t: t, box: sandboxOf(t), log: &logged{}, metrics: newMetrics()}
+	return newStubsWithin(t, patientLimits(8), service, with)
+}
+
+// newStubsWithin serves as newStubsWith does, within limits of a test's own.
+func newStubsWithin(t testing.TB, within limits, service teamtaskv1connect.TaskServiceHandler, with func(connect.HandlerOption) connect.HandlerOption) *stack {
+	t.Helper()
+	s := &stack{t: t, box: sandboxOf(t), log: &logged{}, metrics: newMetrics(), calls: newLimiter(within)}
 	c, err := readConfig(lookupIn(usual("postgres://app@127.0.0.1:1/none", s.box), nil))
 	if err != nil {
 		t.Fatalf("configuration: %v", err)
@@ -187,7 +204,7 @@ func newStubsWith(t testing.TB, service teamtaskv1connect.TaskServiceHandler, wi
 	if err != nil {
 		t.Fatal(err)
 	}
-	options := with(handlerOptions(exit, newGate(t, c, exit), validator))
+	options := with(handlerOptions(exit, newGate(t, c, exit), s.calls, validator))
 	mux := http.NewServeMux()
 	mux.Handle(teamtaskv1connect.NewTaskServiceHandler(service, options))
 	s.handler = exit.Handler(withHeaders(http.MaxBytesHandler(withDeadline(mux), bodyMax)))

@@ -35,6 +35,9 @@ var (
 	Invalid = New(connect.CodeInvalidArgument, teamtaskv1.Reason_REASON_INVALID_ARGUMENT, "the request is not valid")
 	// TooLarge is a message over the size that the server reads or sends.
 	TooLarge = New(connect.CodeResourceExhausted, teamtaskv1.Reason_REASON_MESSAGE_TOO_LARGE, "the message is too large")
+	// Overloaded is a call that came while too many others were at work: nothing of it
+	// was done, and trying again a little later makes sense.
+	Overloaded = New(connect.CodeResourceExhausted, teamtaskv1.Reason_REASON_OVERLOADED, "the server has too much to do; try again in a moment").After(time.Second)
 	// DeadlineExceeded is a call that took longer than its deadline.
 	DeadlineExceeded = New(connect.CodeDeadlineExceeded, teamtaskv1.Reason_REASON_DEADLINE_EXCEEDED, "the call took longer than its deadline")
 	// ProviderUnavailable is an identity or payment provider that cannot be reached.

@@ -46,8 +46,8 @@ func WithActor(ctx context.Context, a *Actor) context.Context {
 	return context.WithValue(ctx, actorKey{}, a)
 }
 
-// ActorOf is the actor of the call that ctx belongs to. Only handlers read it; it
-// is an argument from there on. Without one it is zero, whose tenant is empty: its
+// ActorOf is the actor of the call that ctx belongs to. Only handlers, and the
+// limit on calls, read it; it is an argument from there on. Without one it is zero, whose tenant is empty: its
 // scope shows nothing.
 func ActorOf(ctx context.Context) Actor {
 	if a, ok := ctx.Value(actorKey{}).(*Actor); ok {

@@ -93,6 +93,9 @@ func (db *DB) Connections() (open, used int) {
 	return int(s.TotalConns()), int(s.AcquiredConns())
 }
 
+// Size is how many connections there may be.
+func (db *DB) Size() int { return int(db.pool.Stat().MaxConns()) }
+
 // Ready tells whether the database answers and has the schema that this server
 // needs. Faults: fault.DatabaseUnavailable.
 func (db *DB) Ready(ctx context.Context) error {

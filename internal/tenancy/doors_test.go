@@ -409,6 +409,9 @@ func TestPoolIsAsLargeAsTheURLSays(t *testing.T) {
 	base := pgtest.New(t)
 	for _, size := range []int{1, 4} { // 4 is the library's own default
 		db := openAt(t, withParameters(t, base.AppURL, "pool_max_conns", strconv.Itoa(size)))
+		if got := db.Size(); got != size {
+			t.Errorf("pool_max_conns=%d: a size of %d", size, got)
+		}
 		lend(t, db, size, func() {
 			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 			defer cancel()
