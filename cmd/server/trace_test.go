@@ -92,7 +92,7 @@ func newTraced(t *testing.T) (*stack, *collector) {
 	return newStack(t, map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": c.url}), c
 }
 
-func texts(attributes []*commonpb.KeyValue) map[string]string {
+func attributesOf(attributes []*commonpb.KeyValue) map[string]string {
 	all := map[string]string{}
 	for _, a := range attributes {
 		all[a.GetKey()] = a.GetValue().GetStringValue()
@@ -155,18 +155,18 @@ func TestEveryCallIsOneSpanWithItsStatementInside(t *testing.T) {
 			if call.GetName() != getTask[1:] || len(call.GetParentSpanId()) != 0 || call.GetStatus().GetCode() != tracepb.Status_STATUS_CODE_UNSET {
 				t.Errorf("%s: %v", p.name, call)
 			}
-			if diff := cmp.Diff(want, texts(call.GetAttributes())); diff != "" {
+			if diff := cmp.Diff(want, attributesOf(call.GetAttributes())); diff != "" {
 				t.Errorf("%s: (-want +got)\n%s", p.name, diff)
 			}
 			if statement.GetName() != "select_task" || !bytes.Equal(statement.GetParentSpanId(), call.GetSpanId()) || !bytes.Equal(statement.GetTraceId(), call.GetTraceId()) {
 				t.Errorf("%s: %v is not a child of %v", p.name, statement, call)
 			}
-			if diff := cmp.Diff(map[string]string{"db.system.name": "postgresql"}, texts(statement.GetAttributes())); diff != "" {
+			if diff := cmp.Diff(map[string]string{"db.system.name": "postgresql"}, attributesOf(statement.GetAttributes())); diff != "" {
 				t.Errorf("%s: (-want +got)\n%s", p.name, diff)
 			}
 		}
 	}
-	about := texts(c.about)
+	about := attributesOf(c.about)
 	if about["service.name"] != "teamtask" || about["service.version"] == "" || about["host.name"] != "" {
 		t.Errorf("the spans are of %v", about)
 	}
@@ -178,16 +178,16 @@ func TestAStatementThatPostgreSQLRefusesSaysSo(t *testing.T) {
 	s.post(createTask, s.token("ben", "d2-gamers", 2), []byte(`{"name":"x"}`))
 	spans := c.take(t, s.spans)
 	statement := one(t, "without a seat", spans, ofStatement)
-	if got := texts(statement.GetAttributes())["db.response.status_code"]; got != "TT001" || statement.GetStatus().GetCode() != tracepb.Status_STATUS_CODE_ERROR {
+	if got := attributesOf(statement.GetAttributes())["db.response.status_code"]; got != "TT001" || statement.GetStatus().GetCode() != tracepb.Status_STATUS_CODE_ERROR {
 		t.Errorf("without a seat: SQLSTATE %q, %v", got, statement.GetStatus())
 	}
-	if got := texts(one(t, "without a seat", spans, ofCall).GetAttributes())["teamtask.reason"]; got != "SEAT_REQUIRED" {
+	if got := attributesOf(one(t, "without a seat", spans, ofCall).GetAttributes())["teamtask.reason"]; got != "SEAT_REQUIRED" {
 		t.Errorf("without a seat: reason %q", got)
 	}
 	s.exec(`ALTER TABLE tasks RENAME TO broken`)
 	s.post(listTasks, s.token("ben", "d2-gamers", 2), []byte(`{}`))
 	call := one(t, "a broken table", c.take(t, s.spans), ofCall)
-	if texts(call.GetAttributes())["teamtask.reason"] != "INTERNAL" || call.GetStatus().GetCode() != tracepb.Status_STATUS_CODE_ERROR || call.GetStatus().GetMessage() != "" {
+	if attributesOf(call.GetAttributes())["teamtask.reason"] != "INTERNAL" || call.GetStatus().GetCode() != tracepb.Status_STATUS_CODE_ERROR || call.GetStatus().GetMessage() != "" {
 		t.Errorf("a broken table: %v", call)
 	}
 }
@@ -207,7 +207,7 @@ func TestWhatIsRefusedBeforeTheHandlersHasNoSpan(t *testing.T) {
 		t.Errorf("%d spans, want none: %v", len(spans), spans)
 	}
 	s.post(createTask, alice, []byte(`{}`)) // breaks a rule of its message
-	if got := texts(one(t, "an empty name", c.take(t, s.spans), ofCall).GetAttributes())["teamtask.reason"]; got != "INVALID_ARGUMENT" {
+	if got := attributesOf(one(t, "an empty name", c.take(t, s.spans), ofCall).GetAttributes())["teamtask.reason"]; got != "INVALID_ARGUMENT" {
 		t.Errorf("an empty name: reason %q", got)
 	}
 }
@@ -273,7 +273,7 @@ func TestOnlyWhatIsListedLeaves(t *testing.T) {
 	span.RecordError(errors.New(secretValue))
 	span.End()
 	sent := one(t, "x", c.take(t, spans), tracepb.Span_SPAN_KIND_INTERNAL)
-	if bytes.Contains(c.raw.Bytes(), []byte(secretValue)) || len(sent.GetLinks()) != 1 || texts(sent.GetAttributes())["teamtask.reason"] != "listed" {
+	if bytes.Contains(c.raw.Bytes(), []byte(secretValue)) || len(sent.GetLinks()) != 1 || attributesOf(sent.GetAttributes())["teamtask.reason"] != "listed" {
 		t.Errorf("sent: %v", sent)
 	}
 	links := disclosed{tracetest.SpanStub{Links: []sdktrace.Link{{SpanContext: remote}}}.Snapshot()}.Links()
@@ -308,7 +308,7 @@ func TestEveryLineOfATracedCallHasItsTrace(t *testing.T) {
 	s.post(listTasks, alice, []byte(`{}`))
 	traces := map[string]string{} // by request id
 	for _, span := range c.take(t, s.spans) {
-		if id := texts(span.GetAttributes())["teamtask.request_id"]; id != "" {
+		if id := attributesOf(span.GetAttributes())["teamtask.request_id"]; id != "" {
 			traces[id] = hex.EncodeToString(span.GetTraceId())
 		}
 	}
@@ -381,7 +381,7 @@ func TestTheStandardVariablesHold(t *testing.T) {
 	if got := len(span()); got != 1 {
 		t.Errorf("%d spans, want 1", got)
 	}
-	if about := texts(c.about); about["service.name"] != "other" || about["deployment.environment.name"] != "test" || about["service.version"] == "" {
+	if about := attributesOf(c.about); about["service.name"] != "other" || about["deployment.environment.name"] != "test" || about["service.version"] == "" {
 		t.Errorf("the spans are of %v", about)
 	}
 	t.Setenv("OTEL_TRACES_SAMPLER", "always_off")
@@ -459,7 +459,7 @@ func TestStreamsAreSpansToo(t *testing.T) {
 	}
 	for stream.Receive() {
 	}
-	got := texts(one(t, "a stream", c.take(t, spans), ofCall).GetAttributes())
+	got := attributesOf(one(t, "a stream", c.take(t, spans), ofCall).GetAttributes())
 	want := map[string]string{
 		"rpc.system.name": "connectrpc", "rpc.method": "x.Y/Z", "rpc.response.status_code": "UNAVAILABLE", "error.type": "UNAVAILABLE",
 		"teamtask.reason": "DATABASE_UNAVAILABLE", "teamtask.request_id": stream.ResponseHeader().Get(fault.RequestIDHeader),

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"fmt"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	teamtaskv1 "github.com/teamtask/teamtask/gen/teamtask/v1"
+)
+
+// injections are 500 texts made of pieces that mean something to a database: what ends a
+// text or a comment, what is a statement by itself, and what makes the rest of a line go
+// away.
+func injections() []string {
+	ends := []string{"", "'", "\"", "')", "\\'", "$$", "*/", "';", "')) ", "\u02bc"}
+	acts := []string{
+		" OR 1=1", " UNION SELECT key::text FROM sealing_keys", "; DROP TABLE tasks", "; SELECT set_config('app.tenant_id','org_acme',false)", " AND pg_sleep(9)",
+		"; SET row_security = off", " || (SELECT name FROM tasks LIMIT 1)", "; COPY tasks TO PROGRAM 'id'", "::uuid", "%' OR name LIKE '%",
+	}
+	rests := []string{"", " --", " /*", ";", "\x01"}
+	all := make([]string, 0, len(ends)*len(acts)*len(rests))
+	for _, end := range ends {
+		for _, act := range acts {
+			for _, rest := range rests {
+				all = append(all, "x"+end+act+rest)
+			}
+		}
+	}
+	return all
+}
+
+// In every text of every request each of them is a text: kept, compared or refused for
+// its form.
+func TestNoTextOfAnyRequestReachesTheDatabaseAsMoreThanAText(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, nil)
+	token := s.token("alice", "d2-gamers", 2)
+	s.put(row{tenant: "org_acme", name: canary, description: canary})
+	theirs := s.snapshot("org_acme")
+	id := s.put(row{tenant: "org_d2gamers", name: "x"})[0]
+	texts := injections()
+	if len(texts) < 500 {
+		t.Fatalf("only %d texts", len(texts))
+	}
+	form := protocols[2]
+	calls := 0
+	for _, m := range methods() {
+		for _, f := range textFields(m.Input(), nil) {
+			for _, text := range texts {
+				request := caseOf(t, m).request(id)
+				f.set(request.ProtoReflect(), text)
+				if update, ok := request.(*teamtaskv1.UpdateTaskRequest); ok && kinds[f.last().FullName()] == freeText {
+					update.UpdateMask.Paths = []string{f.String()}
+				}
+				r := post(form, procedureOf(m), strings.NewReader(string(form.written(t, request))))
+				r.Header.Set("Authorization", "Bearer "+token)
+				recorder := httptest.NewRecorder()
+				s.handler.ServeHTTP(recorder, r)
+				calls++
+				title := fmt.Sprintf("%s.%s = %q", m.Name(), f, text)
+				if recorder.Code >= 500 {
+					t.Errorf("%s: status %d: %s", title, recorder.Code, recorder.Body)
+				}
+				if strings.Contains(recorder.Body.String(), canary) {
+					t.Errorf("%s: the answer holds data of another tenant", title)
+				}
+				if kinds[f.last().FullName()] != freeText {
+					continue
+				}
+				if recorder.Code != 200 || !strings.Contains(recorder.Body.String(), text) {
+					t.Errorf("%s: %d, and the text does not come back", title, recorder.Code)
+				}
+			}
+		}
+	}
+	if n := s.count(`SELECT count(DISTINCT name) FROM tasks WHERE tenant_id = 'org_d2gamers' AND name = ANY ($1)`, texts); n != len(texts) {
+		t.Errorf("%d of the %d texts are stored as they are", n, len(texts))
+	}
+	if diff := cmp.Diff(theirs, s.snapshot("org_acme")); diff != "" {
+		t.Errorf("another tenant's rows changed (-before +after):\n%s", diff)
+	}
+	for _, word := range []string{"SQLSTATE", "internal error", "22P02"} {
+		if at := strings.Index(s.log.String(), word); at >= 0 {
+			t.Errorf("the log says %s: %.400s", word, s.log.String()[max(0, at-200):])
+		}
+	}
+	if _, err := s.as("alice", "d2-gamers").GetTask(t.Context(), &teamtaskv1.GetTaskRequest{Id: newID(t)}); refusalOf(t, err).Reason != "TASK_NOT_FOUND" {
+		t.Errorf("afterwards: %v", err)
+	}
+	t.Logf("%d calls", calls)
+}

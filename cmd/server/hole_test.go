@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"net/url"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/teamtask/teamtask/internal/fault"
+	"github.com/teamtask/teamtask/internal/pgtest"
+	"github.com/teamtask/teamtask/internal/tenancy"
+)
+
+// holes are ways in which the table of tasks can be left open. In each the server reads
+// a view in place of the table.
+var holes = map[string]string{
+	// What it should be: row security holds, and the tenant is that of the row.
+	"none": `CREATE VIEW hole.tasks WITH (security_invoker = true) AS SELECT * FROM public.tasks`,
+	// As if no policy were there: the view has the rights of a superuser.
+	"policy": `CREATE VIEW hole.tasks AS SELECT * FROM public.tasks`,
+	// As if no statement named its tenant: every row says that it is the caller's.
+	"condition": `CREATE VIEW hole.tasks WITH (security_invoker = true) AS ` + everybodys,
+	"both":      `CREATE VIEW hole.tasks AS ` + everybodys,
+}
+
+const everybodys = `SELECT current_setting('app.tenant_id', true) AS tenant_id, id, name, description, done, created_by, create_time, updated_by, update_time, revision FROM public.tasks`
+
+// holeVariable says in the environment of a second run of this test which hole there is.
+const holeVariable = "TEAMTASK_TEST_HOLE"
+
+// newStackWith starts a stack over a database with the hole.
+func newStackWith(t *testing.T, hole string) *stack {
+	t.Helper()
+	s := &stack{t: t, database: pgtest.New(t), box: sandboxOf(t), log: &logged{}, metrics: newMetrics()}
+	u, err := url.Parse(s.database.AppURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := u.Query()
+	q.Set("search_path", "hole,public,pg_temp")
+	u.RawQuery = q.Encode()
+	c, err := readConfig(lookupIn(usual(u.String(), s.box), nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	admin, err := pgxpool.New(t.Context(), s.database.AdminURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer admin.Close()
+	plain := &stack{t: t, admin: admin}
+	plain.exec(`CREATE SCHEMA hole; GRANT USAGE ON SCHEMA hole TO teamtask_runtime; ` + hole + `;
+		GRANT SELECT, INSERT, UPDATE, DELETE ON hole.tasks TO teamtask_runtime`)
+	if strings.Contains(hole, everybodys) {
+		plain.exec(`
+			CREATE FUNCTION hole.insert_task() RETURNS trigger LANGUAGE plpgsql AS $$
+			DECLARE made public.tasks;
+			BEGIN
+			    INSERT INTO public.tasks (tenant_id, id, name, description, created_by, updated_by)
+			    VALUES (NEW.tenant_id, NEW.id, NEW.name, NEW.description, NEW.created_by, NEW.updated_by)
+			    RETURNING * INTO made;
+			    NEW.done := made.done; NEW.create_time := made.create_time; NEW.update_time := made.update_time; NEW.revision := made.revision;
+			    RETURN NEW;
+			END $$;
+			CREATE TRIGGER insert_task INSTEAD OF INSERT ON hole.tasks FOR EACH ROW EXECUTE FUNCTION hole.insert_task()`)
+	}
+	s.openDatabase(c)
+	log := s.log.logger()
+	s.calls = newLimiter(patientLimits(s.db.Size()))
+	s.handler, err = newAPI(c, parts{
+		db: s.db, verifier: tenancy.NewVerifier(c.keys, c.verification), exit: fault.NewExit(log, s.metrics.observe), calls: s.calls, ready: s.db.Ready,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.listen(log)
+	return s
+}
+
+// The second run: the matrices over a database with a hole. Without one it does nothing.
+func TestMatricesOverAHole(t *testing.T) {
+	t.Parallel()
+	hole, ok := holes[os.Getenv(holeVariable)]
+	if !ok {
+		return
+	}
+	foreignIDs(t, newStackWith(t, hole))
+	collidingIDs(t, newStackWith(t, hole))
+}
+
+// Policies and conditions are two defences, and each holds alone. With both gone the
+// matrices fail: that they pass means something.
+func TestTheMatricesFailWhereBothDefencesAreGone(t *testing.T) {
+	t.Parallel()
+	base := pgtest.New(t)
+	for name := range holes {
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+		command := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestMatricesOverAHole$", "-test.v")
+		command.Env = append(os.Environ(), holeVariable+"="+name, "TEAMTASK_POSTGRES_URL="+base.AdminURL)
+		out, err := command.CombinedOutput()
+		cancel()
+		failed := err != nil
+		if failed != (name == "both") || !strings.Contains(string(out), "TestMatricesOverAHole") {
+			t.Errorf("hole %q: failed = %v\n%s", name, failed, out)
+			continue
+		}
+		if !failed {
+			continue
+		}
+		for _, words := range []string{"status 200, want 404", "the answer holds data of the other tenant", "the other tenant's rows changed"} {
+			if !strings.Contains(string(out), words) {
+				t.Errorf("the matrices do not see that %s:\n%.3000s", words, out)
+			}
+		}
+	}
+}

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
+
+// literals are ways to write a value in JSON, those that are taken and those that are
+// not.
+type literals struct{ taken, refused []string }
+
+var (
+	aSwitch = literals{
+		taken: []string{`true`, `false`},
+		refused: []string{
+			`"true"`, `"false"`, `""`, `"on"`, `0`, `1`, `-0`, `1.0`, `NaN`, `TRUE`, `True`, `t`, `yes`, `[]`, `[true]`, `{}`, `true false`,
+		},
+	}
+	aCount = literals{
+		taken: []string{`0`, `-0`, `1`, `50`, `50.0`, `5e1`, `5E+1`, `500e-1`, `"50"`, `2147483647`, `2.147483647e9`, `null`},
+		refused: []string{
+			`NaN`, `"NaN"`, `Infinity`, `"Infinity"`, `-Infinity`, `"-Infinity"`, `inf`, `1e400`, `1e99`, `-1e400`, `1e-1`, `0.5`, `50.5`, `1e999999999`,
+			`2147483648`, `"2147483648"`, `-2147483649`, `4294967296`, `9223372036854775807`, `9223372036854775808`, `18446744073709551616`,
+			`-1`, `"-1"`, `-2147483648`, `""`, `" 50"`, `"50 "`, `"50.5"`, `"x"`, `0x10`, `0b1`, `0o7`, `050`, `+50`, `1_000`, `.5`, `5.`, `-`, `--1`,
+			`١`, `"١"`, `true`, `[]`, `[1]`, `{}`, `1 2`,
+		},
+	}
+)
+
+// values says of every field of a request that is neither a text nor a message of ours
+// what it takes. A new one fails the test until somebody has said so: times, durations
+// and fractions have bounds of their own to think about.
+var values = map[protoreflect.FullName]literals{
+	"teamtask.v1.ListTasksRequest.page_size":   aCount,
+	"teamtask.v1.ListTasksRequest.Filter.done": {taken: append(slices.Clone(aSwitch.taken), "null"), refused: aSwitch.refused},
+	"teamtask.v1.UpdateTaskRequest.done":       {taken: append(slices.Clone(aSwitch.taken), "null"), refused: aSwitch.refused},
+}
+
+// valueFields finds the fields below d that values must know.
+func valueFields(d protoreflect.MessageDescriptor, before []protoreflect.FieldDescriptor) [][]protoreflect.FieldDescriptor {
+	var found [][]protoreflect.FieldDescriptor
+	for i := range d.Fields().Len() {
+		field := d.Fields().Get(i)
+		path := append(slices.Clone(before), field)
+		switch {
+		case field.Kind() == protoreflect.StringKind, field.Kind() == protoreflect.BytesKind:
+		case field.Message() != nil && field.Message().FullName() == "google.protobuf.FieldMask":
+		case field.Message() != nil && strings.HasPrefix(string(field.Message().FullName()), apiPackage+".") && len(path) < 8:
+			found = append(found, valueFields(field.Message(), path)...)
+		default:
+			found = append(found, path)
+		}
+	}
+	return found
+}
+
+func TestNumbersAndSwitchesAreTakenInTheirFormsAlone(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, nil)
+	token := s.token("alice", "d2-gamers", 2)
+	id := s.put(row{tenant: "org_d2gamers"})[0]
+	seen := map[protoreflect.FullName]bool{}
+	for _, m := range methods() {
+		for _, path := range valueFields(m.Input(), nil) {
+			last := path[len(path)-1].FullName()
+			seen[last] = true
+			forms, ok := values[last]
+			if !ok {
+				t.Errorf("%s is not in the table: which values does it take?", last)
+				continue
+			}
+			ask := func(literal string) reply {
+				body := bytes.Replace(jsonOf(t, caseOf(t, m).request(id)), []byte(`"done":true,`), nil, 1)
+				value := literal
+				for _, field := range slices.Backward(path) {
+					value = fmt.Sprintf(`{%q:%s}`, field.JSONName(), value)
+				}
+				if len(body) > len("{}") {
+					value = strings.TrimSuffix(value, "}") + "," + string(body[1:])
+				}
+				return s.post(procedureOf(m), token, []byte(value))
+			}
+			for _, literal := range forms.taken {
+				s.expect(t, fmt.Sprintf("%s: %s", last, literal), ask(literal), refusal{})
+			}
+			for _, literal := range forms.refused {
+				s.expect(t, fmt.Sprintf("%s: %s", last, literal), ask(literal), unreadable)
+			}
+		}
+		// What is unknown is not looked at, but it has to be JSON.
+		for literal, want := range map[string]refusal{
+			`NaN`: unreadable, `Infinity`: unreadable, `-Infinity`: unreadable, `0x10`: unreadable, `1e999999999`: {}, `-0`: {},
+			`"0000-01-01T00:00:00Z"`: {}, `"10000-01-01T00:00:00Z"`: {}, `"-292277022399-01-01T00:00:00Z"`: {}, `18446744073709551616`: {},
+		} {
+			body := `{"other":` + literal + `,` + string(jsonOf(t, caseOf(t, m).request(s.put(row{tenant: "org_d2gamers"})[0])))[1:]
+			s.expect(t, fmt.Sprintf("%s, an unknown field: %s", m.Name(), literal), s.post(procedureOf(m), token, []byte(strings.Replace(body, ",}", "}", 1))), want)
+		}
+	}
+	for name := range values {
+		if !seen[name] {
+			t.Errorf("%s is in the table and in no request", name)
+		}
+	}
+}
