@@ -1,6 +1,7 @@
 // Command dev is teamtask on one machine, offline: a private PostgreSQL, a stand-in
 // for Clerk, and the server as it is deployed, wired together. It is for development
-// and never part of the server.
+// and never part of the server. The database is kept between runs; the stand-in lives
+// in memory, so each run starts with its first people and organizations again.
 package main
 
 import (

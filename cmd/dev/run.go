@@ -15,6 +15,7 @@ import (
 const (
 	stopWithin = 30 * time.Second
 	consoleAt  = "http://127.0.0.1:5173" // the frontend's origin: azp of the tokens, CORS
+	webhooksAt = "/webhooks/clerk"       // where the server takes Clerk's webhooks
 )
 
 type runCommand struct {
@@ -55,7 +56,10 @@ func (r *runCommand) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, stopping(box.server.Shutdown)) }()
+	defer func() {
+		box.sandbox.Close()
+		err = errors.Join(err, stopping(box.server.Shutdown))
+	}()
 
 	env := r.environment(box.sandbox, appURL)
 	migrate := p.server(append(env, "MIGRATE_DATABASE_URL="+ownerURL), "migrate", "up")
@@ -108,7 +112,9 @@ type runningSandbox struct {
 }
 
 func (r *runCommand) startSandbox() (runningSandbox, error) {
-	box, err := sandbox.New(sandbox.Options{BaseURL: "http://" + r.Sandbox, AuthorizedParty: consoleAt})
+	box, err := sandbox.New(sandbox.Options{
+		BaseURL: "http://" + r.Sandbox, AuthorizedParty: consoleAt, WebhookURL: "http://" + r.Listen + webhooksAt,
+	})
 	if err != nil {
 		return runningSandbox{}, fmt.Errorf("make the sandbox: %w", err)
 	}
@@ -130,6 +136,7 @@ func (r *runCommand) environment(box *sandbox.Sandbox, appURL string) []string {
 		"CLERK_ISSUER=" + box.Issuer(),
 		"CLERK_SECRET_KEY=" + box.SecretKey(),
 		"CLERK_API_URL=http://" + r.Sandbox + "/clerk/v1",
+		"CLERK_WEBHOOK_SECRET=" + box.WebhookSecret(),
 		"CLERK_AUTHORIZED_PARTIES=" + consoleAt,
 		"CORS_ORIGINS=" + consoleAt,
 		"REFLECTION=on",

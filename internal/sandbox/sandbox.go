@@ -1,4 +1,5 @@
-// Package sandbox is a stand-in for Clerk over HTTP, with people and organizations of its own, for cmd/dev and for tests.
+// Package sandbox is a stand-in for Clerk over HTTP, with people and organizations of its own, for cmd/dev and for tests: its
+// Backend API, its session tokens and its webhooks, with faults on demand. All of it is kept in memory.
 // It signs session tokens for anyone who asks, so it must never be reachable from outside the developer's computer.
 package sandbox
 
@@ -23,27 +24,53 @@ type Options struct {
 	SecretKey string
 	// AuthorizedParty is the azp of the tokens. Empty: they carry none.
 	AuthorizedParty string
-	// Now is the clock. Nil: time.Now. It is called by several goroutines at once.
+	// WebhookURL is where events are sent to. Empty: none are.
+	WebhookURL string
+	// WebhookSecret signs them: whsec_ and the key in base64. Empty: a secret that everybody knows, see Sandbox.WebhookSecret.
+	WebhookSecret string
+	// RequestLimit is how many requests of the Backend API are answered in 10 s, the key set not counted. Zero: 1000, as Clerk.
+	// Below zero: no limit.
+	RequestLimit int
+	// MetadataLimit is how many changes of metadata in 10 s one user, one organization and one membership may have. Zero: 10,
+	// as Clerk. Below zero: no limit.
+	MetadataLimit int
+	// InvitationLimit is how many invitations may be made in an hour. Zero: 250, as Clerk. Below zero: no limit.
+	InvitationLimit int
+	// Now is the clock. Nil: time.Now. It is called by several goroutines at once, and must not call the sandbox. Waiting, for
+	// the next attempt of a webhook for example, goes by the real clock.
 	Now func() time.Time
 }
 
 // Sandbox is one Clerk instance with its signing key, its people and its organizations. It is safe for concurrent use.
 type Sandbox struct {
-	baseURL, secretKey, authorizedParty string
-	now                                 func() time.Time
+	baseURL, secretKey, authorizedParty, webhookSecret string
+	now                                                func() time.Time
+	requestLimit, metadataLimit, invitationLimit       int
 
-	mu            sync.Mutex // guards everything below
+	limiter limiter
+	faults  faults
+	courier *courier
+
+	mu            sync.Mutex // guards everything below; taken before the courier's
 	key           *signingKey
 	keySetsServed int
-	people        map[string]person        // by user id
-	organizations map[string]*organization // by organization id
+	dir           *directory
+	started       int64 // when the directory began, in milliseconds
 }
 
-// New makes a sandbox with a fresh signing key and the people described in people.go. It fails when BaseURL is not an http
-// or https origin.
+// New makes a sandbox with a fresh signing key and the people described in cast.go. It fails when BaseURL is not an http
+// or https origin, when WebhookURL is no such address, and when WebhookSecret is not one.
 func New(o Options) (*Sandbox, error) {
 	if err := checkOrigin(o.BaseURL); err != nil {
 		return nil, err
+	}
+	secret := cmp.Or(o.WebhookSecret, defaultSecret)
+	webhook, err := webhookKey(secret)
+	if err != nil {
+		return nil, err
+	}
+	if u, err := url.Parse(o.WebhookURL); o.WebhookURL != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "") {
+		return nil, fmt.Errorf("WebhookURL %q is not an address such as http://127.0.0.1:8080/webhooks/clerk", o.WebhookURL)
 	}
 	key, err := newSigningKey()
 	if err != nil {
@@ -53,23 +80,45 @@ func New(o Options) (*Sandbox, error) {
 		baseURL:         o.BaseURL,
 		secretKey:       cmp.Or(o.SecretKey, defaultSecretKey),
 		authorizedParty: o.AuthorizedParty,
+		webhookSecret:   secret,
+		requestLimit:    cmp.Or(o.RequestLimit, requestsMax),
+		metadataLimit:   cmp.Or(o.MetadataLimit, metadataMax),
+		invitationLimit: cmp.Or(o.InvitationLimit, invitationsMax),
 		now:             o.Now,
 		key:             key,
 	}
 	if s.now == nil {
 		s.now = time.Now
 	}
-	s.people, s.organizations = cast()
+	s.courier = newCourier(o.WebhookURL, webhook, s.now)
+	s.Reset()
 	return s, nil
 }
+
+// Reset brings the cast back as it was and forgets all else: faults, limits, how webhooks are sent and those that are pending.
+// The signing key stays. It sends no events, so whoever keeps a copy has to fetch anew.
+func (s *Sandbox) Reset() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.now()
+	s.dir, s.started = cast(now), now.Add(-castAge).UnixMilli()
+	s.faults.reset()
+	s.limiter.reset()
+	s.courier.reset()
+}
+
+// Close gives up the webhooks that are pending and waits for none to be under way. A sandbox without a WebhookURL need not be
+// closed. Handler still answers afterwards.
+func (s *Sandbox) Close() { s.courier.close() }
 
 // Handler serves the sandbox. Every handler of one Sandbox shares its state.
 func (s *Sandbox) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") })
 	mux.HandleFunc("GET /sandbox/token", s.serveToken)
-	mux.HandleFunc("GET /clerk/.well-known/jwks.json", s.serveKeySet)
-	mux.HandleFunc("GET /clerk/v1/jwks", s.withSecretKey(s.serveKeySet))
+	s.handleControl(mux)
+	mux.Handle("GET /clerk/.well-known/jwks.json", s.withFaults(http.HandlerFunc(s.serveKeySet)))
+	mux.Handle(clerkRoot+"/", s.clerkAPI())
 	return mux
 }
 
@@ -78,6 +127,9 @@ func (s *Sandbox) Issuer() string { return s.baseURL + "/clerk" }
 
 // SecretKey is what the Backend API asks for as a bearer token.
 func (s *Sandbox) SecretKey() string { return s.secretKey }
+
+// WebhookSecret is what webhooks are signed with, as CLERK_WEBHOOK_SECRET takes it.
+func (s *Sandbox) WebhookSecret() string { return s.webhookSecret }
 
 func checkOrigin(base string) error {
 	u, err := url.Parse(base)

@@ -67,7 +67,7 @@ func (s *Sandbox) claims(r TokenRequest) (map[string]any, error) {
 	now := s.now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p, err := s.findPerson(r.User)
+	p, err := s.dir.personNamed(r.User)
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +78,7 @@ func (s *Sandbox) claims(r TokenRequest) (map[string]any, error) {
 	if r.Org == "" {
 		return claims, nil
 	}
-	o, err := s.findOrganization(r.Org)
+	o, err := s.dir.organizationNamed(r.Org)
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +86,7 @@ func (s *Sandbox) claims(r TokenRequest) (map[string]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	claims["org_metadata"] = maps.Clone(m.metadata)
+	claims["org_metadata"] = cloned(m.public)
 	if r.Version == 1 {
 		maps.Copy(claims, version1(o, m))
 	} else {

@@ -9,7 +9,9 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/clerk/clerk-sdk-go/v2"
 	"github.com/clerk/clerk-sdk-go/v2/jwks"
@@ -51,6 +53,11 @@ func send(t *testing.T, method, url, authorization string) answer {
 	if authorization != "" {
 		r.Header.Set("Authorization", authorization)
 	}
+	return do(t, r)
+}
+
+func do(t *testing.T, r *http.Request) answer {
+	t.Helper()
 	response, err := http.DefaultClient.Do(r)
 	if err != nil {
 		t.Error(err)
@@ -62,6 +69,41 @@ func send(t *testing.T, method, url, authorization string) answer {
 		t.Error(err)
 	}
 	return answer{response.StatusCode, response.Header, string(body)}
+}
+
+// order makes a control request with a JSON body and checks the status of the answer.
+func order(t *testing.T, method, url, body string, status int) answer {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
+	if err != nil {
+		t.Error(err)
+		return answer{}
+	}
+	a := do(t, r)
+	if a.status != status {
+		t.Errorf("%s %s %s: %d %s, want %d", method, url, body, a.status, a.body, status)
+	}
+	return a
+}
+
+// handClock is a clock that is moved by hand.
+type handClock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func newHandClock() *handClock { return &handClock{now: time.Unix(1_800_000_000, 0)} }
+
+func (c *handClock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *handClock) add(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
 }
 
 // publishedKeys reads the key set as the SDK does, through the Backend API.

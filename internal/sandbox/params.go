@@ -1,0 +1,196 @@
+package sandbox
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"net/mail"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+const (
+	limitDefault = 10
+	limitMax     = 500
+	bodyMax      = 1 << 20 // bytes
+)
+
+// page is the part of a list that was asked for.
+type page struct{ limit, offset int }
+
+// readList reads the query of a list: limit, offset and the parameters named, no others.
+func readList(r *http.Request, known ...string) (url.Values, page, error) {
+	q, err := readQuery(r, append(known, "limit", "offset")...)
+	if err != nil {
+		return nil, page{}, err
+	}
+	p := page{limit: limitDefault}
+	if p.limit, err = readNumber(q, "limit", p.limit, 1, limitMax); err != nil {
+		return nil, page{}, err
+	}
+	if p.offset, err = readNumber(q, "offset", 0, 0, 1<<31-1); err != nil {
+		return nil, page{}, err
+	}
+	return q, p, nil
+}
+
+func readQuery(r *http.Request, known ...string) (url.Values, error) {
+	q, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, &refusal{
+			status: http.StatusBadRequest, code: "malformed_request_parameters", short: "Malformed request parameters",
+			words: "The request parameters are malformed and could not be parsed.",
+		}
+	}
+	for name := range q {
+		if !slices.Contains(known, name) {
+			return nil, unknownParam(name)
+		}
+	}
+	return q, nil
+}
+
+func unknownParam(name string) error {
+	return badParam(name, "form_param_unknown", "is unknown", "%s is not a valid parameter for this request.", name)
+}
+
+func readNumber(q url.Values, name string, absent, least, most int) (int, error) {
+	if !q.Has(name) {
+		return absent, nil
+	}
+	n, err := strconv.Atoi(q.Get(name))
+	if err != nil {
+		return 0, badParam(name, "form_param_type_invalid", "is invalid", "`%s` must be a `number`.", name)
+	}
+	if n < least || n > most {
+		return 0, badValue(name, q.Get(name))
+	}
+	return n, nil
+}
+
+func readFlag(q url.Values, name string) (bool, error) {
+	if !q.Has(name) {
+		return false, nil
+	}
+	on, err := strconv.ParseBool(q.Get(name))
+	if err != nil {
+		return false, badParam(name, "form_param_type_invalid", "is invalid", "`%s` must be a `boolean`.", name)
+	}
+	return on, nil
+}
+
+// readEmail is an email address without a name, in lower case.
+func readEmail(given string) (string, error) {
+	email := strings.ToLower(strings.TrimSpace(given))
+	if parsed, err := mail.ParseAddress(email); err != nil || parsed.Address != email {
+		return "", badParam("email_address", "form_param_format_invalid", "is invalid", "email_address must be a valid email address.")
+	}
+	return email, nil
+}
+
+// listJSON is the answer of most lists: the page, and how many there are in all.
+func listJSON[T, J any](all []T, p page, shape func(T) J) any {
+	return map[string]any{"data": slicePage(all, p, shape), "total_count": len(all)}
+}
+
+func slicePage[T, J any](all []T, p page, shape func(T) J) []J {
+	from := min(p.offset, len(all))
+	to := min(from+p.limit, len(all))
+	data := make([]J, 0, to-from)
+	for _, one := range all[from:to] {
+		data = append(data, shape(one))
+	}
+	return data
+}
+
+// sortBy sorts by the parameter order_by: a name in by, with + or - before it or none, which is +. A + that nobody escaped
+// arrives as a space.
+func sortBy[T any](list []T, q url.Values, absent string, by map[string]func(a, b T) int) error {
+	asked := cmp.Or(q.Get("order_by"), absent)
+	compare, ok := by[strings.TrimLeft(asked, "+- ")]
+	if !ok {
+		return badValue("order_by", asked)
+	}
+	slices.SortStableFunc(list, func(a, b T) int {
+		if strings.HasPrefix(asked, "-") {
+			return compare(b, a)
+		}
+		return compare(a, b)
+	})
+	return nil
+}
+
+// passes says whether something passes a filter by ids: it must be none of those with - before them, and one of the others if
+// there are any, with + before them or nothing.
+func passes(filter []string, is func(id string) bool) bool {
+	wanted, listed := false, false
+	for _, f := range filter {
+		if id, out := strings.CutPrefix(f, "-"); out {
+			if is(id) {
+				return false
+			}
+			continue
+		}
+		listed = true
+		wanted = wanted || is(strings.TrimLeft(f, "+ "))
+	}
+	return wanted || !listed
+}
+
+func isID(id string) func(string) bool { return func(other string) bool { return other == id } }
+
+// contains says whether one of the texts holds the query, case aside. An empty query is in every text.
+func contains(query string, texts ...string) bool {
+	return slices.ContainsFunc(texts, func(text string) bool { return strings.Contains(strings.ToLower(text), strings.ToLower(query)) })
+}
+
+// readBody reads a JSON object into the struct at into, and refuses fields that it does not have. No body at all and null are
+// an empty object.
+func readBody(r *http.Request, into any) error {
+	raw, err := io.ReadAll(io.LimitReader(r.Body, bodyMax+1))
+	if err != nil || len(raw) > bodyMax {
+		return badBody()
+	}
+	if len(strings.TrimSpace(string(raw))) == 0 {
+		return nil
+	}
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
+		return &refusal{
+			status: http.StatusUnsupportedMediaType, code: "unsupported_content_type", short: "Content-Type is unsupported",
+			words: "This Content-Type is unsupported. You should use application/json instead.",
+		}
+	}
+	return decode(raw, into)
+}
+
+// decode reads JSON as readBody does.
+func decode(raw []byte, into any) error {
+	decoder := json.NewDecoder(strings.NewReader(string(raw)))
+	decoder.DisallowUnknownFields()
+	err := decoder.Decode(into)
+	if err == nil {
+		if _, more := decoder.Token(); !errors.Is(more, io.EOF) {
+			return badBody()
+		}
+		return nil
+	}
+	if kind, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && kind.Field != "" {
+		return badParam(kind.Field, "form_param_type_invalid", "is invalid", "`%s` must be a `%s`.", kind.Field, kind.Type)
+	}
+	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
+		return unknownParam(strings.Trim(name, `"`))
+	}
+	return badBody()
+}
+
+func badBody() error {
+	return &refusal{
+		status: http.StatusBadRequest, code: "request_body_invalid", short: "Request body invalid",
+		words: "The request body is invalid. Please consult the API documentation for more information.",
+	}
+}

@@ -1,0 +1,179 @@
+package sandbox
+
+// The shapes below are Clerk's at API version 2025-04-10, in answers and in the data of its events.
+
+type userJSON struct {
+	Object           string         `json:"object"`
+	ID               string         `json:"id"`
+	Username         *string        `json:"username"`
+	FirstName        *string        `json:"first_name"`
+	LastName         *string        `json:"last_name"`
+	ImageURL         string         `json:"image_url"`
+	HasImage         bool           `json:"has_image"`
+	PrimaryEmail     *string        `json:"primary_email_address_id"`
+	PrimaryPhone     *string        `json:"primary_phone_number_id"`
+	PrimaryWallet    *string        `json:"primary_web3_wallet_id"`
+	PasswordEnabled  bool           `json:"password_enabled"`
+	TwoFactor        bool           `json:"two_factor_enabled"`
+	TOTP             bool           `json:"totp_enabled"`
+	BackupCode       bool           `json:"backup_code_enabled"`
+	EmailAddresses   []emailJSON    `json:"email_addresses"`
+	PhoneNumbers     []struct{}     `json:"phone_numbers"`
+	Web3Wallets      []struct{}     `json:"web3_wallets"`
+	ExternalAccounts []struct{}     `json:"external_accounts"`
+	SAMLAccounts     []struct{}     `json:"saml_accounts"`
+	PublicMetadata   map[string]any `json:"public_metadata"`
+	PrivateMetadata  map[string]any `json:"private_metadata"` // null in events
+	UnsafeMetadata   map[string]any `json:"unsafe_metadata"`
+	ExternalID       *string        `json:"external_id"`
+	LastSignInAt     *int64         `json:"last_sign_in_at"`
+	Banned           bool           `json:"banned"`
+	Locked           bool           `json:"locked"`
+	LockoutExpires   *int64         `json:"lockout_expires_in_seconds"`
+	AttemptsLeft     *int64         `json:"verification_attempts_remaining"`
+	DeleteSelf       bool           `json:"delete_self_enabled"`
+	CreateOrgs       bool           `json:"create_organization_enabled"`
+	LastActiveAt     *int64         `json:"last_active_at"`
+	LegalAcceptedAt  *int64         `json:"legal_accepted_at"`
+	CreatedAt        int64          `json:"created_at"`
+	UpdatedAt        int64          `json:"updated_at"`
+}
+
+type emailJSON struct {
+	ID           string           `json:"id"`
+	Object       string           `json:"object"`
+	EmailAddress string           `json:"email_address"`
+	Reserved     bool             `json:"reserved"`
+	Verification verificationJSON `json:"verification"`
+	LinkedTo     []struct{}       `json:"linked_to"`
+}
+
+type verificationJSON struct {
+	Status   string `json:"status"`
+	Strategy string `json:"strategy"`
+	Attempts *int64 `json:"attempts"`
+	ExpireAt *int64 `json:"expire_at"`
+}
+
+func (p person) json() userJSON {
+	j := userJSON{
+		Object: "user", ID: p.id, FirstName: orNull(p.firstName), LastName: orNull(p.lastName),
+		PrimaryEmail: &p.addresses[0].id, EmailAddresses: []emailJSON{},
+		PhoneNumbers: []struct{}{}, Web3Wallets: []struct{}{}, ExternalAccounts: []struct{}{}, SAMLAccounts: []struct{}{},
+		PublicMetadata: p.public, PrivateMetadata: p.private, UnsafeMetadata: map[string]any{},
+		DeleteSelf: true, CreateOrgs: true, CreatedAt: p.created, UpdatedAt: p.updated,
+	}
+	for _, a := range p.addresses {
+		j.EmailAddresses = append(j.EmailAddresses, emailJSON{
+			ID: a.id, Object: "email_address", EmailAddress: a.email, LinkedTo: []struct{}{},
+			Verification: verificationJSON{Status: "verified", Strategy: "email_code"},
+		})
+	}
+	return j
+}
+
+type organizationJSON struct {
+	Object             string         `json:"object"`
+	ID                 string         `json:"id"`
+	Name               string         `json:"name"`
+	Slug               string         `json:"slug"`
+	ImageURL           string         `json:"image_url"`
+	HasImage           bool           `json:"has_image"`
+	MembersCount       *int           `json:"members_count,omitempty"`
+	PendingInvitations *int           `json:"pending_invitations_count,omitempty"`
+	MaxMemberships     int64          `json:"max_allowed_memberships"`
+	AdminDelete        bool           `json:"admin_delete_enabled"`
+	PublicMetadata     map[string]any `json:"public_metadata"`
+	PrivateMetadata    map[string]any `json:"private_metadata"`
+	CreatedBy          string         `json:"created_by,omitempty"`
+	CreatedAt          int64          `json:"created_at"`
+	UpdatedAt          int64          `json:"updated_at"`
+}
+
+func (o *organization) json() organizationJSON {
+	return organizationJSON{
+		Object: "organization", ID: o.id, Name: o.name, Slug: o.slug, MaxMemberships: o.maxMembers, AdminDelete: o.adminDelete,
+		PublicMetadata: o.public, PrivateMetadata: o.private, CreatedBy: o.creator, CreatedAt: o.created, UpdatedAt: o.updated,
+	}
+}
+
+type membershipJSON struct {
+	Object          string           `json:"object"`
+	ID              string           `json:"id"`
+	PublicMetadata  map[string]any   `json:"public_metadata"`
+	PrivateMetadata map[string]any   `json:"private_metadata"`
+	Role            string           `json:"role"`
+	RoleName        string           `json:"role_name"`
+	Permissions     []string         `json:"permissions"`
+	CreatedAt       int64            `json:"created_at"`
+	UpdatedAt       int64            `json:"updated_at"`
+	Organization    organizationJSON `json:"organization"`
+	PublicUserData  publicUserJSON   `json:"public_user_data"`
+}
+
+type publicUserJSON struct {
+	UserID     string  `json:"user_id"`
+	FirstName  *string `json:"first_name"`
+	LastName   *string `json:"last_name"`
+	ImageURL   string  `json:"image_url"`
+	HasImage   bool    `json:"has_image"`
+	Identifier string  `json:"identifier"`
+}
+
+func (m membership) json(o *organization, p person) membershipJSON {
+	named, _ := roleNamed(m.role)
+	return membershipJSON{
+		Object: "organization_membership", ID: m.id, PublicMetadata: m.public, PrivateMetadata: m.private,
+		Role: m.role, RoleName: named.name, Permissions: named.permissions(), CreatedAt: m.created, UpdatedAt: m.updated,
+		Organization: o.json(),
+		PublicUserData: publicUserJSON{
+			UserID: p.id, FirstName: orNull(p.firstName), LastName: orNull(p.lastName), Identifier: p.email(),
+		},
+	}
+}
+
+type invitationJSON struct {
+	Object          string         `json:"object"`
+	ID              string         `json:"id"`
+	EmailAddress    string         `json:"email_address"`
+	Role            string         `json:"role"`
+	RoleName        string         `json:"role_name"`
+	OrganizationID  string         `json:"organization_id"`
+	InviterID       *string        `json:"inviter_id"`
+	Status          string         `json:"status"`
+	URL             *string        `json:"url"`
+	PublicMetadata  map[string]any `json:"public_metadata"`
+	PrivateMetadata map[string]any `json:"private_metadata"`
+	ExpiresAt       int64          `json:"expires_at"`
+	CreatedAt       int64          `json:"created_at"`
+	UpdatedAt       int64          `json:"updated_at"`
+	UserID          string         `json:"user_id,omitempty"` // in the event of its acceptance alone
+}
+
+func (i invitation) json(baseURL string, now int64) invitationJSON {
+	named, _ := roleNamed(i.role)
+	j := invitationJSON{
+		Object: "organization_invitation", ID: i.id, EmailAddress: i.email, Role: i.role, RoleName: named.name,
+		OrganizationID: i.organization, InviterID: orNull(i.inviter), Status: i.statusAt(now),
+		PublicMetadata: i.public, PrivateMetadata: i.private, ExpiresAt: i.expires, CreatedAt: i.created, UpdatedAt: i.updated,
+	}
+	if j.Status == pending {
+		j.URL = orNull(baseURL + "/sandbox/invitations/" + i.id + "/accept")
+	}
+	return j
+}
+
+// deletedJSON is what is left of a deleted thing, in answers and events.
+type deletedJSON struct {
+	Object  string `json:"object"`
+	ID      string `json:"id"`
+	Slug    string `json:"slug,omitempty"`
+	Deleted bool   `json:"deleted"`
+}
+
+func orNull(text string) *string {
+	if text == "" {
+		return nil
+	}
+	return &text
+}
