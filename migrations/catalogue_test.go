@@ -20,14 +20,23 @@ var shared = map[string]string{
 
 // definers are the functions that may run with the rights of their owner. Each must
 // pin its search_path.
-const definers = `'{}'::name[]`
+const definers = `'{expire_audit}'::name[]`
+
+// unwitnessed are the tenant tables whose change is by itself nothing that a call is
+// about: the audit log, and what only remembers requests.
+const unwitnessed = `'{audit_events,task_requests}'::name[]`
 
 const (
 	ours = `n.nspname NOT LIKE 'pg\_%' AND n.nspname <> 'information_schema'`
 
 	// confinement is what every policy says, as PostgreSQL prints it.
 	confinement = `(tenant_id = NULLIF(current_setting('app.tenant_id'::text, true), ''::text))`
+
+	// expiry is the one policy beside it: what the owner of expire_audit may remove.
+	expiry = `("time" < (now() - '400 days'::interval))`
 )
+
+func quoted(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 
 // checks answer what is wrong in a database, one line each. $1 are the names of the
 // shared tables.
@@ -45,6 +54,8 @@ var checks = map[string]string{
 		  FROM pg_class c
 		  JOIN pg_namespace n ON n.oid = c.relnamespace
 		  LEFT JOIN pg_policies p ON p.schemaname = n.nspname AND p.tablename = c.relname
+		       AND NOT (p.tablename = 'audit_events' AND p.policyname = 'expiry' AND p.roles = '{teamtask_expiry}'
+		                AND p.permissive = 'PERMISSIVE' AND p.with_check IS NULL AND p.qual = ` + quoted(expiry) + `)
 		 WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p') AND c.relname <> ALL ($1)
 		 GROUP BY c.oid, c.relname
 		HAVING count(p.policyname) <> 1
@@ -113,6 +124,22 @@ var checks = map[string]string{
 		  JOIN pg_namespace n ON n.oid = p.pronamespace
 		 WHERE ` + ours + ` AND p.prosecdef
 		   AND NOT (p.proname = ANY (` + definers + `) AND p.proconfig::text LIKE '%search_path=%')`,
+	"functions that run with their owner's rights belong to a role that nobody logs in as": `
+		SELECT p.proname
+		  FROM pg_proc p
+		  JOIN pg_namespace n ON n.oid = p.pronamespace
+		  JOIN pg_roles r ON r.oid = p.proowner
+		 WHERE ` + ours + ` AND p.prosecdef
+		   AND (r.rolcanlogin OR r.rolsuper OR r.rolbypassrls OR r.rolcreaterole OR has_schema_privilege(r.oid, 'public', 'CREATE'))`,
+	"changes of tenants' rows are witnessed": `
+		SELECT c.relname
+		  FROM pg_class c
+		  JOIN pg_namespace n ON n.oid = c.relnamespace
+		 WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p') AND c.relname <> ALL ($1) AND c.relname <> ALL (` + unwitnessed + `)
+		   AND NOT EXISTS (SELECT
+		                     FROM pg_trigger t
+		                    WHERE t.tgrelid = c.oid AND t.tgfoid = 'witness'::regproc AND t.tgenabled = 'O'
+		                      AND t.tgtype = 29 AND t.tgqual IS NULL AND cardinality(t.tgattr::int2[]) = 0)`,
 	"functions pin their search_path": `
 		SELECT p.proname
 		  FROM pg_proc p
@@ -138,6 +165,8 @@ var checks = map[string]string{
 		  JOIN pg_namespace n ON n.oid = c.relnamespace
 		 CROSS JOIN LATERAL aclexplode(c.relacl) g
 		 WHERE ` + ours + ` AND g.grantee <> c.relowner
+		   AND NOT (c.relname = 'audit_events' AND g.grantee = 'teamtask_expiry'::regrole AND NOT g.is_grantable
+		            AND g.privilege_type IN ('SELECT', 'DELETE'))
 		   AND (g.grantee <> 'teamtask_runtime'::regrole OR g.is_grantable
 		        OR g.privilege_type NOT IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE'))`,
 	"the runtime role only reads what is shared": `
@@ -260,6 +289,17 @@ func TestCatalogueChecksFindWhatTheyAreFor(t *testing.T) {
 			"peek":      `CREATE FUNCTION peek() RETURNS bigint LANGUAGE sql SECURITY DEFINER AS 'SELECT count(*) FROM tasks'`,
 			"peek_safe": `CREATE FUNCTION peek_safe() RETURNS bigint LANGUAGE sql SECURITY DEFINER SET search_path = public AS 'SELECT count(*) FROM tasks'`,
 		},
+		"functions that run with their owner's rights belong to a role that nobody logs in as": {
+			"expire_audit": `ALTER FUNCTION expire_audit OWNER TO CURRENT_USER`,
+			"peek":         `CREATE FUNCTION peek() RETURNS bigint LANGUAGE sql SECURITY DEFINER SET search_path = public AS 'SELECT count(*) FROM tasks'`,
+		},
+		"changes of tenants' rows are witnessed": {
+			"notes": notes + `CALL confine('notes')`,
+			"tasks": `DROP TRIGGER witness ON tasks`,
+			"task":  `DROP TRIGGER witness ON tasks; CREATE TRIGGER witness AFTER INSERT OR UPDATE ON tasks FOR EACH ROW EXECUTE FUNCTION witness()`,
+			"tas":   `DROP TRIGGER witness ON tasks; CREATE TRIGGER witness AFTER INSERT OR DELETE OR UPDATE OF name ON tasks FOR EACH ROW EXECUTE FUNCTION witness()`,
+			"ta":    `ALTER TABLE tasks DISABLE TRIGGER witness`,
+		},
 		"functions pin their search_path": {
 			"loose": `CREATE FUNCTION loose() RETURNS bigint LANGUAGE sql AS 'SELECT 1::bigint'`,
 		},
@@ -280,6 +320,8 @@ func TestCatalogueChecksFindWhatTheyAreFor(t *testing.T) {
 			"tasks: SELECT":        `GRANT SELECT ON tasks TO PUBLIC`,
 			"tasks: INSERT":        `GRANT INSERT ON tasks TO teamtask_runtime WITH GRANT OPTION`,
 			"sealing_keys: SELECT": `GRANT SELECT ON sealing_keys TO PUBLIC`,
+			"audit_events: UPDATE": `GRANT UPDATE ON audit_events TO teamtask_expiry`,
+			"task_requests: DELET": `GRANT DELETE ON task_requests TO teamtask_expiry`,
 			"numbers: USAGE":       `CREATE SEQUENCE numbers; GRANT USAGE ON numbers TO PUBLIC`,
 		},
 		"the runtime role only reads what is shared": {
@@ -354,6 +396,9 @@ func TestCatalogueChecksFindWhatTheyAreFor(t *testing.T) {
 		find(policies, "tasks", seed)
 	}
 	find(policies, "notes", notes)
+	find(policies, "audit_events", `ALTER POLICY expiry ON audit_events USING (time < now() - interval '40 days')`)
+	find(policies, "audit_events", `ALTER POLICY expiry ON audit_events USING (true)`)
+	find(policies, "audit_events", `ALTER POLICY expiry ON audit_events TO teamtask_runtime`)
 
 	// What is right passes: the checks are not against everything.
 	within(t, conn, func(tx pgx.Tx) {
@@ -367,7 +412,10 @@ func TestCatalogueChecksFindWhatTheyAreFor(t *testing.T) {
 			CREATE TABLE parts (tenant_id text, id integer, PRIMARY KEY (tenant_id, id)) PARTITION BY HASH (tenant_id);
 			CREATE TABLE parts_1 PARTITION OF parts FOR VALUES WITH (MODULUS 1, REMAINDER 0);
 			CALL confine('parts');
-			CALL confine('parts_1')`)
+			CALL confine('parts_1');
+			CREATE TRIGGER witness AFTER INSERT OR UPDATE OR DELETE ON notes FOR EACH ROW EXECUTE FUNCTION witness();
+			CREATE TRIGGER witness AFTER INSERT OR UPDATE OR DELETE ON replies FOR EACH ROW EXECUTE FUNCTION witness();
+			CREATE TRIGGER witness AFTER INSERT OR UPDATE OR DELETE ON parts FOR EACH ROW EXECUTE FUNCTION witness()`)
 		for check := range checks {
 			for _, found := range findings(t, tx, check) {
 				t.Errorf("%s: a table that is right is found: %s", check, found)

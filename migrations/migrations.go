@@ -27,6 +27,10 @@ var files embed.FS
 // the migrations grant it.
 const Runtime = "teamtask_runtime"
 
+// expiry is the role that owns what removes expired lines of the audit log. Nobody
+// logs in as it.
+const expiry = "teamtask_expiry"
+
 // ErrNoRuntimeUser is a runtime user that has not been made yet.
 var ErrNoRuntimeUser = errors.New("the user of DATABASE_URL does not exist: create it first, LOGIN and nothing more")
 
@@ -140,7 +144,8 @@ func newProvider(db *sql.DB) (*goose.Provider, error) {
 	return provider, nil
 }
 
-// prepareRoles makes the group and puts the runtime user into it.
+// prepareRoles makes the groups, and puts the runtime user into the one and the owner
+// into the other.
 func prepareRoles(ctx context.Context, db *sql.DB, runtimeUser string) error {
 	var exists bool
 	if err := db.QueryRowContext(ctx, `SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)`, runtimeUser).Scan(&exists); err != nil {
@@ -149,29 +154,49 @@ func prepareRoles(ctx context.Context, db *sql.DB, runtimeUser string) error {
 	if !exists {
 		return ErrNoRuntimeUser
 	}
-	const group = `
-		DO $$
-		BEGIN
-			IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '` + Runtime + `') THEN
-				CREATE ROLE ` + Runtime + ` NOLOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE;
-			END IF;
-		END
-		$$`
-	if err := retried(ctx, db, group); err != nil {
-		return fmt.Errorf("make the group %s: %w", Runtime, err)
+	for _, role := range []string{Runtime, expiry} {
+		if err := makeRole(ctx, db, role); err != nil {
+			return fmt.Errorf("make the group %s: %w", role, err)
+		}
 	}
-	var member bool
-	if err := db.QueryRowContext(ctx, `SELECT pg_has_role($1, $2, 'MEMBER')`, runtimeUser, Runtime).Scan(&member); err != nil {
-		return fmt.Errorf("read the members of %s: %w", Runtime, err)
-	}
-	if member {
-		return nil
-	}
-	grant := `GRANT ` + Runtime + ` TO ` + pgx.Identifier{runtimeUser}.Sanitize()
-	if err := retried(ctx, db, grant); err != nil {
+	if err := join(ctx, db, runtimeUser, Runtime); err != nil {
 		return fmt.Errorf("make the user of DATABASE_URL a member of %s: %w", Runtime, err)
 	}
+	// Only a member of a role may give it something to own.
+	var owner string
+	if err := db.QueryRowContext(ctx, `SELECT current_user`).Scan(&owner); err != nil {
+		return fmt.Errorf("read who the owner is: %w", err)
+	}
+	if err := join(ctx, db, owner, expiry); err != nil {
+		return fmt.Errorf("make the owner a member of %s: %w", expiry, err)
+	}
 	return nil
+}
+
+func makeRole(ctx context.Context, db *sql.DB, name string) error {
+	return retried(ctx, db, `
+		DO $$
+		BEGIN
+			IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '`+name+`') THEN
+				CREATE ROLE `+name+` NOLOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE;
+			END IF;
+		END
+		$$`)
+}
+
+// join makes the user a member of the group, where it is none yet.
+func join(ctx context.Context, db *sql.DB, user, group string) error {
+	var member bool
+	// From PostgreSQL 16 on whoever makes a role is a member who may do nothing but add others.
+	const isMember = `
+		SELECT CASE WHEN current_setting('server_version_num')::integer < 160000
+		            THEN pg_has_role($1, $2, 'MEMBER')
+		            ELSE pg_has_role($1, $2, 'SET')
+		       END`
+	if err := db.QueryRowContext(ctx, isMember, user, group).Scan(&member); err != nil || member {
+		return err
+	}
+	return retried(ctx, db, `GRANT `+group+` TO `+pgx.Identifier{user}.Sanitize())
 }
 
 // retried runs a change of roles again while somebody else is at the same one.

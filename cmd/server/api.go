@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"slices"
 	"time"
@@ -21,6 +22,7 @@ import (
 
 	teamtaskv1 "github.com/teamtask/teamtask/gen/teamtask/v1"
 	"github.com/teamtask/teamtask/gen/teamtask/v1/teamtaskv1connect"
+	"github.com/teamtask/teamtask/internal/audit"
 	"github.com/teamtask/teamtask/internal/fault"
 	"github.com/teamtask/teamtask/internal/rbac"
 	"github.com/teamtask/teamtask/internal/tasks"
@@ -38,18 +40,42 @@ const (
 	preflightIs = 2 * time.Hour    // how long a browser may remember a preflight
 )
 
+// statements are all that is ever run, for tenancy.Open.
+func statements() []tenancy.Statement { return slices.Concat(tasks.Statements, audit.Statements) }
+
+// services are the names of ours that are served.
+var services = []string{teamtaskv1connect.TaskServiceName, teamtaskv1connect.AuditServiceName}
+
+// newTrail is the audit log of the methods whose access rule asks for it.
+func newTrail(db *tenancy.DB, log *slog.Logger, failed func()) (*audit.Log, error) {
+	rules, err := rbac.Read(protoregistry.GlobalFiles, apiPackage)
+	if err != nil {
+		return nil, err
+	}
+	return audit.New(audit.Options{
+		DB:      db,
+		Log:     log,
+		Failed:  failed,
+		Files:   protoregistry.GlobalFiles,
+		Package: apiPackage,
+		Audited: func(procedure string) bool { return rules[procedure].Audit },
+	})
+}
+
 // parts are what the public port is made of.
 type parts struct {
 	db       *tenancy.DB
 	verifier *tenancy.Verifier
 	exit     *fault.Exit
+	trail    *audit.Log
 	calls    *limiter
 	spans    *tracing // nil: none are made
 	ready    func(context.Context) error
 }
 
-// newAPI is everything on the public port, outermost first: ids, panics and errors;
-// limits; CORS; then the services, each behind the gate.
+// newAPI is everything on the public port, outermost first: the audit log, which has to
+// know how a call ended; ids, panics and errors; limits; CORS; then the services, each
+// behind the gate.
 func newAPI(c config, p parts) (http.Handler, error) {
 	rules, err := rbac.Read(protoregistry.GlobalFiles, apiPackage)
 	if err != nil {
@@ -63,13 +89,14 @@ func newAPI(c config, p parts) (http.Handler, error) {
 		Rules:      rules,
 		AdminRoles: c.adminRoles,
 		Personal:   c.personal,
-		Verify:     p.verifier.Verify,
+		Verify:     p.trail.Verify(p.verifier.Verify),
 		State:      p.exit.State,
 	})
-	options := connect.WithHandlerOptions(connect.WithInterceptors(p.spans.interceptors()...), handlerOptions(p.exit, gate, p.calls, validator))
+	options := connect.WithHandlerOptions(connect.WithInterceptors(p.spans.interceptors()...), handlerOptions(p.exit, gate, p.trail, p.calls, validator))
 
 	mux := http.NewServeMux()
 	mux.Handle(teamtaskv1connect.NewTaskServiceHandler(tasks.NewHandler(tasks.New(p.db)), options))
+	mux.Handle(teamtaskv1connect.NewAuditServiceHandler(audit.NewHandler(p.trail), options))
 	mountOpen(mux, p.exit, p.ready, c.reflection)
 
 	crossOrigin := cors.New(cors.Options{
@@ -81,12 +108,12 @@ func newAPI(c config, p parts) (http.Handler, error) {
 		MaxAge:          int(preflightIs.Seconds()),
 	})
 	limited := http.MaxBytesHandler(withDeadline(crossOrigin.Handler(mux)), bodyMax)
-	return withStack(p.exit.Handler(withHeaders(limited))), nil
+	return withStack(p.trail.Handler(p.exit.Handler(withHeaders(limited)))), nil
 }
 
 // handlerOptions are what every service of ours is served with. Interceptors run
 // outermost first.
-func handlerOptions(exit *fault.Exit, gate *rbac.Gate, calls *limiter, validator protovalidate.Validator) connect.HandlerOption {
+func handlerOptions(exit *fault.Exit, gate *rbac.Gate, trail *audit.Log, calls *limiter, validator protovalidate.Validator) connect.HandlerOption {
 	return connect.WithHandlerOptions(
 		codecs(),
 		compression(),
@@ -100,7 +127,7 @@ func handlerOptions(exit *fault.Exit, gate *rbac.Gate, calls *limiter, validator
 		connect.WithRecover(func(_ context.Context, _ connect.Spec, _ http.Header, thrown any) error {
 			return fault.Panicked(thrown)
 		}),
-		connect.WithInterceptors(gate.Interceptor(), calls, validate.NewInterceptor(validate.WithValidator(validator))),
+		connect.WithInterceptors(trail.Interceptor(), gate.Interceptor(), calls, validate.NewInterceptor(validate.WithValidator(validator))),
 	)
 }
 
@@ -143,7 +170,7 @@ func mountOpen(mux *http.ServeMux, exit *fault.Exit, ready func(context.Context)
 	})
 	mux.Handle(grpchealth.NewHandler(health{ready: ready}, options))
 	if reflection {
-		reflector := grpcreflect.NewStaticReflector(teamtaskv1connect.TaskServiceName, grpchealth.HealthV1ServiceName)
+		reflector := grpcreflect.NewStaticReflector(append(slices.Clone(services), grpchealth.HealthV1ServiceName)...)
 		mux.Handle(grpcreflect.NewHandlerV1(reflector, options))
 		mux.Handle(grpcreflect.NewHandlerV1Alpha(reflector, options))
 	}
@@ -167,9 +194,7 @@ type health struct {
 
 // Check implements grpchealth.Checker.
 func (h health) Check(ctx context.Context, r *grpchealth.CheckRequest) (*grpchealth.CheckResponse, error) {
-	switch r.Service {
-	case "", teamtaskv1connect.TaskServiceName:
-	default:
+	if r.Service != "" && !slices.Contains(services, r.Service) {
 		return nil, serviceUnknown
 	}
 	if h.ready(ctx) != nil {

@@ -37,7 +37,6 @@ func injections() []string {
 func TestNoTextOfAnyRequestReachesTheDatabaseAsMoreThanAText(t *testing.T) {
 	t.Parallel()
 	s := newStack(t, nil)
-	token := s.token("alice", "d2-gamers", 2)
 	s.put(row{tenant: "org_acme", name: canary, description: canary})
 	theirs := s.snapshot("org_acme")
 	id := s.put(row{tenant: "org_d2gamers", name: "x"})[0]
@@ -48,6 +47,7 @@ func TestNoTextOfAnyRequestReachesTheDatabaseAsMoreThanAText(t *testing.T) {
 	form := protocols[2]
 	calls := 0
 	for _, m := range methods() {
+		token := s.tokenFor(t, m)
 		for _, f := range textFields(m.Input(), nil) {
 			for _, text := range texts {
 				request := caseOf(t, m).request(id)

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
 
 	teamtaskv1 "github.com/teamtask/teamtask/gen/teamtask/v1"
+	"github.com/teamtask/teamtask/internal/tenancy"
 )
 
 // kind is what a text field of a request can hold.
@@ -26,6 +27,7 @@ const (
 	etag                      // names a state of a task
 	requestID                 // names a request of the caller's own
 	fieldPath                 // names a field
+	sought                    // is compared with what is public
 )
 
 // kinds says of every text that a request can hold what it is. A new field fails the
@@ -44,6 +46,11 @@ var kinds = map[protoreflect.FullName]kind{
 	"google.protobuf.FieldMask.paths":                fieldPath,
 	"teamtask.v1.DeleteTaskRequest.id":               taskID,
 	"teamtask.v1.DeleteTaskRequest.etag":             etag,
+
+	"teamtask.v1.ListAuditEventsRequest.page_token":     pageToken,
+	"teamtask.v1.ListAuditEventsRequest.Filter.actor":   userID,
+	"teamtask.v1.ListAuditEventsRequest.Filter.method":  sought,
+	"teamtask.v1.ListAuditEventsRequest.Filter.outcome": sought,
 }
 
 // textField is a text field and the fields that lead to it from the request.
@@ -129,19 +136,20 @@ type pair struct {
 	theirs     string
 	token      string // of alice in mine
 	member     string // of bob in mine, who may change only his own; "" where he is not
+	admin      string // of dana in mine; "" where she is not
 	otherToken string // of alice in theirs
 }
 
 func pairs(s *stack) []pair {
 	const look = "org_d2gamers2"
 	mine, theirs, alone := s.token("alice", "d2-gamers", 2), s.tokenIn("alice", look, 2), s.token("alice", "", 2)
-	bob := s.token("bob", "d2-gamers", 2)
+	bob, dana := s.token("bob", "d2-gamers", 2), s.token("dana", "d2-gamers", 2)
 	return []pair{
-		{"a look-alike organization", "org_d2gamers", look, mine, bob, theirs},
-		{"from the look-alike organization", look, "org_d2gamers", s.tokenIn("alice", look, 1), s.tokenIn("bob", look, 1), s.token("alice", "d2-gamers", 1)},
-		{"an id that differs in case", "org_d2gamers", "org_D2gamers", mine, bob, s.tokenIn("alice", "org_D2gamers", 2)},
-		{"the person's own workspace", "org_d2gamers", "user_alice", mine, bob, alone},
-		{"from the own workspace", "user_alice", "org_d2gamers", alone, "", mine},
+		{"a look-alike organization", "org_d2gamers", look, mine, bob, dana, theirs},
+		{"from the look-alike organization", look, "org_d2gamers", s.tokenIn("alice", look, 1), s.tokenIn("bob", look, 1), s.tokenIn("dana", look, 1), s.token("alice", "d2-gamers", 1)},
+		{"an id that differs in case", "org_d2gamers", "org_D2gamers", mine, bob, dana, s.tokenIn("alice", "org_D2gamers", 2)},
+		{"the person's own workspace", "org_d2gamers", "user_alice", mine, bob, dana, alone},
+		{"from the own workspace", "user_alice", "org_d2gamers", alone, "", "", mine},
 	}
 }
 
@@ -158,6 +166,7 @@ func (s *stack) settle(p pair) world {
 	s.t.Helper()
 	s.exec(`DELETE FROM tasks WHERE tenant_id IN ($1, $2)`, p.mine, p.theirs)
 	s.exec(`DELETE FROM task_requests WHERE tenant_id IN ($1, $2)`, p.mine, p.theirs)
+	s.exec(`DELETE FROM audit_events WHERE tenant_id IN ($1, $2)`, p.mine, p.theirs)
 	w := world{mine: newID(s.t), shared: newID(s.t), foreign: newID(s.t), absent: newID(s.t)}
 	s.put(
 		row{tenant: p.mine, id: w.mine, name: "mine"},
@@ -167,12 +176,17 @@ func (s *stack) settle(p pair) world {
 		row{tenant: p.theirs, name: canary, description: canary, owner: "user_" + canary},
 		row{tenant: p.theirs, name: canary, description: canary},
 	)
+	s.exec(`INSERT INTO audit_events (tenant_id, actor, impersonator, method, target, outcome, reason, request_id, details)
+		VALUES ($1, 'user_alice', '', $3, $4, 'ok', '', 'r', '{}'),
+		       ($2, 'user_'||$5::text, '', $3, $5, 'ok', '', $5, jsonb_build_object('it', $5::text)),
+		       ($2, 'user_alice', '', $3, $5, 'ok', '', $5, jsonb_build_object('it', $5::text))`,
+		p.mine, p.theirs, createTask, w.mine, canary)
 	return w
 }
 
 // values are, for a kind of id, one of the other tenant's and one that never was; own
 // marks ids that a caller makes up, where both must simply work.
-func (s *stack) values(k kind, p pair) (theirs, never string, own bool) {
+func (s *stack) values(k kind, p pair, m protoreflect.MethodDescriptor) (theirs, never string, own bool) {
 	s.t.Helper()
 	switch k {
 	case userID:
@@ -180,6 +194,10 @@ func (s *stack) values(k kind, p pair) (theirs, never string, own bool) {
 	case etag:
 		return "7", "8", false // the other tenant's task of the shared id is at 7
 	case pageToken:
+		if procedureOf(m) == listAuditEvents {
+			sealed := s.db.SealPage(tenancy.Actor{Tenant: p.theirs}, "audit", make([]byte, 20), make([]byte, 16))
+			return sealed, strings.Repeat("A", len(sealed)), false
+		}
 		answer, err := s.client(p.otherToken).ListTasks(s.in(), &teamtaskv1.ListTasksRequest{PageSize: 1})
 		if err != nil || answer.GetNextPageToken() == "" {
 			s.t.Fatalf("page token of the other tenant: %q, %v", answer.GetNextPageToken(), err)
@@ -221,17 +239,17 @@ func foreignIDs(t *testing.T, s *stack) {
 		for _, m := range methods() {
 			for _, f := range textFields(m.Input(), nil) {
 				k := kinds[f.last().FullName()]
-				if k == 0 || k == freeText || k == fieldPath {
+				if k == 0 || k == freeText || k == fieldPath || k == sought {
 					continue
 				}
 				title := fmt.Sprintf("%s: %s.%s", p.name, m.Name(), f)
 				w := s.settle(p)
 				theirs, never, own := w.foreign, w.absent, false
 				if k != taskID {
-					theirs, never, own = s.values(k, p)
+					theirs, never, own = s.values(k, p, m)
 				}
-				before := s.snapshot(p.theirs)
-				for _, token := range []string{p.token, p.member} {
+				before, lines := s.snapshot(p.theirs), s.lines(p.theirs)
+				for _, token := range []string{p.token, p.member, p.admin} {
 					for _, etag := range []string{"", "1"} {
 						if token == "" {
 							continue
@@ -242,6 +260,9 @@ func foreignIDs(t *testing.T, s *stack) {
 				}
 				if diff := cmp.Diff(before, s.snapshot(p.theirs)); diff != "" {
 					t.Errorf("%s: the other tenant's rows changed (-before +after):\n%s", title, diff)
+				}
+				if diff := cmp.Diff(lines, s.lines(p.theirs)); diff != "" {
+					t.Errorf("%s: the other tenant's audit log changed (-before +after):\n%s", title, diff)
 				}
 			}
 		}
@@ -299,9 +320,16 @@ func collidingIDs(t *testing.T, s *stack) {
 	for _, p := range pairs(s) {
 		for _, m := range methods() {
 			title := fmt.Sprintf("%s: %s", p.name, m.Name())
+			token := p.token
+			if accessOf(t, m).GetOrganization() {
+				token = p.admin
+			}
+			if token == "" {
+				continue
+			}
 			w := s.settle(p)
 			theirs, mine := s.snapshot(p.theirs), s.snapshot(p.mine)
-			answer := s.postMessage(procedureOf(m), p.token, caseOf(s.t, m).request(w.shared))
+			answer := s.postMessage(procedureOf(m), token, caseOf(s.t, m).request(w.shared))
 			if answer.status != 200 {
 				t.Errorf("%s: status %d, want 200: %s", title, answer.status, answer.body)
 			}

@@ -72,8 +72,13 @@ func newStackWith(t *testing.T, hole string) *stack {
 	s.openDatabase(c)
 	log := s.log.logger()
 	s.calls = newLimiter(patientLimits(s.db.Size()))
+	trail, err := newTrail(s.db, log, s.metrics.auditFailed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(trail.Close)
 	s.handler, err = newAPI(c, parts{
-		db: s.db, verifier: tenancy.NewVerifier(c.keys, c.verification), exit: fault.NewExit(log, s.metrics.observe), calls: s.calls, ready: s.db.Ready,
+		db: s.db, verifier: tenancy.NewVerifier(c.keys, c.verification), exit: fault.NewExit(log, s.metrics.observe), trail: trail, calls: s.calls, ready: s.db.Ready,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -46,6 +46,20 @@ var classes = map[protoreflect.FullName]class{
 	"teamtask.v1.Task.created_by":                    anID,
 	"teamtask.v1.Task.updated_by":                    anID,
 	"teamtask.v1.Task.etag":                          anID,
+
+	"teamtask.v1.ListAuditEventsRequest.page_token":       anID, // sealed
+	"teamtask.v1.ListAuditEventsRequest.Filter.actor":     anID,
+	"teamtask.v1.ListAuditEventsRequest.Filter.method":    public,
+	"teamtask.v1.ListAuditEventsRequest.Filter.outcome":   public,
+	"teamtask.v1.ListAuditEventsResponse.next_page_token": anID,
+	"teamtask.v1.AuditEvent.id":                           anID,
+	"teamtask.v1.AuditEvent.actor":                        anID,
+	"teamtask.v1.AuditEvent.impersonator":                 anID,
+	"teamtask.v1.AuditEvent.method":                       public,
+	"teamtask.v1.AuditEvent.outcome":                      public,
+	"teamtask.v1.AuditEvent.reason":                       public,
+	"teamtask.v1.AuditEvent.target":                       anID,
+	"teamtask.v1.AuditEvent.request_id":                   anID,
 }
 
 // texts yields every text and every list of bytes in the messages, maps of them

@@ -17,6 +17,7 @@ type metrics struct {
 	registry *prometheus.Registry
 	calls    *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec
+	unkept   prometheus.Counter
 }
 
 func newMetrics() *metrics {
@@ -31,8 +32,12 @@ func newMetrics() *metrics {
 			Help:    "How long calls took, by method.",
 			Buckets: prometheus.ExponentialBuckets(0.0005, 2.5, 11),
 		}, []string{"method"}),
+		unkept: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "teamtask_audit_failures_total",
+			Help: "Lines of the audit log that could not be written; the log has what they said.",
+		}),
 	}
-	m.registry.MustRegister(m.calls, m.seconds, collectors.NewGoCollector(),
+	m.registry.MustRegister(m.calls, m.seconds, m.unkept, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collectors.NewBuildInfoCollector())
 	return m
 }
@@ -42,6 +47,9 @@ func (m *metrics) observe(o fault.Outcome) {
 	m.calls.WithLabelValues(o.Method, o.Code, o.Reason).Inc()
 	m.seconds.WithLabelValues(o.Method).Observe(o.Duration.Seconds())
 }
+
+// auditFailed counts a line of the audit log that could not be written.
+func (m *metrics) auditFailed() { m.unkept.Inc() }
 
 // watch adds the gauges of what is kept in memory, of the pool and of the calls.
 func (m *metrics) watch(db *tenancy.DB, verifier *tenancy.Verifier, calls *limiter) {

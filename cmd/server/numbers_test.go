@@ -30,6 +30,15 @@ var (
 			`١`, `"١"`, `true`, `[]`, `[1]`, `{}`, `1 2`,
 		},
 	}
+	aTime = literals{
+		taken: []string{
+			`"2026-11-20T12:00:00Z"`, `"2026-11-20T12:00:00.123456789Z"`, `"2026-11-20T13:00:00+01:00"`, `"1970-01-01T00:00:00Z"`, `"9999-12-31T23:59:59Z"`, `null`,
+		},
+		refused: []string{
+			`""`, `"x"`, `"2026-11-20"`, `"2026-11-20T12:00:00"`, `"2026-13-01T00:00:00Z"`, `"1969-12-31T23:59:59Z"`, `"0001-01-01T00:00:00Z"`,
+			`"0000-01-01T00:00:00Z"`, `"10000-01-01T00:00:00Z"`, `"-292277022399-01-01T00:00:00Z"`, `0`, `1e9`, `NaN`, `true`, `[]`,
+		},
+	}
 )
 
 // values says of every field of a request that is neither a text nor a message of ours
@@ -38,7 +47,12 @@ var (
 var values = map[protoreflect.FullName]literals{
 	"teamtask.v1.ListTasksRequest.page_size":   aCount,
 	"teamtask.v1.ListTasksRequest.Filter.done": {taken: append(slices.Clone(aSwitch.taken), "null"), refused: aSwitch.refused},
-	"teamtask.v1.UpdateTaskRequest.done":       {taken: append(slices.Clone(aSwitch.taken), "null"), refused: aSwitch.refused},
+
+	"teamtask.v1.ListAuditEventsRequest.page_size":    aCount,
+	"teamtask.v1.ListAuditEventsRequest.Filter.since": aTime,
+	"teamtask.v1.ListAuditEventsRequest.Filter.until": aTime,
+
+	"teamtask.v1.UpdateTaskRequest.done": {taken: append(slices.Clone(aSwitch.taken), "null"), refused: aSwitch.refused},
 }
 
 // valueFields finds the fields below d that values must know.
@@ -62,10 +76,10 @@ func valueFields(d protoreflect.MessageDescriptor, before []protoreflect.FieldDe
 func TestNumbersAndSwitchesAreTakenInTheirFormsAlone(t *testing.T) {
 	t.Parallel()
 	s := newStack(t, nil)
-	token := s.token("alice", "d2-gamers", 2)
 	id := s.put(row{tenant: "org_d2gamers"})[0]
 	seen := map[protoreflect.FullName]bool{}
 	for _, m := range methods() {
+		token := s.tokenFor(t, m)
 		for _, path := range valueFields(m.Input(), nil) {
 			last := path[len(path)-1].FullName()
 			seen[last] = true

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"connectrpc.com/connect"
@@ -87,6 +88,8 @@ var cases = map[string]methodCase{
 		return &teamtaskv1.UpdateTaskRequest{Id: id, Done: true, UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"done"}}}
 	}},
 	deleteTask: {others: "org:tasks:manage", request: func(id string) proto.Message { return &teamtaskv1.DeleteTaskRequest{Id: id} }},
+
+	listAuditEvents: {request: func(string) proto.Message { return &teamtaskv1.ListAuditEventsRequest{} }},
 }
 
 func caseOf(t testing.TB, m protoreflect.MethodDescriptor) methodCase {
@@ -140,7 +143,7 @@ func TestEveryMethodAnswersEveryRoleAsItsAccessOptionSays(t *testing.T) {
 						token = s.token(who.user, who.org, version)
 					}
 					id := s.put(row{tenant: who.tenant(), owner: owner})[0]
-					before := s.snapshot(who.tenant())
+					before, lines := s.snapshot(who.tenant()), s.lines(who.tenant())
 					want := expected(access, who, c.others, own)
 					_, err := s.call(s.in(), connectJSON, token, m, c.request(id))
 					title := fmt.Sprintf("%s by %v, token version %d, own=%v", m.Name(), who, version, own)
@@ -151,6 +154,9 @@ func TestEveryMethodAnswersEveryRoleAsItsAccessOptionSays(t *testing.T) {
 					if may := want.Reason == "" && !isRead(m); changed != may {
 						t.Errorf("%s: rows changed = %v, want %v", title, changed, may)
 					}
+					if diff := cmp.Diff(lineOf(access, m, who, want, id), s.lines(who.tenant())[len(lines):]); diff != "" {
+						t.Errorf("%s: lines of the audit log (-want +got):\n%s", title, diff)
+					}
 				}
 			}
 		}
@@ -158,6 +164,31 @@ func TestEveryMethodAnswersEveryRoleAsItsAccessOptionSays(t *testing.T) {
 	if len(cases) != len(methods()) {
 		t.Errorf("%d cases for %d methods: one is of a method that is gone", len(cases), len(methods()))
 	}
+}
+
+// tokenFor is of somebody of d2-gamers who may call the method.
+func (s *stack) tokenFor(t testing.TB, m protoreflect.MethodDescriptor) string {
+	t.Helper()
+	if strings.HasPrefix(accessOf(t, m).GetPermission(), "org:tasks:") {
+		return s.token("alice", "d2-gamers", 2)
+	}
+	return s.token("dana", "d2-gamers", 2)
+}
+
+// lineOf is the line, if any, that a call has to leave in the audit log.
+func lineOf(access *teamtaskv1.Access, m protoreflect.MethodDescriptor, who caller, ended refusal, id string) []string {
+	if !access.GetAudit() || who.user == "" {
+		return []string{}
+	}
+	fields := []string{"user_" + who.user, procedureOf(m), "ok", "", ""}
+	if ended.Reason != "" {
+		fields[2], fields[3] = ended.Code.String(), ended.Reason
+	}
+	read := ended.Reason != "PERMISSION_MISSING" && ended.Reason != "ORGANIZATION_REQUIRED"
+	if read && m.Input().Fields().ByName("id") != nil {
+		fields[4] = id
+	}
+	return []string{strings.Join(fields, " ")}
 }
 
 // This is the table of the article on roles, in its own words.

@@ -93,11 +93,15 @@ func (s *stack) withoutRowSecurity() *stack {
 	return s
 }
 
-// snapshot is every row of the tenant, in every table that has tenants.
+// snapshot is every row of the tenant, in every table that has tenants but the audit
+// log, which has a line also for what changes nothing.
 func (s *stack) snapshot(tenant string) string {
 	s.t.Helper()
 	var all strings.Builder
 	for _, table := range s.tenantTables() {
+		if table == auditTable {
+			continue
+		}
 		rows, err := s.column(fmt.Sprintf(`SELECT to_jsonb(r)::text FROM %s r WHERE tenant_id = $1 ORDER BY 1`,
 			pgx.Identifier{table}.Sanitize()), tenant)
 		if err != nil {
@@ -106,6 +110,20 @@ func (s *stack) snapshot(tenant string) string {
 		fmt.Fprintf(&all, "%s\n%s\n", table, strings.Join(rows, "\n"))
 	}
 	return all.String()
+}
+
+const auditTable = "audit_events"
+
+// lines are the lines of the tenant's audit log, oldest first: actor, method, outcome,
+// reason, target.
+func (s *stack) lines(tenant string) []string {
+	s.t.Helper()
+	lines, err := s.column(`SELECT concat_ws(' ', actor, method, outcome, reason, target)
+		FROM audit_events WHERE tenant_id = $1 ORDER BY time, id`, tenant)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return lines
 }
 
 func (s *stack) column(sql string, args ...any) ([]string, error) {

@@ -9,13 +9,13 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/teamtask/teamtask/internal/fault"
-	"github.com/teamtask/teamtask/internal/tasks"
 	"github.com/teamtask/teamtask/internal/tenancy"
 	"github.com/teamtask/teamtask/migrations"
 )
@@ -31,6 +31,7 @@ const (
 	unreadyFor    = 5 * time.Second  // between SIGTERM and the last call taken, for load balancers to notice
 	drainFor      = 20 * time.Second // for calls under way at shutdown
 	profileWithin = 2 * time.Minute  // on the admin address: profiles take their time
+	sweepEvery    = time.Hour        // what has expired is removed so often
 )
 
 type serveCommand struct{}
@@ -57,7 +58,7 @@ func serve(ctx context.Context, c config, logTo io.Writer) error {
 	db, err := tenancy.Open(starting, tenancy.Options{
 		URL:        c.databaseURL,
 		Schema:     migrations.Latest(),
-		Statements: tasks.Statements,
+		Statements: statements(),
 		Trace:      spans.statements(),
 	})
 	if err != nil {
@@ -69,6 +70,12 @@ func serve(ctx context.Context, c config, logTo io.Writer) error {
 	verifier := tenancy.NewVerifier(c.keys, c.verification)
 	calls := newLimiter(usualLimits(db.Size()))
 	m.watch(db, verifier, calls)
+	trail, err := newTrail(db, log, m.auditFailed)
+	if err != nil {
+		return err
+	}
+	defer trail.Close()
+	defer background(ctx, func(ctx context.Context) { trail.KeepSwept(ctx, sweepEvery) })()
 	var unready atomic.Bool
 	ready := func(ctx context.Context) error {
 		if unready.Load() {
@@ -77,7 +84,7 @@ func serve(ctx context.Context, c config, logTo io.Writer) error {
 		return db.Ready(ctx)
 	}
 	handler, err := newAPI(c, parts{
-		db: db, verifier: verifier, exit: fault.NewExit(log, m.observe), calls: calls, spans: spans, ready: ready,
+		db: db, verifier: verifier, exit: fault.NewExit(log, m.observe), trail: trail, calls: calls, spans: spans, ready: ready,
 	})
 	if err != nil {
 		return err
@@ -96,6 +103,18 @@ func serve(ctx context.Context, c config, logTo io.Writer) error {
 	log.InfoContext(ctx, "serving", slog.String("address", api.listener.Addr().String()),
 		slog.String("admin", admin.listener.Addr().String()), slog.String("version", version()))
 	return run(ctx, log, &unready, api, admin)
+}
+
+// background does something beside the calls. end stops it and waits until it has
+// stopped.
+func background(ctx context.Context, do func(context.Context)) (end func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var under sync.WaitGroup
+	under.Go(func() { do(ctx) })
+	return func() {
+		cancel()
+		under.Wait()
+	}
 }
 
 // bound is a server on its listener.

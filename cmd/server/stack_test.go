@@ -16,10 +16,10 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/teamtask/teamtask/gen/teamtask/v1/teamtaskv1connect"
+	"github.com/teamtask/teamtask/internal/audit"
 	"github.com/teamtask/teamtask/internal/fault"
 	"github.com/teamtask/teamtask/internal/pgtest"
 	"github.com/teamtask/teamtask/internal/sandbox"
-	"github.com/teamtask/teamtask/internal/tasks"
 	"github.com/teamtask/teamtask/internal/tenancy"
 	"github.com/teamtask/teamtask/migrations"
 )
@@ -61,6 +61,7 @@ type stack struct {
 	log      *logged
 	metrics  *metrics
 	calls    *limiter
+	trail    *audit.Log
 	http1    *http.Transport
 	http2    *http.Transport
 	ids      sync.Map // of the answers so far
@@ -108,8 +109,14 @@ func newStack(t testing.TB, overrides map[string]string) *stack {
 	s.calls = newLimiter(patientLimits(s.db.Size()))
 	s.metrics.watch(s.db, verifier, s.calls)
 	log := s.log.logger()
+	trail, err := newTrail(s.db, log, s.metrics.auditFailed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.trail = trail
+	t.Cleanup(trail.Close)
 	s.handler, err = newAPI(c, parts{
-		db: s.db, verifier: verifier, exit: fault.NewExit(log, s.metrics.observe), calls: s.calls, spans: s.spans, ready: s.db.Ready,
+		db: s.db, verifier: verifier, exit: fault.NewExit(log, s.metrics.observe), trail: trail, calls: s.calls, spans: s.spans, ready: s.db.Ready,
 	})
 	if err != nil {
 		t.Fatalf("make the API: %v", err)
@@ -151,7 +158,7 @@ func (s *stack) openDatabase(c config) {
 	s.t.Helper()
 	var err error
 	s.db, err = tenancy.Open(s.t.Context(), tenancy.Options{
-		URL: c.databaseURL, Schema: migrations.Latest(), Statements: tasks.Statements, Trace: s.spans.statements(),
+		URL: c.databaseURL, Schema: migrations.Latest(), Statements: statements(), Trace: s.spans.statements(),
 	})
 	if err != nil {
 		s.t.Fatalf("open the database: %v", err)
@@ -204,7 +211,11 @@ func newStubsWithin(t testing.TB, within limits, service teamtaskv1connect.TaskS
 	if err != nil {
 		t.Fatal(err)
 	}
-	options := with(handlerOptions(exit, newGate(t, c, exit), s.calls, validator))
+	trail, err := newTrail(nil, log, s.metrics.auditFailed) // nothing that stubs are asked for is audited
+	if err != nil {
+		t.Fatal(err)
+	}
+	options := with(handlerOptions(exit, newGate(t, c, exit), trail, s.calls, validator))
 	mux := http.NewServeMux()
 	mux.Handle(teamtaskv1connect.NewTaskServiceHandler(service, options))
 	s.handler = exit.Handler(withHeaders(http.MaxBytesHandler(withDeadline(mux), bodyMax)))

@@ -80,6 +80,9 @@ func (t *tracing) statements() tenancy.Trace {
 		return nil
 	}
 	return func(ctx context.Context, name string) func(error) {
+		if !trace.SpanContextFromContext(ctx).IsValid() {
+			return func(error) {} // of no call that reached a handler
+		}
 		_, span := t.tracer.Start(ctx, name, trace.WithSpanKind(trace.SpanKindClient), //nolint:spancheck // ended by what is answered
 			trace.WithAttributes(attribute.String("db.system.name", "postgresql")))
 		return func(err error) { //nolint:spancheck // as above

@@ -210,7 +210,6 @@ func (s *stack) sealed(t *testing.T) string {
 func TestInvalidUTF8InJSONIsRefusedInEveryText(t *testing.T) {
 	t.Parallel()
 	s := newStack(t, nil)
-	token := s.token("alice", "d2-gamers", 2)
 	id := s.put(row{tenant: "org_d2gamers"})[0]
 	before := s.snapshot("org_d2gamers")
 	const place = "placeholder"
@@ -219,6 +218,7 @@ func TestInvalidUTF8InJSONIsRefusedInEveryText(t *testing.T) {
 		`\ud800`, `\udc00`, `\ud800a`, `\udc00\ud800`, `\ud800\ud800`, `\uD83C`,
 	}
 	for _, m := range methods() {
+		token := s.tokenFor(t, m)
 		templates := map[string]string{
 			"an unknown field":          `{"other":"` + place + `"}`,
 			"the name of a field":       `{"` + place + `":1}`,

@@ -26,13 +26,15 @@ import (
 	"github.com/teamtask/teamtask/internal/fault"
 )
 
-// procedures of the task service.
+// procedures of our services.
 const (
 	createTask = "/teamtask.v1.TaskService/CreateTask"
 	getTask    = "/teamtask.v1.TaskService/GetTask"
 	listTasks  = "/teamtask.v1.TaskService/ListTasks"
 	updateTask = "/teamtask.v1.TaskService/UpdateTask"
 	deleteTask = "/teamtask.v1.TaskService/DeleteTask"
+
+	listAuditEvents = "/teamtask.v1.AuditService/ListAuditEvents"
 )
 
 // protocol is one of the ways to call.
@@ -215,7 +217,7 @@ func (s *stack) send(client http.RoundTripper, method, target, token string, hea
 // inside is what no answer says: how the server is made.
 var inside = []string{
 	"teamtaskv1", "goroutine", ".go:", "pgx", "pgconn", "SQLSTATE", "SELECT", "INSERT", "tenant_id", "tasks_pkey",
-	"task_requests", "runtime error", "protovalidate", "unmarshal into", "panic", "interface {}", "*http.",
+	"task_requests", "audit_events", "runtime error", "protovalidate", "unmarshal into", "panic", "interface {}", "*http.",
 }
 
 func (s *stack) findLeaks(title string, body []byte) {

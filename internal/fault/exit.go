@@ -74,6 +74,14 @@ func Reason(ctx context.Context) string { return callOf(ctx).reason }
 // belongs to.
 func Traced(ctx context.Context, id string) { callOf(ctx).trace = id }
 
+// Following answers a function that tells how the call that ctx belongs to has ended.
+// It is to be asked by the goroutine that serves the call, once Handler has returned;
+// the duration is left out.
+func Following(ctx context.Context) func() Outcome {
+	c := callOf(ctx)
+	return func() Outcome { return Outcome{Method: c.method, Code: c.code, Reason: c.reason} }
+}
+
 // Handler is the outermost HTTP handler: it gives the call its id, survives
 // panics, and restates the errors that did not pass through this package.
 func (x *Exit) Handler(next http.Handler) http.Handler {

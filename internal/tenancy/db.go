@@ -136,7 +136,7 @@ func configure(c *pgxpool.Config, statements []Statement) {
 	c.ConnConfig.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler {
 		return &pgconn.CancelRequestContextWatcherHandler{Conn: conn, DeadlineDelay: 2 * time.Second}
 	}
-	all := append([]Statement{begin, preamble}, statements...)
+	all := append([]Statement{begin, end, preamble}, statements...)
 	c.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
 		for _, s := range all {
 			if _, err := conn.Prepare(ctx, s.Name, s.SQL); err != nil {

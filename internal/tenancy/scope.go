@@ -24,6 +24,7 @@ const codeSeatRequired = "TT001"
 
 var (
 	begin = Statement{Name: "begin", SQL: `BEGIN`}
+	end   = Statement{Name: "end", SQL: `COMMIT`}
 
 	// preamble scopes the transaction to a tenant and a person, and refuses the call
 	// where the actor may not go on. It travels with the first statement; when it
@@ -59,6 +60,9 @@ type Tx struct {
 	single bool   // for one statement only, in a transaction of its own
 	ran    bool   // the preamble is through
 	tx     pgx.Tx // nil before the first statement, and always if single
+
+	witness *Witness // nil: nothing goes along
+	kept    bool     // the witness was committed
 }
 
 var (
@@ -90,7 +94,8 @@ func (db *DB) lend(ctx context.Context, a Actor, single bool, fn func(*Tx) error
 		return fromDatabase(ctx, err)
 	}
 	defer conn.Release() // closes the connection where a transaction is still open
-	t := &Tx{db: db, conn: conn, scope: scope(a), single: single}
+	t := &Tx{db: db, conn: conn, scope: scope(a), single: single, witness: takeWitness(ctx, a)}
+	defer func() { t.witness.settle(t.kept) }()
 	if err := fn(t); err != nil {
 		t.rollback(ctx)
 		return fromDatabase(ctx, err)
@@ -98,16 +103,9 @@ func (db *DB) lend(ctx context.Context, a Actor, single bool, fn func(*Tx) error
 	if t.tx == nil {
 		return nil
 	}
-	return fromDatabase(ctx, t.commit(ctx))
-}
-
-func (t *Tx) commit(ctx context.Context) (err error) {
-	if t.db.trace != nil {
-		ended := t.db.trace(ctx, "commit")
-		defer func() { ended(err) }()
-	}
-	if err := t.tx.Commit(ctx); err != nil {
-		return fmt.Errorf("commit: %w", err)
+	if err := t.commit(ctx); err != nil {
+		t.rollback(ctx)
+		return fromDatabase(ctx, fmt.Errorf("commit: %w", err))
 	}
 	return nil
 }
@@ -143,8 +141,11 @@ func Exec(ctx context.Context, t *Tx, s Statement, args ...any) (int64, error) {
 }
 
 func (t *Tx) run(ctx context.Context, s Statement, args []any, read func(pgx.Rows) error) (err error) {
-	if declared, ok := t.db.declared[s.Name]; !ok || declared != s.SQL {
+	if !t.db.declares(s) {
 		return fmt.Errorf("%s: %w", s.Name, errUndeclared)
+	}
+	if t.witness != nil && !t.db.declares(t.witness.Statement) {
+		return fmt.Errorf("%s: %w", t.witness.Statement.Name, errUndeclared)
 	}
 	if t.db.trace != nil {
 		ended := t.db.trace(ctx, s.Name)
@@ -167,15 +168,29 @@ func (t *Tx) run(ctx context.Context, s Statement, args []any, read func(pgx.Row
 	}
 	batch.Queue(preamble.Name, t.scope...)
 	batch.Queue(s.Name, args...)
+	along := t.single && t.witness != nil
+	if along {
+		batch.Queue(t.witness.Statement.Name, t.witness.Args()...)
+	}
 	results := t.conn.SendBatch(ctx, &batch)
 	err = named(s, readBatch(results, t.single, read))
+	wrote := false
+	if along && err == nil {
+		wrote, err = t.witness.wrote(results)
+	}
 	if closed := results.Close(); err == nil {
 		err = named(s, closed)
 	}
 	if !t.single {
 		t.tx = results.Tx()
 	}
+	t.kept = wrote && err == nil
 	return err
+}
+
+func (db *DB) declares(s Statement) bool {
+	declared, ok := db.declared[s.Name]
+	return ok && declared == s.SQL
 }
 
 func readBatch(results pgx.BatchResults, single bool, read func(pgx.Rows) error) error {

@@ -120,7 +120,7 @@ func (v *Verifier) verify(ctx context.Context, token string) (remembered, error)
 		return remembered{}, err
 	}
 	if actor.Impersonator != "" && !v.impersonation {
-		return remembered{}, ImpersonationNotAllowed
+		return remembered{}, ImpersonationNotAllowed.Because(refusedActor{&actor})
 	}
 	return remembered{actor: &actor, expires: expires.Add(skew), keyID: keyID, key: key}, nil
 }
@@ -136,6 +136,21 @@ func unquoted(err error) string {
 		return words
 	}
 	return "the SDK refuses the token"
+}
+
+// refusedActor is the cause of a refusal whose actor is known.
+type refusedActor struct{ actor *Actor }
+
+func (refusedActor) Error() string { return "the token has act" }
+
+// Refused answers the actor of a token that is valid and was refused with err all the
+// same, which is ImpersonationNotAllowed; nil for any other error. It is for the audit
+// log: the actor must not be let in.
+func Refused(err error) *Actor {
+	if r, ok := errors.AsType[refusedActor](err); ok {
+		return r.actor
+	}
+	return nil
 }
 
 // bearer takes the token from the one form that is accepted: a single

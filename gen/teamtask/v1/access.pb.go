@@ -22,6 +22,68 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// AuditField says what the audit log keeps of a field of an audited request. Every
+// field of such a request that holds text or bytes carries one as the option
+// `audit`, and so does a field of a type that is not of this package and holds text;
+// a server that finds one without it does not start. Nothing is kept of a request
+// that is refused as INVALID_ARGUMENT or cannot be read: its texts can be anything.
+type AuditField int32
+
+const (
+	// Not a choice. Numbers, truth values and enums without one are not kept.
+	AuditField_AUDIT_FIELD_UNSPECIFIED AuditField = 0
+	// The value is not kept: words of people, and what only the caller has use for.
+	AuditField_AUDIT_FIELD_OMIT AuditField = 1
+	// The value is kept in the details, under the field's name.
+	AuditField_AUDIT_FIELD_KEEP AuditField = 2
+	// The value names the thing that the call is about, and is kept as the target. At
+	// most one field of a request.
+	AuditField_AUDIT_FIELD_TARGET AuditField = 3
+)
+
+// Enum value maps for AuditField.
+var (
+	AuditField_name = map[int32]string{
+		0: "AUDIT_FIELD_UNSPECIFIED",
+		1: "AUDIT_FIELD_OMIT",
+		2: "AUDIT_FIELD_KEEP",
+		3: "AUDIT_FIELD_TARGET",
+	}
+	AuditField_value = map[string]int32{
+		"AUDIT_FIELD_UNSPECIFIED": 0,
+		"AUDIT_FIELD_OMIT":        1,
+		"AUDIT_FIELD_KEEP":        2,
+		"AUDIT_FIELD_TARGET":      3,
+	}
+)
+
+func (x AuditField) Enum() *AuditField {
+	p := new(AuditField)
+	*p = x
+	return p
+}
+
+func (x AuditField) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (AuditField) Descriptor() protoreflect.EnumDescriptor {
+	return file_teamtask_v1_access_proto_enumTypes[0].Descriptor()
+}
+
+func (AuditField) Type() protoreflect.EnumType {
+	return &file_teamtask_v1_access_proto_enumTypes[0]
+}
+
+func (x AuditField) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use AuditField.Descriptor instead.
+func (AuditField) EnumDescriptor() ([]byte, []int) {
+	return file_teamtask_v1_access_proto_rawDescGZIP(), []int{0}
+}
+
 // Access is what a method asks of its caller. Every method of every service in
 // this package carries one as the option `access`; a server that finds a method
 // without it does not start.
@@ -167,6 +229,14 @@ var file_teamtask_v1_access_proto_extTypes = []protoimpl.ExtensionInfo{
 		Tag:           "bytes,50400,opt,name=access",
 		Filename:      "teamtask/v1/access.proto",
 	},
+	{
+		ExtendedType:  (*descriptorpb.FieldOptions)(nil),
+		ExtensionType: (*AuditField)(nil),
+		Field:         50401,
+		Name:          "teamtask.v1.audit",
+		Tag:           "varint,50401,opt,name=audit,enum=teamtask.v1.AuditField",
+		Filename:      "teamtask/v1/access.proto",
+	},
 }
 
 // Extension fields to descriptorpb.MethodOptions.
@@ -175,6 +245,14 @@ var (
 	//
 	// optional teamtask.v1.Access access = 50400;
 	E_Access = &file_teamtask_v1_access_proto_extTypes[0]
+)
+
+// Extension fields to descriptorpb.FieldOptions.
+var (
+	// What the audit log keeps of the field.
+	//
+	// optional teamtask.v1.AuditField audit = 50401;
+	E_Audit = &file_teamtask_v1_access_proto_extTypes[1]
 )
 
 var File_teamtask_v1_access_proto protoreflect.FileDescriptor
@@ -191,8 +269,15 @@ const file_teamtask_v1_access_proto_rawDesc = "" +
 	"\forganization\x18\x04 \x01(\bR\forganization\x12\x12\n" +
 	"\x04seat\x18\x05 \x01(\bR\x04seat\x12\x14\n" +
 	"\x05audit\x18\x06 \x01(\bR\x05auditB\b\n" +
-	"\x06caller:M\n" +
-	"\x06access\x12\x1e.google.protobuf.MethodOptions\x18\xe0\x89\x03 \x01(\v2\x13.teamtask.v1.AccessR\x06accessB9Z7github.com/teamtask/teamtask/gen/teamtask/v1;teamtaskv1b\x06proto3"
+	"\x06caller*m\n" +
+	"\n" +
+	"AuditField\x12\x1b\n" +
+	"\x17AUDIT_FIELD_UNSPECIFIED\x10\x00\x12\x14\n" +
+	"\x10AUDIT_FIELD_OMIT\x10\x01\x12\x14\n" +
+	"\x10AUDIT_FIELD_KEEP\x10\x02\x12\x16\n" +
+	"\x12AUDIT_FIELD_TARGET\x10\x03:M\n" +
+	"\x06access\x12\x1e.google.protobuf.MethodOptions\x18\xe0\x89\x03 \x01(\v2\x13.teamtask.v1.AccessR\x06access:N\n" +
+	"\x05audit\x12\x1d.google.protobuf.FieldOptions\x18\xe1\x89\x03 \x01(\x0e2\x17.teamtask.v1.AuditFieldR\x05auditB9Z7github.com/teamtask/teamtask/gen/teamtask/v1;teamtaskv1b\x06proto3"
 
 var (
 	file_teamtask_v1_access_proto_rawDescOnce sync.Once
@@ -206,18 +291,23 @@ func file_teamtask_v1_access_proto_rawDescGZIP() []byte {
 	return file_teamtask_v1_access_proto_rawDescData
 }
 
+var file_teamtask_v1_access_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
 var file_teamtask_v1_access_proto_msgTypes = make([]protoimpl.MessageInfo, 1)
 var file_teamtask_v1_access_proto_goTypes = []any{
-	(*Access)(nil),                     // 0: teamtask.v1.Access
-	(*descriptorpb.MethodOptions)(nil), // 1: google.protobuf.MethodOptions
+	(AuditField)(0),                    // 0: teamtask.v1.AuditField
+	(*Access)(nil),                     // 1: teamtask.v1.Access
+	(*descriptorpb.MethodOptions)(nil), // 2: google.protobuf.MethodOptions
+	(*descriptorpb.FieldOptions)(nil),  // 3: google.protobuf.FieldOptions
 }
 var file_teamtask_v1_access_proto_depIdxs = []int32{
-	1, // 0: teamtask.v1.access:extendee -> google.protobuf.MethodOptions
-	0, // 1: teamtask.v1.access:type_name -> teamtask.v1.Access
-	2, // [2:2] is the sub-list for method output_type
-	2, // [2:2] is the sub-list for method input_type
-	1, // [1:2] is the sub-list for extension type_name
-	0, // [0:1] is the sub-list for extension extendee
+	2, // 0: teamtask.v1.access:extendee -> google.protobuf.MethodOptions
+	3, // 1: teamtask.v1.audit:extendee -> google.protobuf.FieldOptions
+	1, // 2: teamtask.v1.access:type_name -> teamtask.v1.Access
+	0, // 3: teamtask.v1.audit:type_name -> teamtask.v1.AuditField
+	4, // [4:4] is the sub-list for method output_type
+	4, // [4:4] is the sub-list for method input_type
+	2, // [2:4] is the sub-list for extension type_name
+	0, // [0:2] is the sub-list for extension extendee
 	0, // [0:0] is the sub-list for field type_name
 }
 
@@ -236,13 +326,14 @@ func file_teamtask_v1_access_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_teamtask_v1_access_proto_rawDesc), len(file_teamtask_v1_access_proto_rawDesc)),
-			NumEnums:      0,
+			NumEnums:      1,
 			NumMessages:   1,
-			NumExtensions: 1,
+			NumExtensions: 2,
 			NumServices:   0,
 		},
 		GoTypes:           file_teamtask_v1_access_proto_goTypes,
 		DependencyIndexes: file_teamtask_v1_access_proto_depIdxs,
+		EnumInfos:         file_teamtask_v1_access_proto_enumTypes,
 		MessageInfos:      file_teamtask_v1_access_proto_msgTypes,
 		ExtensionInfos:    file_teamtask_v1_access_proto_extTypes,
 	}.Build()

@@ -2,9 +2,9 @@
 // @generated from file teamtask/v1/access.proto (package teamtask.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenExtension, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
-import { extDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import type { MethodOptions } from "@bufbuild/protobuf/wkt";
+import type { GenEnum, GenExtension, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, extDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { FieldOptions, MethodOptions } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_descriptor } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file teamtask/v1/access.proto.
  */
 export const file_teamtask_v1_access: GenFile = /*@__PURE__*/
-  fileDesc("Chh0ZWFtdGFzay92MS9hY2Nlc3MucHJvdG8SC3RlYW10YXNrLnYxIoIBCgZBY2Nlc3MSEAoGcHVibGljGAEgASgISAASEwoJc2lnbmVkX2luGAIgASgISAASFAoKcGVybWlzc2lvbhgDIAEoCUgAEhQKDG9yZ2FuaXphdGlvbhgEIAEoCBIMCgRzZWF0GAUgASgIEg0KBWF1ZGl0GAYgASgIQggKBmNhbGxlcjpNCgZhY2Nlc3MSHi5nb29nbGUucHJvdG9idWYuTWV0aG9kT3B0aW9ucxjgiQMgASgLMhMudGVhbXRhc2sudjEuQWNjZXNzUgZhY2Nlc3NCOVo3Z2l0aHViLmNvbS90ZWFtdGFzay90ZWFtdGFzay9nZW4vdGVhbXRhc2svdjE7dGVhbXRhc2t2MWIGcHJvdG8z", [file_google_protobuf_descriptor]);
+  fileDesc("Chh0ZWFtdGFzay92MS9hY2Nlc3MucHJvdG8SC3RlYW10YXNrLnYxIoIBCgZBY2Nlc3MSEAoGcHVibGljGAEgASgISAASEwoJc2lnbmVkX2luGAIgASgISAASFAoKcGVybWlzc2lvbhgDIAEoCUgAEhQKDG9yZ2FuaXphdGlvbhgEIAEoCBIMCgRzZWF0GAUgASgIEg0KBWF1ZGl0GAYgASgIQggKBmNhbGxlciptCgpBdWRpdEZpZWxkEhsKF0FVRElUX0ZJRUxEX1VOU1BFQ0lGSUVEEAASFAoQQVVESVRfRklFTERfT01JVBABEhQKEEFVRElUX0ZJRUxEX0tFRVAQAhIWChJBVURJVF9GSUVMRF9UQVJHRVQQAzpNCgZhY2Nlc3MSHi5nb29nbGUucHJvdG9idWYuTWV0aG9kT3B0aW9ucxjgiQMgASgLMhMudGVhbXRhc2sudjEuQWNjZXNzUgZhY2Nlc3M6TgoFYXVkaXQSHS5nb29nbGUucHJvdG9idWYuRmllbGRPcHRpb25zGOGJAyABKA4yFy50ZWFtdGFzay52MS5BdWRpdEZpZWxkUgVhdWRpdEI5WjdnaXRodWIuY29tL3RlYW10YXNrL3RlYW10YXNrL2dlbi90ZWFtdGFzay92MTt0ZWFtdGFza3YxYgZwcm90bzM", [file_google_protobuf_descriptor]);
 
 /**
  * Access is what a method asks of its caller. Every method of every service in
@@ -86,10 +86,64 @@ export const AccessSchema: GenMessage<Access> = /*@__PURE__*/
   messageDesc(file_teamtask_v1_access, 0);
 
 /**
+ * AuditField says what the audit log keeps of a field of an audited request. Every
+ * field of such a request that holds text or bytes carries one as the option
+ * `audit`, and so does a field of a type that is not of this package and holds text;
+ * a server that finds one without it does not start. Nothing is kept of a request
+ * that is refused as INVALID_ARGUMENT or cannot be read: its texts can be anything.
+ *
+ * @generated from enum teamtask.v1.AuditField
+ */
+export enum AuditField {
+  /**
+   * Not a choice. Numbers, truth values and enums without one are not kept.
+   *
+   * @generated from enum value: AUDIT_FIELD_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * The value is not kept: words of people, and what only the caller has use for.
+   *
+   * @generated from enum value: AUDIT_FIELD_OMIT = 1;
+   */
+  OMIT = 1,
+
+  /**
+   * The value is kept in the details, under the field's name.
+   *
+   * @generated from enum value: AUDIT_FIELD_KEEP = 2;
+   */
+  KEEP = 2,
+
+  /**
+   * The value names the thing that the call is about, and is kept as the target. At
+   * most one field of a request.
+   *
+   * @generated from enum value: AUDIT_FIELD_TARGET = 3;
+   */
+  TARGET = 3,
+}
+
+/**
+ * Describes the enum teamtask.v1.AuditField.
+ */
+export const AuditFieldSchema: GenEnum<AuditField> = /*@__PURE__*/
+  enumDesc(file_teamtask_v1_access, 0);
+
+/**
  * What the method asks of its caller.
  *
  * @generated from extension: teamtask.v1.Access access = 50400;
  */
 export const access: GenExtension<MethodOptions, Access> = /*@__PURE__*/
   extDesc(file_teamtask_v1_access, 0);
+
+/**
+ * What the audit log keeps of the field.
+ *
+ * @generated from extension: teamtask.v1.AuditField audit = 50401;
+ */
+export const audit: GenExtension<FieldOptions, AuditField> = /*@__PURE__*/
+  extDesc(file_teamtask_v1_access, 1);
 

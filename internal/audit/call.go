@@ -1,0 +1,121 @@
+package audit
+
+import (
+	"context"
+	"maps"
+	"net/http"
+	"sync"
+
+	"connectrpc.com/connect"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/teamtask/teamtask/internal/fault"
+	"github.com/teamtask/teamtask/internal/tenancy"
+)
+
+// call is what is known of a call of an audited method while it is served.
+type call struct {
+	method    string
+	plan      *plan
+	actor     *tenancy.Actor // nil until the token is verified
+	requestID string
+	ended     func() fault.Outcome
+	target    string
+	kept      map[string]any // of the request
+	witness   tenancy.Witness
+
+	mu    sync.Mutex
+	notes map[string]any
+}
+
+type callKey struct{}
+
+func callOf(ctx context.Context) *call {
+	c, _ := ctx.Value(callKey{}).(*call)
+	return c
+}
+
+// line is the line of the call. A request that is not valid can hold anything, so
+// nothing of it is kept; what was changed is kept only where it was.
+func (c *call) line(o fault.Outcome) line {
+	e := line{
+		tenant: c.actor.Tenant, actor: c.actor.User, impersonator: c.actor.Impersonator,
+		method: c.method, outcome: o.Code, reason: o.Reason, requestID: c.requestID,
+	}
+	if o.Code == connect.CodeInvalidArgument.String() {
+		return e
+	}
+	e.target, e.details = c.target, c.kept
+	if o.Code == succeeded {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if len(c.notes) > 0 {
+			e.details = maps.Clone(c.notes)
+			maps.Copy(e.details, c.kept)
+		}
+	}
+	return e
+}
+
+// Note adds to the line of the call that ctx belongs to what became of a value: to be
+// said before the transaction ends that changes it, where both are known. It keeps
+// texts, numbers and truth values; no personal text. Where ctx belongs to no audited
+// call nothing happens.
+func Note(ctx context.Context, name string, before, after any) {
+	c := callOf(ctx)
+	if c == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.notes == nil {
+		c.notes = map[string]any{}
+	}
+	c.notes[name] = Change{Before: plainValue(before), After: plainValue(after)}
+}
+
+// Verify is verify, and remembers for the log who was verified: where the gate refuses
+// them, nothing behind it runs.
+func (l *Log) Verify(verify func(context.Context, http.Header) (*tenancy.Actor, error)) func(context.Context, http.Header) (*tenancy.Actor, error) {
+	return func(ctx context.Context, header http.Header) (*tenancy.Actor, error) {
+		actor, err := verify(ctx, header)
+		who := actor
+		if err != nil {
+			who = tenancy.Refused(err)
+		}
+		if c := callOf(ctx); c != nil && who != nil {
+			c.actor, c.requestID, c.ended = who, fault.RequestID(ctx), fault.Following(ctx)
+		}
+		return actor, err
+	}
+}
+
+// Interceptor sends the line of a call along with its change. It belongs inside
+// recover and outside rbac.
+func (l *Log) Interceptor() connect.Interceptor { return interceptor{} }
+
+type interceptor struct{}
+
+func (interceptor) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
+	return func(ctx context.Context, req connect.AnyRequest) (connect.AnyResponse, error) {
+		c := callOf(ctx)
+		if c == nil || c.actor == nil {
+			return next(ctx, req)
+		}
+		if m, ok := req.Any().(proto.Message); ok {
+			c.target, c.kept = c.plan.read(m.ProtoReflect())
+		}
+		c.witness.Tenant, c.witness.Statement = c.actor.Tenant, insertChangeSQL
+		c.witness.Args = func() []any { return c.line(fault.Outcome{Code: succeeded}).args() }
+		return next(tenancy.WithWitness(ctx, &c.witness), req)
+	}
+}
+
+// WrapStreamingHandler lets streams be: none is audited.
+func (interceptor) WrapStreamingHandler(next connect.StreamingHandlerFunc) connect.StreamingHandlerFunc {
+	return next
+}
+
+func (interceptor) WrapStreamingClient(next connect.StreamingClientFunc) connect.StreamingClientFunc {
+	return next
+}

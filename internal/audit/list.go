@@ -1,0 +1,109 @@
+package audit
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/teamtask/teamtask/internal/tenancy"
+)
+
+const (
+	pageDefault = 50
+	pageMax     = 200
+	listName    = "audit" // what a page token of this list is bound to
+)
+
+// filter narrows a list; the zero filter lets everything through.
+type filter struct {
+	actor   string
+	method  string
+	outcome string
+	since   *time.Time // inclusive
+	until   *time.Time // exclusive
+}
+
+// binding stands for the filter in a page token. Each part is preceded by its length.
+func (f filter) binding() []byte {
+	var all []byte
+	parts := []string{f.actor, f.method, f.outcome}
+	for _, at := range []*time.Time{f.since, f.until} {
+		text := ""
+		if at != nil {
+			text = at.UTC().Format(time.RFC3339Nano)
+		}
+		parts = append(parts, text)
+	}
+	for _, part := range parts {
+		all = binary.BigEndian.AppendUint32(all, uint32(len(part)))
+		all = append(all, part...)
+	}
+	return all
+}
+
+// lowest is the first id that the period can have.
+func (f filter) lowest() uuid.UUID {
+	if f.since == nil {
+		return uuid.Nil
+	}
+	return firstOf(f.since.UnixMilli())
+}
+
+// highest lies behind every id that the period can have.
+func (f filter) highest() uuid.UUID {
+	if f.until == nil {
+		return uuid.Max
+	}
+	return firstOf(f.until.UnixMilli() + 1)
+}
+
+// firstOf lies before every id of that millisecond and behind those of the one before.
+func firstOf(milli int64) (id uuid.UUID) {
+	var whole [8]byte
+	binary.BigEndian.PutUint64(whole[:], uint64(max(milli, 0)))
+	copy(id[:6], whole[2:])
+	return id
+}
+
+// page asks for a part of a list: how many events (0: the default), behind which token.
+type page struct {
+	size  int
+	token string
+}
+
+// list answers events, newest first, and the token of the next page, or "".
+func (l *Log) list(ctx context.Context, actor tenancy.Actor, f filter, p page) ([]event, string, error) {
+	size := min(p.size, pageMax)
+	if size == 0 {
+		size = pageDefault
+	}
+	before := f.highest()
+	if p.token != "" {
+		position, err := l.db.OpenPage(actor, listName, f.binding(), p.token)
+		if err != nil {
+			return nil, "", err
+		}
+		last, err := uuid.FromBytes(position)
+		if err != nil {
+			return nil, "", tenancy.PageTokenInvalid.Because(errors.New("holds no position"))
+		}
+		if bytes.Compare(last[:], before[:]) < 0 {
+			before = last
+		}
+	}
+	var found []event
+	err := l.db.Once(ctx, actor, func(tx *tenancy.Tx) (err error) {
+		found, err = selectEvents(ctx, tx, actor, f, before, size+1)
+		return err
+	})
+	if err != nil || len(found) <= size {
+		return found, "", err
+	}
+	found = found[:size]
+	last := found[size-1].ID.Bytes
+	return found, l.db.SealPage(actor, listName, f.binding(), last[:]), nil
+}

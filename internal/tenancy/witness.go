@@ -1,0 +1,95 @@
+package tenancy
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Witness is a statement that goes along with the change that a call makes: in its
+// transaction, so that it is kept with the change or not at all, and without a round
+// trip of its own. Once sends it behind its statement, In with the commit.
+//
+// The statement writes one row where the transaction has changed something, for which
+// the setting app.changed stands (see migration 00004), and none elsewhere. A witness
+// is kept once at most; it may be shared by the goroutines of its call, and its Args
+// are asked for by one at a time.
+type Witness struct {
+	Tenant    string       // it goes along in the scope of this tenant alone
+	Statement Statement    // among those given to Open
+	Args      func() []any // asked for when the statement is sent
+
+	state atomic.Int32
+}
+
+// The states of a witness.
+const (
+	witnessFree int32 = iota
+	witnessLent       // to a transaction that has not ended
+	witnessKept       // committed
+)
+
+// Kept tells whether the witness was committed. False after an error of the door says
+// less: the answer to a commit can be lost.
+func (w *Witness) Kept() bool { return w.state.Load() == witnessKept }
+
+type witnessKey struct{}
+
+// WithWitness answers a context whose changes are witnessed.
+func WithWitness(ctx context.Context, w *Witness) context.Context {
+	return context.WithValue(ctx, witnessKey{}, w)
+}
+
+// takeWitness answers the witness of ctx for a transaction of the actor, or nil.
+func takeWitness(ctx context.Context, a Actor) *Witness {
+	w, _ := ctx.Value(witnessKey{}).(*Witness)
+	if w == nil || w.Tenant != a.Tenant || !w.state.CompareAndSwap(witnessFree, witnessLent) {
+		return nil
+	}
+	return w
+}
+
+// settle ends the loan, at the end of the transaction.
+func (w *Witness) settle(kept bool) {
+	if w == nil {
+		return
+	}
+	if kept {
+		w.state.Store(witnessKept)
+		return
+	}
+	w.state.Store(witnessFree)
+}
+
+// wrote reads the result of the witness in a pipeline: whether it wrote its row.
+func (w *Witness) wrote(results pgx.BatchResults) (bool, error) {
+	tag, err := results.Exec()
+	if err != nil {
+		return false, fmt.Errorf("%s: %w", w.Statement.Name, err)
+	}
+	return tag.RowsAffected() > 0, nil
+}
+
+// commit ends the transaction. The witness, where there is one, travels with it.
+func (t *Tx) commit(ctx context.Context) (err error) {
+	if t.db.trace != nil {
+		ended := t.db.trace(ctx, "commit")
+		defer func() { ended(err) }()
+	}
+	// In a transaction that has failed the witness would be told so in place of the commit.
+	if t.witness == nil || t.conn.Conn().PgConn().TxStatus() != 'T' {
+		return t.tx.Commit(ctx)
+	}
+	var batch pgx.Batch
+	batch.Queue(t.witness.Statement.Name, t.witness.Args()...)
+	batch.Queue(end.Name)
+	results := t.conn.SendBatch(ctx, &batch)
+	wrote, err := t.witness.wrote(results)
+	if closed := results.Close(); err == nil {
+		err = closed
+	}
+	t.kept = wrote && err == nil
+	return err
+}
