@@ -14,8 +14,26 @@ import (
 // shared are the tables of schema public that hold no rows of tenants, and what the
 // runtime role may do with them.
 var shared = map[string]string{
-	"goose_db_version": "SELECT",
-	"sealing_keys":     "SELECT",
+	"goose_db_version":   "SELECT",
+	"sealing_keys":       "SELECT",
+	"inbox_events":       "SELECT INSERT DELETE",
+	"inbox_deliveries":   "SELECT INSERT UPDATE",
+	"river_job":          "SELECT INSERT UPDATE DELETE",
+	"river_leader":       "SELECT INSERT UPDATE DELETE",
+	"river_queue":        "SELECT INSERT UPDATE DELETE",
+	"river_migration":    "SELECT",
+	"river_notification": "", // not used on PostgreSQL
+}
+
+// rights are what shared says, one line each, as the check prints them.
+func rights() []string {
+	var all []string
+	for table, granted := range shared {
+		for right := range strings.FieldsSeq(granted) {
+			all = append(all, table+": "+right)
+		}
+	}
+	return all
 }
 
 // definers are the functions that may run with the rights of their owner. Each must
@@ -39,7 +57,7 @@ const (
 func quoted(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 
 // checks answer what is wrong in a database, one line each. $1 are the names of the
-// shared tables.
+// shared tables, $2 what the runtime role may do with them.
 var checks = map[string]string{
 	// C01, C26
 	"row security is enabled and forced on every tenant table": `
@@ -69,7 +87,8 @@ var checks = map[string]string{
 		  FROM pg_class c
 		  JOIN pg_namespace n ON n.oid = c.relnamespace
 		 WHERE ` + ours + `
-		   AND (c.relkind = 'f' OR c.relkind IN ('r', 'p') AND n.nspname <> 'public' OR c.relpersistence <> 'p')`,
+		   AND (c.relkind = 'f' OR c.relkind IN ('r', 'p') AND n.nspname <> 'public'
+		        OR c.relpersistence <> 'p' AND c.relname NOT IN ('river_leader', 'river_leader_pkey'))`, // who leads is worth nothing after a crash
 	"tenant_id is text and never NULL": `
 		SELECT c.relname
 		  FROM pg_class c
@@ -168,14 +187,15 @@ var checks = map[string]string{
 		   AND NOT (c.relname = 'audit_events' AND g.grantee = 'teamtask_expiry'::regrole AND NOT g.is_grantable
 		            AND g.privilege_type IN ('SELECT', 'DELETE'))
 		   AND (g.grantee <> 'teamtask_runtime'::regrole OR g.is_grantable
-		        OR g.privilege_type NOT IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE'))`,
-	"the runtime role only reads what is shared": `
+		        OR g.privilege_type NOT IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE')
+		           AND (c.relname, g.privilege_type) <> ('river_job_id_seq', 'USAGE'))`,
+	"the runtime role may with what is shared what is listed": `
 		SELECT c.relname || ': ' || g.privilege_type
 		  FROM pg_class c
 		  JOIN pg_namespace n ON n.oid = c.relnamespace
 		 CROSS JOIN LATERAL aclexplode(c.relacl) g
 		 WHERE n.nspname = 'public' AND c.relname = ANY ($1) AND g.grantee <> c.relowner
-		   AND g.privilege_type <> 'SELECT'`,
+		   AND c.relname || ': ' || g.privilege_type <> ALL ($2)`,
 	"nothing is granted by the column": `
 		SELECT c.relname || '.' || a.attname
 		  FROM pg_attribute a
@@ -211,6 +231,9 @@ var checks = map[string]string{
 func findings(t *testing.T, q querier, check string) []string {
 	t.Helper()
 	names := slices.Sorted(maps.Keys(shared))
+	if strings.Contains(checks[check], "$2") {
+		return list[string](t, q, checks[check], names, rights())
+	}
 	if strings.Contains(checks[check], "$1") {
 		return list[string](t, q, checks[check], names)
 	}
@@ -323,9 +346,11 @@ func TestCatalogueChecksFindWhatTheyAreFor(t *testing.T) {
 			"audit_events: UPDATE": `GRANT UPDATE ON audit_events TO teamtask_expiry`,
 			"task_requests: DELET": `GRANT DELETE ON task_requests TO teamtask_expiry`,
 			"numbers: USAGE":       `CREATE SEQUENCE numbers; GRANT USAGE ON numbers TO PUBLIC`,
+			"river_job: TRUNCATE":  `GRANT TRUNCATE ON river_job TO teamtask_runtime`,
 		},
-		"the runtime role only reads what is shared": {
+		"the runtime role may with what is shared what is listed": {
 			"sealing_keys: UPDATE":     `GRANT UPDATE ON sealing_keys TO teamtask_runtime`,
+			"inbox_events: UPDATE":     `GRANT UPDATE ON inbox_events TO teamtask_runtime`,
 			"goose_db_version: DELETE": `GRANT DELETE ON goose_db_version TO teamtask_runtime`,
 		},
 		"nothing is granted by the column": {

@@ -55,9 +55,9 @@ func Latest() int64 {
 	return latest
 }
 
-// Up connects as the owner, applies what is missing, makes the group of runtime
-// roles and the keys that servers share, and makes runtimeUser, which must exist, a
-// member of the group. It may be repeated, and run by several at once. Errors never
+// Up connects as the owner, applies what is missing, River's own migrations of the job
+// tables included, makes the group of runtime roles and the keys that servers share,
+// and makes runtimeUser, which must exist, a member of the group. It may be repeated, and run by several at once. Errors never
 // quote the URL.
 func Up(ctx context.Context, ownerURL, runtimeUser string) (applied []string, err error) {
 	config, err := ownerConfig(ownerURL)
@@ -85,6 +85,9 @@ func Up(ctx context.Context, ownerURL, runtimeUser string) (applied []string, er
 	}
 	if err != nil {
 		return applied, fmt.Errorf("migrate: %w", unquoted(err))
+	}
+	if err := upJobs(ctx, ownerURL); err != nil {
+		return applied, err
 	}
 	return applied, finish(ctx, db)
 }

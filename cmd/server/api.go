@@ -24,6 +24,7 @@ import (
 	"github.com/teamtask/teamtask/gen/teamtask/v1/teamtaskv1connect"
 	"github.com/teamtask/teamtask/internal/audit"
 	"github.com/teamtask/teamtask/internal/fault"
+	"github.com/teamtask/teamtask/internal/inbox"
 	"github.com/teamtask/teamtask/internal/rbac"
 	"github.com/teamtask/teamtask/internal/tasks"
 	"github.com/teamtask/teamtask/internal/tenancy"
@@ -71,6 +72,7 @@ type parts struct {
 	calls    *limiter
 	spans    *tracing // nil: none are made
 	ready    func(context.Context) error
+	events   *inbox.Inbox // nil: the directory is not configured
 }
 
 // newAPI is everything on the public port, outermost first: the audit log, which has to
@@ -98,6 +100,7 @@ func newAPI(c config, p parts) (http.Handler, error) {
 	mux.Handle(teamtaskv1connect.NewTaskServiceHandler(tasks.NewHandler(tasks.New(p.db)), options))
 	mux.Handle(teamtaskv1connect.NewAuditServiceHandler(audit.NewHandler(p.trail), options))
 	mountOpen(mux, p.exit, p.ready, c.reflection)
+	mux.Handle("POST "+clerkEventsPath, clerkEvents(c, p.exit, p.events))
 
 	crossOrigin := cors.New(cors.Options{
 		// A function, because the library takes no origins to mean all of them.
@@ -107,8 +110,7 @@ func newAPI(c config, p parts) (http.Handler, error) {
 		ExposedHeaders:  append(connectcors.ExposedHeaders(), fault.RequestIDHeader),
 		MaxAge:          int(preflightIs.Seconds()),
 	})
-	limited := http.MaxBytesHandler(withDeadline(crossOrigin.Handler(mux)), bodyMax)
-	return withStack(p.trail.Handler(p.exit.Handler(withHeaders(limited)))), nil
+	return withStack(p.trail.Handler(p.exit.Handler(withHeaders(withBodyMax(withDeadline(crossOrigin.Handler(mux))))))), nil
 }
 
 // handlerOptions are what every service of ours is served with. Interceptors run
@@ -249,6 +251,18 @@ func withDeadline(next http.Handler) http.Handler {
 		// with it. The server closes it after the answer.
 		r.Body = io.NopCloser(r.Body)
 		next.ServeHTTP(w, r)
+	})
+}
+
+// withBodyMax bounds what is read of a request: events are larger than calls.
+func withBodyMax(next http.Handler) http.Handler {
+	calls, events := http.MaxBytesHandler(next, bodyMax), http.MaxBytesHandler(next, inbox.BodyMax)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == clerkEventsPath {
+			events.ServeHTTP(w, r)
+			return
+		}
+		calls.ServeHTTP(w, r)
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/teamtask/teamtask/internal/inbox"
 	"github.com/teamtask/teamtask/internal/tenancy"
 )
 
@@ -30,6 +31,9 @@ type config struct {
 	keys         *tenancy.Keys
 	adminRoles   []string
 	personal     bool
+
+	directory   bool           // Clerk's directory is configured
+	clerkEvents inbox.Provider // where it is
 
 	absent []string // features that are not configured, in words
 }
@@ -121,11 +125,17 @@ func (c *config) readTokens(env *environment) {
 // readDirectory reads Clerk's directory. The secret key alone is enough where it is
 // what tokens are verified with; it makes half a directory where it is not.
 func (c *config) readDirectory(env *environment) {
-	env.list("CLERK_WEBHOOK_SECRET", nil, isWebhookSecret)
+	secrets := env.list("CLERK_WEBHOOK_SECRET", nil, isWebhookSecret)
 	keyOnly := env.isSet("CLERK_SECRET_KEY") && !env.isSet("CLERK_WEBHOOK_SECRET") && !env.isSet("CLERK_JWT_KEY")
 	if keyOnly || !env.group("the Clerk directory", "CLERK_SECRET_KEY", "CLERK_WEBHOOK_SECRET") {
 		c.absent = append(c.absent, "the Clerk directory (CLERK_SECRET_KEY, CLERK_WEBHOOK_SECRET)")
+		return
 	}
+	events, err := inbox.NewClerk(secrets)
+	if err != nil {
+		env.refuse("CLERK_WEBHOOK_SECRET", err.Error())
+	}
+	c.directory, c.clerkEvents = true, events
 }
 
 func (c *config) readBilling(env *environment) {

@@ -92,6 +92,9 @@ func TestWhatIsNotSetHasItsDefault(t *testing.T) {
 	if diff := cmp.Diff([]string{"org:admin"}, c.adminRoles); diff != "" || len(c.corsOrigins) != 0 || len(c.verification.Parties) != 0 {
 		t.Errorf("lists: %v, %v\n%s", c.corsOrigins, c.verification.Parties, diff)
 	}
+	if c.directory {
+		t.Error("the directory is there without its variables")
+	}
 	if len(c.absent) != 2 {
 		t.Errorf("absent features: %v, want the directory and billing", c.absent)
 	}

@@ -16,9 +16,10 @@ import (
 )
 
 type commands struct {
-	Serve   serveCommand   `cmd:"" default:"1" help:"Serve the API (the default). Needs DATABASE_URL, CLERK_ISSUER and one of CLERK_JWT_KEY and CLERK_SECRET_KEY."`
-	Migrate migrateCommand `cmd:"" help:"Bring the database's schema up to date, or tell where it is."`
-	Version versionCommand `cmd:"" help:"Print what this is."`
+	Serve    serveCommand    `cmd:"" default:"1" help:"Serve the API (the default). Needs DATABASE_URL, CLERK_ISSUER and one of CLERK_JWT_KEY and CLERK_SECRET_KEY."`
+	Migrate  migrateCommand  `cmd:"" help:"Bring the database's schema up to date, or tell where it is."`
+	Webhooks webhooksCommand `cmd:"" help:"Look at the events that Clerk sent, or apply one again."`
+	Version  versionCommand  `cmd:"" help:"Print what this is."`
 }
 
 // gcPercent lets the heap grow to five times what is in use before it is collected:

@@ -1,14 +1,17 @@
 package main
 
 import (
+	"context"
 	"net/http"
 	"net/http/pprof"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/teamtask/teamtask/internal/fault"
+	"github.com/teamtask/teamtask/internal/inbox"
 	"github.com/teamtask/teamtask/internal/tenancy"
 )
 
@@ -18,6 +21,8 @@ type metrics struct {
 	calls    *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec
 	unkept   prometheus.Counter
+	events   *prometheus.CounterVec
+	refused  *prometheus.CounterVec
 }
 
 func newMetrics() *metrics {
@@ -36,8 +41,16 @@ func newMetrics() *metrics {
 			Name: "teamtask_audit_failures_total",
 			Help: "Lines of the audit log that could not be written; the log has what they said.",
 		}),
+		events: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "teamtask_events_received_total",
+			Help: "Signed events by provider, kind and outcome: stored, ignored (no consumer wants it), duplicate, unreadable.",
+		}, []string{"provider", "kind", "outcome"}),
+		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "teamtask_events_refused_total",
+			Help: "Requests to receive an event that were refused, by provider and cause.",
+		}, []string{"provider", "cause"}),
 	}
-	m.registry.MustRegister(m.calls, m.seconds, m.unkept, collectors.NewGoCollector(),
+	m.registry.MustRegister(m.calls, m.seconds, m.unkept, m.events, m.refused, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collectors.NewBuildInfoCollector())
 	return m
 }
@@ -50,6 +63,55 @@ func (m *metrics) observe(o fault.Outcome) {
 
 // auditFailed counts a line of the audit log that could not be written.
 func (m *metrics) auditFailed() { m.unkept.Inc() }
+
+// received counts a request to receive an event.
+func (m *metrics) received(r inbox.Receipt) {
+	if r.Cause != "" {
+		m.refused.WithLabelValues(r.Provider, string(r.Cause)).Inc()
+		return
+	}
+	m.events.WithLabelValues(r.Provider, r.Kind, string(r.Outcome)).Inc()
+}
+
+// watchEvents adds the gauges of the inbox.
+func (m *metrics) watchEvents(events *inbox.Inbox) {
+	m.registry.MustRegister(&backlog{
+		events:  events,
+		pending: prometheus.NewDesc("teamtask_events_pending", "Deliveries of events that wait or are being applied.", nil, nil),
+		oldest:  prometheus.NewDesc("teamtask_events_oldest_pending_seconds", "How long the oldest pending delivery has been waiting.", nil, nil),
+		failed:  prometheus.NewDesc("teamtask_events_failed", "Deliveries that were set aside after their last attempt, and events that cannot be read.", nil, nil),
+	})
+}
+
+// backlog reads its figures when it is asked for them. They are left out while the
+// database is away.
+type backlog struct {
+	events                  *inbox.Inbox
+	pending, oldest, failed *prometheus.Desc
+}
+
+// backlogWithin is for one reading.
+const backlogWithin = 3 * time.Second
+
+// Describe implements prometheus.Collector.
+func (b *backlog) Describe(all chan<- *prometheus.Desc) {
+	all <- b.pending
+	all <- b.oldest
+	all <- b.failed
+}
+
+// Collect implements prometheus.Collector.
+func (b *backlog) Collect(all chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), backlogWithin)
+	defer cancel()
+	now, err := b.events.Backlog(ctx)
+	if err != nil {
+		return
+	}
+	all <- prometheus.MustNewConstMetric(b.pending, prometheus.GaugeValue, float64(now.Pending))
+	all <- prometheus.MustNewConstMetric(b.oldest, prometheus.GaugeValue, now.Oldest.Seconds())
+	all <- prometheus.MustNewConstMetric(b.failed, prometheus.GaugeValue, float64(now.Failed))
+}
 
 // watch adds the gauges of what is kept in memory, of the pool and of the calls.
 func (m *metrics) watch(db *tenancy.DB, verifier *tenancy.Verifier, calls *limiter) {

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/teamtask/teamtask/internal/fault"
+	"github.com/teamtask/teamtask/internal/inbox"
 	"github.com/teamtask/teamtask/internal/tenancy"
 	"github.com/teamtask/teamtask/migrations"
 )
@@ -83,8 +84,16 @@ func serve(ctx context.Context, c config, logTo io.Writer) error {
 		}
 		return db.Ready(ctx)
 	}
+	var events *inbox.Inbox
+	if c.directory {
+		if events, err = openEvents(starting, c, log, m); err != nil {
+			return fmt.Errorf("DATABASE_URL: %w", err)
+		}
+		defer events.Close()
+		m.watchEvents(events)
+	}
 	handler, err := newAPI(c, parts{
-		db: db, verifier: verifier, exit: fault.NewExit(log, m.observe), trail: trail, calls: calls, spans: spans, ready: ready,
+		db: db, verifier: verifier, exit: fault.NewExit(log, m.observe), trail: trail, calls: calls, spans: spans, ready: ready, events: events,
 	})
 	if err != nil {
 		return err
@@ -102,7 +111,14 @@ func serve(ctx context.Context, c config, logTo io.Writer) error {
 	}
 	log.InfoContext(ctx, "serving", slog.String("address", api.listener.Addr().String()),
 		slog.String("admin", admin.listener.Addr().String()), slog.String("version", version()))
-	return run(ctx, log, &unready, api, admin)
+	stop := func(context.Context) error { return nil }
+	if events != nil {
+		if err := events.Start(ctx); err != nil {
+			return errors.Join(err, api.listener.Close(), admin.listener.Close())
+		}
+		stop = events.Stop
+	}
+	return run(ctx, log, &unready, stop, api, admin)
 }
 
 // background does something beside the calls. end stops it and waits until it has
@@ -139,8 +155,9 @@ func listen(address, variable string, s *http.Server) (bound, error) {
 
 // run serves on all of them until ctx ends or one fails, then lets calls under way
 // finish. On SIGTERM readiness goes first, and calls are taken a little longer: a load
-// balancer needs that time to send no more.
-func run(ctx context.Context, log *slog.Logger, unready *atomic.Bool, servers ...bound) error {
+// balancer needs that time to send no more. stop ends what else is under way, at the
+// same time as the calls.
+func run(ctx context.Context, log *slog.Logger, unready *atomic.Bool, stop func(context.Context) error, servers ...bound) error {
 	group, ending := errgroup.WithContext(ctx)
 	for _, s := range servers {
 		group.Go(func() error {
@@ -159,13 +176,15 @@ func run(ctx context.Context, log *slog.Logger, unready *atomic.Bool, servers ..
 		}
 		within, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainFor)
 		defer cancel()
+		stopped := make(chan error, 1)
+		go func() { stopped <- stop(within) }()
 		var errs []error
 		for _, s := range servers {
 			if err := s.Shutdown(within); err != nil {
 				errs = append(errs, fmt.Errorf("calls were still under way after %v: %w", drainFor, errors.Join(err, s.Close())))
 			}
 		}
-		return errors.Join(errs...)
+		return errors.Join(append(errs, <-stopped)...)
 	})
 	return group.Wait()
 }

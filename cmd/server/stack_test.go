@@ -18,6 +18,7 @@ import (
 	"github.com/teamtask/teamtask/gen/teamtask/v1/teamtaskv1connect"
 	"github.com/teamtask/teamtask/internal/audit"
 	"github.com/teamtask/teamtask/internal/fault"
+	"github.com/teamtask/teamtask/internal/inbox"
 	"github.com/teamtask/teamtask/internal/pgtest"
 	"github.com/teamtask/teamtask/internal/sandbox"
 	"github.com/teamtask/teamtask/internal/tenancy"
@@ -117,6 +118,7 @@ func newStack(t testing.TB, overrides map[string]string) *stack {
 	t.Cleanup(trail.Close)
 	s.handler, err = newAPI(c, parts{
 		db: s.db, verifier: verifier, exit: fault.NewExit(log, s.metrics.observe), trail: trail, calls: s.calls, spans: s.spans, ready: s.db.Ready,
+		events: s.openEvents(c, log),
 	})
 	if err != nil {
 		t.Fatalf("make the API: %v", err)
@@ -168,6 +170,22 @@ func (s *stack) openDatabase(c config) {
 		s.t.Fatalf("open the database as its administrator: %v", err)
 	}
 	s.t.Cleanup(s.admin.Close)
+}
+
+// openEvents opens the inbox where the configuration has it, as serve does, but does
+// not start it.
+func (s *stack) openEvents(c config, log *slog.Logger) *inbox.Inbox {
+	s.t.Helper()
+	if !c.directory {
+		return nil
+	}
+	events, err := openEvents(s.t.Context(), c, log, s.metrics)
+	if err != nil {
+		s.t.Fatalf("open the inbox: %v", err)
+	}
+	s.t.Cleanup(events.Close)
+	s.metrics.watchEvents(events)
+	return events
 }
 
 // listen serves the handler on a port, as the server does.

@@ -1,0 +1,223 @@
+// Package inbox takes signed events from outside: it verifies them, stores each once,
+// answers, and applies it later by one job for each consumer that wants it. An event
+// is a hint: a consumer fetches what it is about and may be called for it again.
+package inbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"regexp"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/riverqueue/river"
+)
+
+// Keep is how long an event is kept after it came. One that comes again later than
+// that is a new one here; that it has no second effect is then up to what consumers
+// compare, which is the present state of the thing.
+const Keep = 90 * 24 * time.Hour
+
+// Event is an event as it came, on its way to a consumer.
+type Event struct {
+	ID          int64  // ours; the first argument of DoneSQL
+	Provider    string // for instance "clerk"
+	ExternalID  string // the provider's own, the same on every resend
+	Kind        string // for instance "organizationMembership.created"
+	Instance    string // of the provider's, "" where it names none
+	Body        []byte // JSON. It holds names and addresses: never log or quote it
+	ReceiveTime time.Time
+	Attempt     int // from 1
+}
+
+// Consumer is somebody who wants events. Apply is called once for each event that
+// Wants lets through, again after an error, a panic or the end of the process, and
+// never again once the event is marked done. It should write its effect and DoneSQL in
+// one transaction. Its context ends after Options.Timeout or when the server stops.
+// An error of it is logged and kept: it must not quote the event's body; texts of the
+// body that stand in it are struck out.
+type Consumer struct {
+	Name  string // of a delivery, for ever: lower case, digits, dashes
+	Wants func(kind string) bool
+	Apply func(ctx context.Context, e Event) error
+}
+
+// Options are what Open needs to know. The zero value of a number is its default.
+type Options struct {
+	URL       string // of the runtime role
+	Log       *slog.Logger
+	Consumers []Consumer
+	Observe   func(Receipt)    // told of every request to receive; may be nil
+	Now       func() time.Time // the clock; time.Now where nil
+
+	Attempts int                             // before a delivery is set aside: 8
+	Backoff  func(attempt int) time.Duration // after a failed attempt: 2 s, 8 s, 32 s and so on, at most 3 h
+	Workers  int                             // deliveries applied at once: 16
+	Timeout  time.Duration                   // of one attempt: 60 s
+	Rescue   time.Duration                   // after which an attempt whose process died is made again: 2 min
+}
+
+const (
+	connections   = 12 // of the pool: workers and receipts need one for moments, listening needs one
+	softStop      = 15 * time.Second
+	sweepEvery    = time.Hour
+	keepCompleted = time.Hour // finished jobs; what became of a delivery is in its own row
+	fetchCooldown = 10 * time.Millisecond
+	fetchPoll     = time.Second
+)
+
+// Inbox receives events and applies them. It is safe to share.
+type Inbox struct {
+	o       Options
+	pool    *pgxpool.Pool
+	river   *river.Client[pgx.Tx]
+	step    func(name string) // told where we are; for tests
+	working atomic.Bool
+}
+
+var (
+	errNotURL = errors.New("not a PostgreSQL URL")
+	nameForm  = regexp.MustCompile(`^[a-z][a-z0-9-]{0,62}$`)
+)
+
+// Open connects as the runtime role. It does not work jobs before Start. Errors never
+// quote the URL. What the URL says of the pool's size is not for this pool.
+func Open(ctx context.Context, o Options) (*Inbox, error) {
+	if err := checkConsumers(o.Consumers); err != nil {
+		return nil, err
+	}
+	o = withDefaults(o)
+	config, err := poolConfig(o.URL)
+	if err != nil {
+		return nil, err
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, connectReason(err)
+	}
+	b := &Inbox{o: o, pool: pool, step: func(string) {}}
+	if err := b.check(ctx); err != nil {
+		pool.Close()
+		return nil, err
+	}
+	if b.river, err = b.newClient(); err != nil {
+		pool.Close()
+		return nil, fmt.Errorf("make the job client: %w", err)
+	}
+	return b, nil
+}
+
+func withDefaults(o Options) Options {
+	if o.Observe == nil {
+		o.Observe = func(Receipt) {}
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Attempts == 0 {
+		o.Attempts = 8
+	}
+	if o.Backoff == nil {
+		o.Backoff = backoff
+	}
+	if o.Workers == 0 {
+		o.Workers = 16
+	}
+	if o.Timeout == 0 {
+		o.Timeout = time.Minute
+	}
+	if o.Rescue == 0 {
+		o.Rescue = 2 * time.Minute
+	}
+	return o
+}
+
+func checkConsumers(all []Consumer) error {
+	seen := map[string]bool{unreadable: true}
+	for _, c := range all {
+		if !nameForm.MatchString(c.Name) || seen[c.Name] || c.Wants == nil || c.Apply == nil {
+			return fmt.Errorf("consumer %q: wants a name of its own in lower case, Wants and Apply", c.Name)
+		}
+		seen[c.Name] = true
+	}
+	return nil
+}
+
+func poolConfig(url string) (*pgxpool.Config, error) {
+	c, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return nil, errNotURL
+	}
+	if c.ConnConfig.DefaultQueryExecMode == pgx.QueryExecModeSimpleProtocol {
+		return nil, errors.New("the URL asks for the simple protocol, which sends values as text of the statement")
+	}
+	if c.ConnConfig.ConnectTimeout == 0 {
+		c.ConnConfig.ConnectTimeout = 5 * time.Second
+	}
+	c.MaxConns = connections
+	c.MinConns = 0
+	c.MaxConnLifetime = 30 * time.Minute
+	c.MaxConnLifetimeJitter = 5 * time.Minute
+	c.HealthCheckPeriod = 15 * time.Second
+	for name, value := range map[string]string{
+		"application_name":                    "teamtask-inbox",
+		"statement_timeout":                   "5s",
+		"lock_timeout":                        "2s",
+		"idle_in_transaction_session_timeout": "10s",
+		"search_path":                         "public, pg_temp",
+		"timezone":                            "UTC",
+	} {
+		if _, ok := c.ConnConfig.RuntimeParams[name]; !ok {
+			c.ConnConfig.RuntimeParams[name] = value
+		}
+	}
+	// That a duplicate waits for the first one, and sees it, relies on it.
+	c.ConnConfig.RuntimeParams["default_transaction_isolation"] = "read committed"
+	return c, nil
+}
+
+// Start begins to work jobs, until Stop.
+func (b *Inbox) Start(ctx context.Context) error {
+	if err := b.river.Start(context.WithoutCancel(ctx)); err != nil {
+		return fmt.Errorf("start the job workers: %w", connectReason(err))
+	}
+	b.working.Store(true)
+	return nil
+}
+
+// Stop takes no more jobs and waits for those under way; after 15 s, or when ctx ends,
+// it tells them to stop. They are made again later, and the attempt does not count.
+// Events are received on until Close.
+func (b *Inbox) Stop(ctx context.Context) error {
+	if !b.working.CompareAndSwap(true, false) {
+		return nil
+	}
+	if err := b.river.Stop(ctx); err != nil {
+		hard, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+		defer cancel()
+		if err := b.river.StopAndCancel(hard); err != nil {
+			return fmt.Errorf("jobs were still under way: %w", err)
+		}
+	}
+	return nil
+}
+
+// Close gives the connections back.
+func (b *Inbox) Close() { b.pool.Close() }
+
+// backoff waits 2 s after the first failed attempt and four times as long after each
+// further one: 8 attempts take about 3 hours.
+func backoff(attempt int) time.Duration {
+	const most = 3 * time.Hour
+	wait := 2 * time.Second
+	for range attempt - 1 {
+		if wait *= 4; wait >= most {
+			return most
+		}
+	}
+	return wait
+}
