@@ -16,6 +16,8 @@ const (
 
 	tenant = "org_d2gamers" // of the caller
 	caller = "alice"        // may do all that is measured, and holds a seat
+
+	seedMembers = 100 // in each organization
 )
 
 // seedRow is a task as COPY takes it.
@@ -56,12 +58,35 @@ func seed(ctx context.Context, adminURL string) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("seed: %w", err)
 	}
-	for _, statement := range []string{"VACUUM (ANALYZE) tasks", "CHECKPOINT"} {
+	if err := seedDirectory(ctx, conn); err != nil {
+		return nil, err
+	}
+	for _, statement := range []string{"VACUUM (ANALYZE) tasks", "VACUUM (ANALYZE) members, organizations, standings", "CHECKPOINT"} {
 		if _, err := conn.Exec(ctx, statement); err != nil {
 			return nil, fmt.Errorf("seed: %s: %w", statement, err)
 		}
 	}
 	return ids, nil
+}
+
+// seedDirectory makes the organizations and their members known, the caller among them:
+// every call asks for its caller's membership.
+func seedDirectory(ctx context.Context, conn *pgx.Conn) error {
+	for _, statement := range []string{`
+		INSERT INTO organizations (tenant_id, slug, name, create_time, ticket)
+		SELECT CASE n WHEN 0 THEN $1 ELSE 'org_bench' || lpad(n::text, 4, '0') END, '', 'Bench', now(), 1
+		  FROM generate_series(0, $2::integer) n
+		 WHERE $3::text <> '' AND $4::integer > 0`, `
+		INSERT INTO members (tenant_id, user_id, membership_id, role, name, name_key, email, email_key, role_time, ticket)
+		SELECT CASE n WHEN 0 THEN $1 ELSE 'org_bench' || lpad(n::text, 4, '0') END,
+		       CASE m WHEN 0 THEN $3 ELSE 'user_' || m END, 'orgmem_' || m, 'org:manager', 'Name ' || m, 'name ' || m, '', '', now() - interval '1 day', 1
+		  FROM generate_series(0, $2::integer) n, generate_series(0, $4::integer - 1) m`,
+	} {
+		if _, err := conn.Exec(ctx, statement, tenant, seedTenants, "user_"+caller, seedMembers); err != nil {
+			return fmt.Errorf("seed the directory: %w", err)
+		}
+	}
+	return nil
 }
 
 // uuidAt is a version 7 UUID of that time.

@@ -84,7 +84,7 @@ func TestStatementsAreWrittenOutAndNeverPutTogether(t *testing.T) {
 				}
 				for _, element := range n.Elts {
 					pair, ok := element.(*ast.KeyValueExpr)
-					if !ok || !constantText(pair.Value, constants) {
+					if !ok || !constantText(pair.Value, constants) && !lentText(pair.Value) {
 						t.Errorf("%s: a statement that is not written out", s.path)
 					}
 				}
@@ -103,6 +103,17 @@ func TestStatementsAreWrittenOutAndNeverPutTogether(t *testing.T) {
 	if declared < 9 {
 		t.Errorf("only %d statements were found: this test sees too little", declared)
 	}
+}
+
+// lentText tells whether the text is one of the inbox's constants, which its consumers
+// run in their transactions.
+func lentText(e ast.Expr) bool {
+	selector, ok := e.(*ast.SelectorExpr)
+	if !ok {
+		return false
+	}
+	of, ok := selector.X.(*ast.Ident)
+	return ok && of.Name == "inbox" && (selector.Sel.Name == "DoneName" || selector.Sel.Name == "DoneSQL")
 }
 
 // checkCall wants what is handed to the driver to be written out, or to be the name of a

@@ -23,6 +23,9 @@ var shared = map[string]string{
 	"river_queue":        "SELECT INSERT UPDATE DELETE",
 	"river_migration":    "SELECT",
 	"river_notification": "", // not used on PostgreSQL
+	"directory_places":   "SELECT INSERT",
+	"directory_gone":     "SELECT INSERT",
+	"directory_tenants":  "SELECT INSERT",
 }
 
 // rights are what shared says, one line each, as the check prints them.
@@ -41,8 +44,9 @@ func rights() []string {
 const definers = `'{expire_audit}'::name[]`
 
 // unwitnessed are the tenant tables whose change is by itself nothing that a call is
-// about: the audit log, and what only remembers requests.
-const unwitnessed = `'{audit_events,task_requests}'::name[]`
+// about: the audit log, what only remembers requests, and our copy of Clerk, whose lines
+// are written with it.
+const unwitnessed = `'{audit_events,task_requests,users,organizations,members,invitations,standings}'::name[]`
 
 const (
 	ours = `n.nspname NOT LIKE 'pg\_%' AND n.nspname <> 'information_schema'`
@@ -188,7 +192,7 @@ var checks = map[string]string{
 		            AND g.privilege_type IN ('SELECT', 'DELETE'))
 		   AND (g.grantee <> 'teamtask_runtime'::regrole OR g.is_grantable
 		        OR g.privilege_type NOT IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE')
-		           AND (c.relname, g.privilege_type) <> ('river_job_id_seq', 'USAGE'))`,
+		           AND (c.relname, g.privilege_type) NOT IN (('river_job_id_seq', 'USAGE'), ('directory_tickets', 'USAGE')))`,
 	"the runtime role may with what is shared what is listed": `
 		SELECT c.relname || ': ' || g.privilege_type
 		  FROM pg_class c

@@ -23,8 +23,11 @@ import (
 	teamtaskv1 "github.com/teamtask/teamtask/gen/teamtask/v1"
 	"github.com/teamtask/teamtask/gen/teamtask/v1/teamtaskv1connect"
 	"github.com/teamtask/teamtask/internal/audit"
+	"github.com/teamtask/teamtask/internal/clerk"
+	"github.com/teamtask/teamtask/internal/directory"
 	"github.com/teamtask/teamtask/internal/fault"
 	"github.com/teamtask/teamtask/internal/inbox"
+	"github.com/teamtask/teamtask/internal/membership"
 	"github.com/teamtask/teamtask/internal/rbac"
 	"github.com/teamtask/teamtask/internal/tasks"
 	"github.com/teamtask/teamtask/internal/tenancy"
@@ -42,10 +45,12 @@ const (
 )
 
 // statements are all that is ever run, for tenancy.Open.
-func statements() []tenancy.Statement { return slices.Concat(tasks.Statements, audit.Statements) }
+func statements() []tenancy.Statement {
+	return slices.Concat(tasks.Statements, audit.Statements, membership.Statements, directory.Statements)
+}
 
 // services are the names of ours that are served.
-var services = []string{teamtaskv1connect.TaskServiceName, teamtaskv1connect.AuditServiceName}
+var services = []string{teamtaskv1connect.TaskServiceName, teamtaskv1connect.AuditServiceName, teamtaskv1connect.MembershipServiceName}
 
 // newTrail is the audit log of the methods whose access rule asks for it.
 func newTrail(db *tenancy.DB, log *slog.Logger, failed func()) (*audit.Log, error) {
@@ -71,8 +76,24 @@ type parts struct {
 	trail    *audit.Log
 	calls    *limiter
 	spans    *tracing // nil: none are made
+	roles    rolesAt  // nil: there is no directory
 	ready    func(context.Context) error
 	events   *inbox.Inbox // nil: the directory is not configured
+}
+
+// rolesAt asks Clerk for the roles that there are.
+type rolesAt = func(context.Context) ([]clerk.Role, error)
+
+// newMembership is the membership by the same rules as the gate's.
+func newMembership(c config, p parts) *membership.Membership {
+	return membership.New(membership.Options{
+		DB:         p.db,
+		Roles:      p.roles,
+		AdminRoles: c.adminRoles,
+		Holds: func(role string, given tenancy.Permissions) tenancy.Permissions {
+			return rbac.OfRole(role, given, c.adminRoles)
+		},
+	})
 }
 
 // newAPI is everything on the public port, outermost first: the audit log, which has to
@@ -99,6 +120,7 @@ func newAPI(c config, p parts) (http.Handler, error) {
 	mux := http.NewServeMux()
 	mux.Handle(teamtaskv1connect.NewTaskServiceHandler(tasks.NewHandler(tasks.New(p.db)), options))
 	mux.Handle(teamtaskv1connect.NewAuditServiceHandler(audit.NewHandler(p.trail), options))
+	mux.Handle(teamtaskv1connect.NewMembershipServiceHandler(membership.NewHandler(newMembership(c, p)), options))
 	mountOpen(mux, p.exit, p.ready, c.reflection)
 	mux.Handle("POST "+clerkEventsPath, clerkEvents(c, p.exit, p.events))
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/teamtask/teamtask/internal/clerk"
 	"github.com/teamtask/teamtask/internal/inbox"
 	"github.com/teamtask/teamtask/internal/tenancy"
 )
@@ -32,6 +33,7 @@ type config struct {
 	adminRoles   []string
 	personal     bool
 
+	clerk       clerk.Options  // where and as whom Clerk is asked; without a key it is not
 	directory   bool           // Clerk's directory is configured
 	clerkEvents inbox.Provider // where it is
 
@@ -108,6 +110,7 @@ func (c *config) readTokens(env *environment) {
 	pem := env.optional("CLERK_JWT_KEY", "")
 	secret := env.checked("CLERK_SECRET_KEY", "", hasPrefix("sk_"))
 	api := env.checked("CLERK_API_URL", clerkAPI, isURL)
+	c.clerk = clerk.Options{URL: api, SecretKey: secret}
 	switch {
 	case pem != "":
 		keys, err := tenancy.KeysFromPEM(pem)

@@ -24,10 +24,10 @@ func enough(t testing.TB) map[string]string {
 
 const webhookSecret = "whsec_MDEyMzQ1Njc4OWFiY2RlZg=="
 
-// clerk and stripe are whole groups.
+// ofClerk and ofStripe are whole groups.
 var (
-	clerk  = map[string]string{"CLERK_SECRET_KEY": "sk_test_x", "CLERK_WEBHOOK_SECRET": webhookSecret}
-	stripe = map[string]string{
+	ofClerk  = map[string]string{"CLERK_SECRET_KEY": "sk_test_x", "CLERK_WEBHOOK_SECRET": webhookSecret}
+	ofStripe = map[string]string{
 		"STRIPE_SECRET_KEY": "sk_test_x", "STRIPE_WEBHOOK_SECRET": "whsec_x", "STRIPE_SEAT_PRICE": "price_1", "APP_URL": "https://app.example.com",
 	}
 )
@@ -58,8 +58,8 @@ func TestAUsableEnvironmentIsRead(t *testing.T) {
 	for name, change := range map[string]map[string]string{
 		"the least":                   nil,
 		"keys from Clerk":             {"CLERK_JWT_KEY": "-", "CLERK_SECRET_KEY": "sk_test_x"},
-		"Clerk's directory":           clerk,
-		"Stripe":                      stripe,
+		"Clerk's directory":           ofClerk,
+		"Stripe":                      ofStripe,
 		"a restricted Stripe key":     {"STRIPE_SECRET_KEY": "rk_live_x", "STRIPE_WEBHOOK_SECRET": "whsec_x", "STRIPE_SEAT_PRICE": "price_1", "APP_URL": "http://localhost:5173"},
 		"lists":                       {"CORS_ORIGINS": "https://a.example.com, http://localhost:5173", "ADMIN_ROLES": "org:admin,org:owner", "CLERK_AUTHORIZED_PARTIES": "https://a.example.com"},
 		"two webhook secrets":         {"CLERK_SECRET_KEY": "sk_test_x", "CLERK_WEBHOOK_SECRET": webhookSecret + "," + webhookSecret},
@@ -98,7 +98,7 @@ func TestWhatIsNotSetHasItsDefault(t *testing.T) {
 	if len(c.absent) != 2 {
 		t.Errorf("absent features: %v, want the directory and billing", c.absent)
 	}
-	for name, change := range map[string]map[string]string{"the directory": clerk, "billing": stripe} {
+	for name, change := range map[string]map[string]string{"the directory": ofClerk, "billing": ofStripe} {
 		if c, err := read(t, change); err != nil || len(c.absent) != 1 {
 			t.Errorf("with %s: absent %v, %v", name, c.absent, err)
 		}
@@ -218,7 +218,7 @@ func TestAVariableThatIsSetAndEmptyStopsTheStart(t *testing.T) {
 		"OTEL_SERVICE_NAME", "OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG",
 	} {
 		for _, value := range []string{"", " ", "\n"} {
-			if _, err := read(t, clerk, stripe, map[string]string{variable: value}); err == nil || !strings.Contains(err.Error(), variable) {
+			if _, err := read(t, ofClerk, ofStripe, map[string]string{variable: value}); err == nil || !strings.Contains(err.Error(), variable) {
 				t.Errorf("%s=%q: %v", variable, value, err)
 			}
 		}
@@ -227,7 +227,7 @@ func TestAVariableThatIsSetAndEmptyStopsTheStart(t *testing.T) {
 
 func TestAHalfSetGroupStopsTheStart(t *testing.T) {
 	t.Parallel()
-	for _, group := range []map[string]string{clerk, stripe} {
+	for _, group := range []map[string]string{ofClerk, ofStripe} {
 		for missing := range group {
 			_, err := read(t, group, map[string]string{missing: "-"})
 			if err == nil || !strings.Contains(err.Error(), missing) {
@@ -240,7 +240,7 @@ func TestAHalfSetGroupStopsTheStart(t *testing.T) {
 			}
 		}
 	}
-	for variable, value := range stripe { // one alone
+	for variable, value := range ofStripe { // one alone
 		if _, err := read(t, map[string]string{variable: value}); err == nil {
 			t.Errorf("%s alone is let through", variable)
 		}

@@ -8,6 +8,7 @@ import (
 	"connectrpc.com/connect"
 
 	teamtaskv1 "github.com/teamtask/teamtask/gen/teamtask/v1"
+	"github.com/teamtask/teamtask/internal/directory"
 	"github.com/teamtask/teamtask/internal/fault"
 	"github.com/teamtask/teamtask/internal/inbox"
 )
@@ -18,16 +19,14 @@ const clerkEventsPath = "/webhooks/clerk"
 var directoryNotConfigured = fault.New(connect.CodeUnavailable, teamtaskv1.Reason_REASON_DIRECTORY_NOT_CONFIGURED,
 	"Clerk's directory is not configured on this server")
 
-// consumers are all who want events.
-func consumers() []inbox.Consumer { return nil }
-
 // openEvents opens the inbox of a server. The database and the role of the URL have
 // been inspected by tenancy.Open.
-func openEvents(ctx context.Context, c config, log *slog.Logger, m *metrics) (*inbox.Inbox, error) {
+func openEvents(ctx context.Context, c config, log *slog.Logger, m *metrics, d *directory.Directory) (*inbox.Inbox, error) {
 	return inbox.Open(ctx, inbox.Options{
 		URL:       c.databaseURL,
 		Log:       log,
-		Consumers: consumers(),
+		Consumers: consumers(d),
+		Chores:    chores(d, log),
 		Observe:   m.received,
 	})
 }

@@ -20,8 +20,8 @@ import (
 	"github.com/teamtask/teamtask/internal/pgtest"
 )
 
-// directory makes Clerk's directory configured.
-func directory() map[string]string {
+// withDirectory makes Clerk's directory configured.
+func withDirectory() map[string]string {
 	return map[string]string{"CLERK_WEBHOOK_SECRET": webhookSecret}
 }
 
@@ -49,7 +49,7 @@ func (s *stack) figures() string {
 
 func TestClerksEventsAreReceivedAndCounted(t *testing.T) {
 	t.Parallel()
-	s := newStack(t, directory())
+	s := newStack(t, withDirectory())
 	send := func(headers map[string]string, body string) reply {
 		return s.send(s.http1, http.MethodPost, clerkEventsPath, "", headers, bytes.NewReader([]byte(body)))
 	}
@@ -82,12 +82,12 @@ func TestClerksEventsAreReceivedAndCounted(t *testing.T) {
 	}
 	figures := s.figures()
 	for _, want := range []string{
-		`teamtask_events_received_total{kind="user.created",outcome="ignored",provider="clerk"} 1`,
+		`teamtask_events_received_total{kind="user.created",outcome="stored",provider="clerk"} 1`,
 		`teamtask_events_received_total{kind="user.created",outcome="duplicate",provider="clerk"} 1`,
 		`teamtask_events_received_total{kind="other",outcome="ignored",provider="clerk"} 1`,
 		`teamtask_events_refused_total{cause="signature",provider="clerk"} 1`,
 		`teamtask_events_refused_total{cause="too_large",provider="clerk"} 1`,
-		`teamtask_events_pending 0`, `teamtask_events_failed 0`, `teamtask_events_oldest_pending_seconds 0`,
+		`teamtask_events_pending 1`, `teamtask_events_failed 0`, `teamtask_events_oldest_pending_seconds 0.`,
 	} {
 		if !strings.Contains(figures, want) {
 			t.Errorf("the figures lack %s:\n%s", want, figures)
@@ -102,7 +102,7 @@ func TestClerksEventsAreReceivedAndCounted(t *testing.T) {
 
 func TestWithoutTheDirectoryClerkIsAskedToComeAgain(t *testing.T) {
 	t.Parallel()
-	s := newStack(t, nil)
+	s := newStack(t, map[string]string{"CLERK_WEBHOOK_SECRET": ""})
 	for _, contentType := range []string{"application/json", "application/grpc", ""} {
 		headers := svix(t, "msg_1", "{}")
 		headers["Content-Type"] = contentType
@@ -121,9 +121,11 @@ func TestWithoutTheDirectoryClerkIsAskedToComeAgain(t *testing.T) {
 func TestTheWebhooksCommandShowsAndReplays(t *testing.T) {
 	t.Parallel()
 	c := build(t)
-	s := newStack(t, directory())
+	s := newStack(t, withDirectory())
 	body := `{"type":"user.created","instance_id":"ins_1","data":{"first_name":"canary-name"}}`
 	s.send(s.http1, http.MethodPost, clerkEventsPath, "", svix(t, "msg_shown", body), strings.NewReader(body))
+	other := `{"type":"session.created","data":{}}`
+	s.send(s.http1, http.MethodPost, clerkEventsPath, "", svix(t, "msg_unwanted", other), strings.NewReader(other))
 	s.send(s.http1, http.MethodPost, clerkEventsPath, "", svix(t, "msg_strange", "{"), strings.NewReader("{"))
 	env := []string{"DATABASE_URL=" + s.database.AppURL}
 	for _, step := range []struct {
@@ -141,7 +143,9 @@ func TestTheWebhooksCommandShowsAndReplays(t *testing.T) {
 		{"webhooks show msg_strange", 0, "not a JSON object with a type"},
 		{"webhooks show msg_shown --body", 0, "canary-name"},
 		{"webhooks show msg_none", 1, "no such event"},
-		{"webhooks replay msg_shown", 0, "no consumer wants"},
+		{"webhooks list", 0, "directory pending"},
+		{"webhooks replay msg_unwanted", 0, "no consumer wants"},
+		{"webhooks replay msg_shown", 0, "handed again to: directory"},
 		{"webhooks replay msg_strange --again", 0, "cannot be read"},
 		{"webhooks replay msg_none", 1, "no such event"},
 	} {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -28,6 +29,7 @@ const (
 	requestID                 // names a request of the caller's own
 	fieldPath                 // names a field
 	sought                    // is compared with what is public
+	search                    // matches people by their words
 )
 
 // kinds says of every text that a request can hold what it is. A new field fails the
@@ -51,6 +53,10 @@ var kinds = map[protoreflect.FullName]kind{
 	"teamtask.v1.ListAuditEventsRequest.Filter.actor":   userID,
 	"teamtask.v1.ListAuditEventsRequest.Filter.method":  sought,
 	"teamtask.v1.ListAuditEventsRequest.Filter.outcome": sought,
+	"teamtask.v1.ListMembersRequest.page_token":         pageToken,
+	"teamtask.v1.ListMembersRequest.Filter.role":        search,
+	"teamtask.v1.ListMembersRequest.Filter.query":       search,
+	"teamtask.v1.ListInvitationsRequest.page_token":     pageToken,
 }
 
 // textField is a text field and the fields that lead to it from the request.
@@ -181,7 +187,32 @@ func (s *stack) settle(p pair) world {
 		       ($2, 'user_'||$5::text, '', $3, $5, 'ok', '', $5, jsonb_build_object('it', $5::text)),
 		       ($2, 'user_alice', '', $3, $5, 'ok', '', $5, jsonb_build_object('it', $5::text))`,
 		p.mine, p.theirs, createTask, w.mine, canary)
+	s.people(p.mine, "d2-gamers", "of d2-gamers")
+	s.people(p.theirs, "d2-gamers", canary)
 	return w
+}
+
+// people fills the tenant's directory with what is the same in every tenant but for the
+// words: alice, bob and dana as members, and an invitation.
+func (s *stack) people(tenant, slug, words string) {
+	s.t.Helper()
+	for _, table := range []string{"members", "invitations", "organizations", "users"} {
+		s.exec(`DELETE FROM `+pgx.Identifier{table}.Sanitize()+` WHERE tenant_id = $1`, tenant)
+	}
+	s.exec(`INSERT INTO users (tenant_id, name, email, ticket) VALUES ($1, $2, $2, 1)`, tenant, words)
+	s.exec(`INSERT INTO organizations (tenant_id, slug, name, ticket) VALUES ($1, $2, $3, 1)`, tenant, slug, words)
+	s.exec(`INSERT INTO members (tenant_id, user_id, membership_id, role, name, name_key, email, email_key, ticket)
+		SELECT $1, user_id, 'orgmem_'||user_id, role, $2, lower($2), $2, lower($2), 1
+		  FROM (VALUES ('user_alice', 'org:manager'), ('user_bob', 'org:member'), ('user_dana', 'org:admin'), ('user_z', lower($2))) AS v (user_id, role)`,
+		tenant, words)
+	s.exec(`INSERT INTO invitations (tenant_id, id, email, role, hold_seat, status, create_time, ticket)
+		VALUES ($1, 'orginv_1', $2, 'org:member', false, 'pending', now(), 1)`, tenant, words)
+}
+
+// sealedList is what a page token of a list is made of.
+type sealedList struct {
+	name             string
+	filter, position []byte
 }
 
 // values are, for a kind of id, one of the other tenant's and one that never was; own
@@ -193,10 +224,18 @@ func (s *stack) values(k kind, p pair, m protoreflect.MethodDescriptor) (theirs,
 		return "user_" + canary, "user_nobody", false
 	case etag:
 		return "7", "8", false // the other tenant's task of the shared id is at 7
+	case search:
+		return strings.ToLower(canary), "nobody", false
 	case pageToken:
-		if procedureOf(m) == listAuditEvents {
-			sealed := s.db.SealPage(tenancy.Actor{Tenant: p.theirs}, "audit", make([]byte, 20), make([]byte, 16))
-			return sealed, strings.Repeat("A", len(sealed)), false
+		for procedure, list := range map[string]sealedList{
+			listAuditEvents: {"audit", make([]byte, 20), make([]byte, 16)},
+			listMembers:     {"members", make([]byte, 8), []byte("\x00\x00\x00\x01auser_a")},
+			listInvitations: {"invitations", nil, []byte("\x7f\xff\xff\xff\xff\xff\xff\xffz")},
+		} {
+			if procedureOf(m) == procedure {
+				sealed := s.db.SealPage(tenancy.Actor{Tenant: p.theirs}, list.name, list.filter, list.position)
+				return sealed, strings.Repeat("A", len(sealed)), false
+			}
 		}
 		answer, err := s.client(p.otherToken).ListTasks(s.in(), &teamtaskv1.ListTasksRequest{PageSize: 1})
 		if err != nil || answer.GetNextPageToken() == "" {

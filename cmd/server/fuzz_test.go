@@ -20,8 +20,8 @@ import (
 // its name and none of its content.
 func FuzzConfiguration(f *testing.F) {
 	base := enough(f)
-	maps.Copy(base, clerk)
-	maps.Copy(base, stripe)
+	maps.Copy(base, ofClerk)
+	maps.Copy(base, ofStripe)
 	maps.Copy(base, map[string]string{
 		"LISTEN_ADDR": ":8080", "ADMIN_ADDR": "127.0.0.1:8081", "CLERK_API_URL": "https://api.example.com", "CLERK_AUTHORIZED_PARTIES": "https://a.example.com",
 		"CLERK_AUDIENCE": "x", "STRIPE_API_URL": "https://s.example.com", "CORS_ORIGINS": "https://a.example.com", "ADMIN_ROLES": "org:admin", "SEAT_GRACE_DAYS": "7",

@@ -78,7 +78,7 @@ func newStackWith(t *testing.T, hole string) *stack {
 	}
 	t.Cleanup(trail.Close)
 	s.handler, err = newAPI(c, parts{
-		db: s.db, verifier: tenancy.NewVerifier(c.keys, c.verification), exit: fault.NewExit(log, s.metrics.observe), trail: trail, calls: s.calls, ready: s.db.Ready,
+		db: s.db, verifier: tenancy.NewVerifier(c.keys, c.verification), exit: fault.NewExit(log, s.metrics.observe), trail: trail, calls: s.calls, roles: s.roles(c), ready: s.db.Ready,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -60,6 +60,26 @@ var classes = map[protoreflect.FullName]class{
 	"teamtask.v1.AuditEvent.reason":                       public,
 	"teamtask.v1.AuditEvent.target":                       anID,
 	"teamtask.v1.AuditEvent.request_id":                   anID,
+	"teamtask.v1.Member.user_id":                          anID,
+	"teamtask.v1.Member.name":                             personal,
+	"teamtask.v1.Member.email":                            personal,
+	"teamtask.v1.Member.role":                             anID,
+	"teamtask.v1.Member.permissions":                      public,
+	"teamtask.v1.Organization.id":                         anID,
+	"teamtask.v1.Organization.slug":                       personal, // the customer's own words
+	"teamtask.v1.Organization.name":                       personal,
+	"teamtask.v1.Role.key":                                anID,
+	"teamtask.v1.Role.name":                               personal, // an administrator's words
+	"teamtask.v1.Role.permissions":                        public,
+	"teamtask.v1.Invitation.id":                           anID,
+	"teamtask.v1.Invitation.email":                        personal,
+	"teamtask.v1.Invitation.role":                         anID,
+	"teamtask.v1.ListMembersRequest.page_token":           anID, // sealed
+	"teamtask.v1.ListMembersRequest.Filter.role":          anID,
+	"teamtask.v1.ListMembersRequest.Filter.query":         personal,
+	"teamtask.v1.ListMembersResponse.next_page_token":     anID,
+	"teamtask.v1.ListInvitationsRequest.page_token":       anID, // sealed
+	"teamtask.v1.ListInvitationsResponse.next_page_token": anID,
 }
 
 // texts yields every text and every list of bytes in the messages, maps of them

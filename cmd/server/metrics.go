@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/teamtask/teamtask/internal/clerk"
 	"github.com/teamtask/teamtask/internal/fault"
 	"github.com/teamtask/teamtask/internal/inbox"
 	"github.com/teamtask/teamtask/internal/tenancy"
@@ -23,6 +24,7 @@ type metrics struct {
 	unkept   prometheus.Counter
 	events   *prometheus.CounterVec
 	refused  *prometheus.CounterVec
+	asking   *prometheus.CounterVec
 }
 
 func newMetrics() *metrics {
@@ -49,8 +51,12 @@ func newMetrics() *metrics {
 			Name: "teamtask_events_refused_total",
 			Help: "Requests to receive an event that were refused, by provider and cause.",
 		}, []string{"provider", "cause"}),
+		asking: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "teamtask_clerk_calls_total",
+			Help: "Calls of Clerk's Backend API by what was asked for and how it ended: ok, canceled, or the kind of error.",
+		}, []string{"call", "outcome"}),
 	}
-	m.registry.MustRegister(m.calls, m.seconds, m.unkept, m.events, m.refused, collectors.NewGoCollector(),
+	m.registry.MustRegister(m.calls, m.seconds, m.unkept, m.events, m.refused, m.asking, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collectors.NewBuildInfoCollector())
 	return m
 }
@@ -72,6 +78,9 @@ func (m *metrics) received(r inbox.Receipt) {
 	}
 	m.events.WithLabelValues(r.Provider, r.Kind, string(r.Outcome)).Inc()
 }
+
+// asked counts a call of Clerk's API.
+func (m *metrics) asked(o clerk.Observation) { m.asking.WithLabelValues(o.Method, o.Outcome).Inc() }
 
 // watchEvents adds the gauges of the inbox.
 func (m *metrics) watchEvents(events *inbox.Inbox) {

@@ -52,6 +52,9 @@ var values = map[protoreflect.FullName]literals{
 	"teamtask.v1.ListAuditEventsRequest.Filter.since": aTime,
 	"teamtask.v1.ListAuditEventsRequest.Filter.until": aTime,
 
+	"teamtask.v1.ListMembersRequest.page_size":     aCount,
+	"teamtask.v1.ListInvitationsRequest.page_size": aCount,
+
 	"teamtask.v1.UpdateTaskRequest.done": {taken: append(slices.Clone(aSwitch.taken), "null"), refused: aSwitch.refused},
 }
 

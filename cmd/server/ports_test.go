@@ -92,7 +92,7 @@ func TestReflectionIsThereOnlyWhereItIsSwitchedOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	slices.Sort(services)
-	if diff := cmp.Diff([]protoreflect.FullName{"grpc.health.v1.Health", "teamtask.v1.AuditService", "teamtask.v1.TaskService"}, services); diff != "" {
+	if diff := cmp.Diff([]protoreflect.FullName{"grpc.health.v1.Health", "teamtask.v1.AuditService", "teamtask.v1.MembershipService", "teamtask.v1.TaskService"}, services); diff != "" {
 		t.Errorf("services (-want +got):\n%s", diff)
 	}
 	files, err := stream.FileContainingSymbol("teamtask.v1.TaskService")
@@ -112,7 +112,7 @@ func TestProbesNeedNoToken(t *testing.T) {
 			t.Errorf("%s: %d %q", path, answer.status, answer.body)
 		}
 	}
-	for service, want := range map[string]string{"": "\x08\x01", "teamtask.v1.TaskService": "\x08\x01", "teamtask.v1.AuditService": "\x08\x01"} {
+	for service, want := range map[string]string{"": "\x08\x01", "teamtask.v1.TaskService": "\x08\x01", "teamtask.v1.AuditService": "\x08\x01", "teamtask.v1.MembershipService": "\x08\x01"} {
 		message := append([]byte{0x0a, byte(len(service))}, service...)
 		answer := s.send(s.http2, http.MethodPost, healthCheck, "", map[string]string{"Content-Type": "application/grpc"}, bytes.NewReader(enveloped(message)))
 		if answer.trailer.Get("Grpc-Status") != "0" || len(answer.body) < 5 || string(answer.body[5:]) != want {

@@ -90,6 +90,11 @@ var cases = map[string]methodCase{
 	deleteTask: {others: "org:tasks:manage", request: func(id string) proto.Message { return &teamtaskv1.DeleteTaskRequest{Id: id} }},
 
 	listAuditEvents: {request: func(string) proto.Message { return &teamtaskv1.ListAuditEventsRequest{} }},
+
+	getCurrentMember: {request: func(string) proto.Message { return &teamtaskv1.GetCurrentMemberRequest{} }},
+	listMembers:      {request: func(string) proto.Message { return &teamtaskv1.ListMembersRequest{} }},
+	listRoles:        {request: func(string) proto.Message { return &teamtaskv1.ListRolesRequest{} }},
+	listInvitations:  {request: func(string) proto.Message { return &teamtaskv1.ListInvitationsRequest{} }},
 }
 
 func caseOf(t testing.TB, m protoreflect.MethodDescriptor) methodCase {

@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/teamtask/teamtask/internal/directory"
 	"github.com/teamtask/teamtask/internal/fault"
 	"github.com/teamtask/teamtask/internal/inbox"
 	"github.com/teamtask/teamtask/internal/tenancy"
@@ -56,18 +57,23 @@ func serve(ctx context.Context, c config, logTo io.Writer) error {
 		return err
 	}
 	defer spans.close(ctx)
+	m := newMetrics()
+	copying, err := newPeople(c, m, log)
+	if err != nil {
+		return err
+	}
 	db, err := tenancy.Open(starting, tenancy.Options{
 		URL:        c.databaseURL,
 		Schema:     migrations.Latest(),
 		Statements: statements(),
 		Trace:      spans.statements(),
+		Unknown:    copying.unknown(),
 	})
 	if err != nil {
 		return fmt.Errorf("DATABASE_URL: %w", err)
 	}
 	defer db.Close()
 
-	m := newMetrics()
 	verifier := tenancy.NewVerifier(c.keys, c.verification)
 	calls := newLimiter(usualLimits(db.Size()))
 	m.watch(db, verifier, calls)
@@ -86,14 +92,16 @@ func serve(ctx context.Context, c config, logTo io.Writer) error {
 	}
 	var events *inbox.Inbox
 	if c.directory {
-		if events, err = openEvents(starting, c, log, m); err != nil {
+		copied := directory.New(db, copying.client)
+		if events, err = openEvents(starting, c, log, m, copied); err != nil {
 			return fmt.Errorf("DATABASE_URL: %w", err)
 		}
 		defer events.Close()
 		m.watchEvents(events)
+		defer background(ctx, func(ctx context.Context) { copying.meetings.Run(ctx, copied) })()
 	}
 	handler, err := newAPI(c, parts{
-		db: db, verifier: verifier, exit: fault.NewExit(log, m.observe), trail: trail, calls: calls, spans: spans, ready: ready, events: events,
+		db: db, verifier: verifier, exit: fault.NewExit(log, m.observe), trail: trail, calls: calls, spans: spans, roles: copying.roles(), ready: ready, events: events,
 	})
 	if err != nil {
 		return err

@@ -17,6 +17,7 @@ import (
 
 	"github.com/teamtask/teamtask/gen/teamtask/v1/teamtaskv1connect"
 	"github.com/teamtask/teamtask/internal/audit"
+	"github.com/teamtask/teamtask/internal/directory"
 	"github.com/teamtask/teamtask/internal/fault"
 	"github.com/teamtask/teamtask/internal/inbox"
 	"github.com/teamtask/teamtask/internal/pgtest"
@@ -117,7 +118,7 @@ func newStack(t testing.TB, overrides map[string]string) *stack {
 	s.trail = trail
 	t.Cleanup(trail.Close)
 	s.handler, err = newAPI(c, parts{
-		db: s.db, verifier: verifier, exit: fault.NewExit(log, s.metrics.observe), trail: trail, calls: s.calls, spans: s.spans, ready: s.db.Ready,
+		db: s.db, verifier: verifier, exit: fault.NewExit(log, s.metrics.observe), trail: trail, calls: s.calls, spans: s.spans, roles: s.roles(c), ready: s.db.Ready,
 		events: s.openEvents(c, log),
 	})
 	if err != nil {
@@ -125,6 +126,16 @@ func newStack(t testing.TB, overrides map[string]string) *stack {
 	}
 	s.listen(log)
 	return s
+}
+
+// roles asks the sandbox.
+func (s *stack) roles(c config) rolesAt {
+	s.t.Helper()
+	asking, err := newPeople(c, s.metrics, s.log.logger())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return asking.roles()
 }
 
 // usual is the environment that a stack needs.
@@ -135,6 +146,8 @@ func usual(databaseURL string, box *sandbox.Sandbox) map[string]string {
 		"CLERK_SECRET_KEY": box.SecretKey(),
 		"CLERK_API_URL":    box.Issuer() + "/v1",
 		"LOG_LEVEL":        "debug",
+
+		"CLERK_WEBHOOK_SECRET": webhookSecret,
 	}
 }
 
@@ -179,7 +192,7 @@ func (s *stack) openEvents(c config, log *slog.Logger) *inbox.Inbox {
 	if !c.directory {
 		return nil
 	}
-	events, err := openEvents(s.t.Context(), c, log, s.metrics)
+	events, err := openEvents(s.t.Context(), c, log, s.metrics, directory.New(s.db, nil))
 	if err != nil {
 		s.t.Fatalf("open the inbox: %v", err)
 	}

@@ -11,6 +11,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/teamtask/teamtask/internal/directory"
 	"github.com/teamtask/teamtask/internal/inbox"
 	"github.com/teamtask/teamtask/internal/tenancy"
 	"github.com/teamtask/teamtask/migrations"
@@ -160,7 +161,7 @@ func withEvents(ctx context.Context, do func(*inbox.Inbox) error) error {
 	}
 	db.Close()
 	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	events, err := inbox.Open(ctx, inbox.Options{URL: url, Log: log, Consumers: consumers()})
+	events, err := inbox.Open(ctx, inbox.Options{URL: url, Log: log, Consumers: consumers(directory.New(nil, nil))})
 	if err != nil {
 		return fmt.Errorf("DATABASE_URL: %w", err)
 	}

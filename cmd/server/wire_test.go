@@ -35,6 +35,11 @@ const (
 	deleteTask = "/teamtask.v1.TaskService/DeleteTask"
 
 	listAuditEvents = "/teamtask.v1.AuditService/ListAuditEvents"
+
+	getCurrentMember = "/teamtask.v1.MembershipService/GetCurrentMember"
+	listMembers      = "/teamtask.v1.MembershipService/ListMembers"
+	listRoles        = "/teamtask.v1.MembershipService/ListRoles"
+	listInvitations  = "/teamtask.v1.MembershipService/ListInvitations"
 )
 
 // protocol is one of the ways to call.
@@ -217,7 +222,7 @@ func (s *stack) send(client http.RoundTripper, method, target, token string, hea
 // inside is what no answer says: how the server is made.
 var inside = []string{
 	"teamtaskv1", "goroutine", ".go:", "pgx", "pgconn", "SQLSTATE", "SELECT", "INSERT", "tenant_id", "tasks_pkey",
-	"task_requests", "audit_events", "runtime error", "protovalidate", "unmarshal into", "panic", "interface {}", "*http.",
+	"task_requests", "audit_events", "invitations_", "runtime error", "protovalidate", "unmarshal into", "panic", "interface {}", "*http.",
 }
 
 func (s *stack) findLeaks(title string, body []byte) {

@@ -42,6 +42,9 @@ var (
 	DeadlineExceeded = New(connect.CodeDeadlineExceeded, teamtaskv1.Reason_REASON_DEADLINE_EXCEEDED, "the call took longer than its deadline")
 	// ProviderUnavailable is an identity or payment provider that cannot be reached.
 	ProviderUnavailable = New(connect.CodeUnavailable, teamtaskv1.Reason_REASON_PROVIDER_UNAVAILABLE, "a provider cannot be reached; try again later")
+	// DirectoryNotConfigured is a call that needs Clerk's directory on a server that has
+	// none.
+	DirectoryNotConfigured = New(connect.CodeUnavailable, teamtaskv1.Reason_REASON_DIRECTORY_NOT_CONFIGURED, "this server has no directory of members configured")
 	// DatabaseUnavailable is a database that cannot be reached or takes no work.
 	DatabaseUnavailable = New(connect.CodeUnavailable, teamtaskv1.Reason_REASON_DATABASE_UNAVAILABLE, "the database cannot be reached; try again later")
 

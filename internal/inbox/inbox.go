@@ -51,6 +51,7 @@ type Options struct {
 	URL       string // of the runtime role
 	Log       *slog.Logger
 	Consumers []Consumer
+	Chores    []Chore
 	Observe   func(Receipt)    // told of every request to receive; may be nil
 	Now       func() time.Time // the clock; time.Now where nil
 

@@ -57,12 +57,13 @@ func (b *Inbox) newClient() (*river.Client[pgx.Tx], error) {
 	river.AddWorker(workers, river.WorkFunc(b.deliver))
 	river.AddWorker(workers, river.WorkFunc(b.sweep))
 	river.AddWorker(workers, river.WorkFunc(b.forget))
+	river.AddWorker(workers, &choreWorker{inbox: b})
 	sweeping := river.NewPeriodicJob(river.PeriodicInterval(sweepEvery),
 		func() (river.JobArgs, *river.InsertOpts) { return sweepJob{}, nil }, &river.PeriodicJobOpts{RunOnStart: true})
 	return river.NewClient(riverpgxv5.New(b.pool), &river.Config{
 		Queues:                      map[string]river.QueueConfig{queue: {MaxWorkers: b.o.Workers}},
 		Workers:                     workers,
-		PeriodicJobs:                []*river.PeriodicJob{sweeping},
+		PeriodicJobs:                append(periodic(b.o.Chores), sweeping),
 		FetchCooldown:               fetchCooldown,
 		FetchPollInterval:           fetchPoll,
 		JobTimeout:                  b.o.Timeout,

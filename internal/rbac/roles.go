@@ -14,13 +14,19 @@ const personal = tenancy.TasksView | tenancy.TasksEdit | tenancy.TasksManage
 // token's permissions and what they imply in any other, one's own tasks in a personal
 // workspace.
 func Holds(a tenancy.Actor, adminRoles []string) tenancy.Permissions {
-	switch {
-	case a.Personal():
+	if a.Personal() {
 		return personal
-	case slices.Contains(adminRoles, a.Role):
+	}
+	return OfRole(a.Role, a.Permissions, adminRoles)
+}
+
+// OfRole is what a role in an organization really holds that was given those
+// permissions.
+func OfRole(role string, given tenancy.Permissions, adminRoles []string) tenancy.Permissions {
+	if slices.Contains(adminRoles, role) {
 		return tenancy.AllPermissions
 	}
-	return withImplied(a.Permissions)
+	return withImplied(given)
 }
 
 // withImplied adds what a permission implies: manage implies edit, edit implies view.

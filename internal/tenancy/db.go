@@ -32,6 +32,7 @@ type Options struct {
 	Schema     int64       // the migration that must have been applied
 	Statements []Statement // all that will ever be run
 	Trace      Trace       // nil where nobody wants to know
+	Unknown    func(Actor) // told of who is not in the directory, after each transaction of theirs; must not wait; may be nil
 }
 
 // DB holds the connections to PostgreSQL. Nothing reaches tenant data but through
@@ -41,7 +42,8 @@ type DB struct {
 	declared map[string]string // the statements, by name
 	schema   int64
 	sealer   cipher.AEAD
-	trace    Trace // may be nil
+	trace    Trace       // may be nil
+	unknown  func(Actor) // may be nil
 }
 
 // Open connects as the runtime role and refuses a database that would not keep its
@@ -70,7 +72,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the pool: %w", err)
 	}
-	db := &DB{pool: pool, declared: make(map[string]string, len(o.Statements)), schema: o.Schema, sealer: sealer, trace: o.Trace}
+	db := &DB{pool: pool, declared: make(map[string]string, len(o.Statements)), schema: o.Schema, sealer: sealer, trace: o.Trace, unknown: o.Unknown}
 	for _, s := range o.Statements {
 		db.declared[s.Name] = s.SQL
 	}

@@ -55,6 +55,10 @@ func fromSQLState(pg *pgconn.PgError, err error) error {
 	switch pg.Code {
 	case codeSeatRequired:
 		return SeatRequired
+	case codeMembershipEnded:
+		return MembershipEnded
+	case codeTokenStale:
+		return TokenStale
 	case codeQueryCanceled, codeLockNotAvailable:
 		return fault.DeadlineExceeded.Because(err)
 	case codeReadOnly, codeSerialization, codeDeadlock:

@@ -14,13 +14,25 @@ import (
 	"github.com/teamtask/teamtask/internal/fault"
 )
 
-// SeatRequired is a call that needs a seat by somebody who holds none that works.
-var SeatRequired = fault.New(connect.CodePermissionDenied, teamtaskv1.Reason_REASON_SEAT_REQUIRED,
-	"a seat is required: ask an administrator of the organization for one")
+var (
+	// SeatRequired is a call that needs a seat by somebody who holds none that works.
+	SeatRequired = fault.New(connect.CodePermissionDenied, teamtaskv1.Reason_REASON_SEAT_REQUIRED,
+		"a seat is required: ask an administrator of the organization for one")
+	// MembershipEnded is a call with a token from before its holder was removed from the
+	// organization, or before the organization or the person was deleted.
+	MembershipEnded = fault.New(connect.CodePermissionDenied, teamtaskv1.Reason_REASON_MEMBERSHIP_ENDED,
+		"the membership has ended since this token was issued")
+	// TokenStale is a call with a token from before its holder got another role.
+	TokenStale = fault.New(connect.CodeUnauthenticated, teamtaskv1.Reason_REASON_TOKEN_STALE,
+		"the role has changed since this token was issued; get a fresh one and try again")
+)
 
-// codeSeatRequired is the SQLSTATE with which the preamble refuses for want of a
-// seat.
-const codeSeatRequired = "TT001"
+// The SQLSTATEs with which the preamble refuses.
+const (
+	codeSeatRequired    = "TT001"
+	codeMembershipEnded = "TT002"
+	codeTokenStale      = "TT003"
+)
 
 var (
 	begin = Statement{Name: "begin", SQL: `BEGIN`}
@@ -30,22 +42,47 @@ var (
 	// where the actor may not go on. It travels with the first statement; when it
 	// refuses, PostgreSQL skips what is behind it.
 	//
+	// Whether the membership still is what the token says is asked of the directory, by
+	// standings ($5 is when the token was issued, NULL for the system; $6 is its role).
+	// Whoever it does not know, or knows otherwise and from before the token, is trusted by
+	// the token, and the answer says so. Where an organization has ended, all its members
+	// have, so that it is looked at only for people who are not known. Tokens are issued by
+	// another clock, in whole seconds, so that one from within 5 seconds after the change
+	// counts as older; a role that is the present one is never stale.
+	//
 	// Whether the caller holds a seat ($4) is answered by seatHeld, the one place that
 	// knows.
 	preamble = Statement{Name: "preamble", SQL: `
 		SELECT set_config('app.tenant_id', $1, true),
 		       set_config('app.user_id', $2, true),
+		       coalesce(
+		           (SELECT CASE WHEN remove_time IS NULL AND role = $6::text THEN true
+		                        WHEN remove_time >= $5::timestamptz - interval '5 s' THEN refuse('` + codeMembershipEnded + `', 'the membership has ended')
+		                        WHEN remove_time IS NULL AND role_time >= $5 - interval '5 s' THEN refuse('` + codeTokenStale + `', 'the role has changed') END
+		              FROM standings
+		             WHERE tenant_id = $1 AND user_id = $2 AND $5 IS NOT NULL),
+		           (SELECT CASE WHEN remove_time >= $5 - interval '5 s' THEN refuse('` + codeMembershipEnded + `', 'the organization has ended') END
+		              FROM standings
+		             WHERE tenant_id = $1 AND user_id = '' AND $5 IS NOT NULL),
+		           $5 IS NULL) AS known,
 		       CASE WHEN $3::boolean AND NOT $4::boolean
 		            THEN refuse('` + codeSeatRequired + `', 'a seat is required')
 		       END`}
 )
+
+// preambleKnown is the place of the column known in what the preamble answers.
+const preambleKnown = 2
 
 // seatHeld answers whether the actor holds a seat: what the verified token says of
 // the membership.
 func seatHeld(a Actor) bool { return a.Licensed }
 
 func scope(a Actor) []any {
-	return []any{a.Tenant, a.User, a.SeatRequired, seatHeld(a)}
+	var issued *time.Time
+	if !a.IssuedAt.IsZero() {
+		issued = &a.IssuedAt
+	}
+	return []any{a.Tenant, a.User, a.SeatRequired, seatHeld(a), issued, a.Role}
 }
 
 // rollbackMax bounds the end of a transaction whose caller may be gone already.
@@ -54,12 +91,13 @@ const rollbackMax = 2 * time.Second
 // Tx is the scope of an actor, in which statements run. It is not safe to share and
 // ends with the function that it was lent to.
 type Tx struct {
-	db     *DB
-	conn   *pgxpool.Conn
-	scope  []any
-	single bool   // for one statement only, in a transaction of its own
-	ran    bool   // the preamble is through
-	tx     pgx.Tx // nil before the first statement, and always if single
+	db      *DB
+	conn    *pgxpool.Conn
+	scope   []any
+	single  bool   // for one statement only, in a transaction of its own
+	ran     bool   // the preamble is through
+	unknown bool   // the directory does not know the actor
+	tx      pgx.Tx // nil before the first statement, and always if single
 
 	witness *Witness // nil: nothing goes along
 	kept    bool     // the witness was committed
@@ -96,6 +134,11 @@ func (db *DB) lend(ctx context.Context, a Actor, single bool, fn func(*Tx) error
 	defer conn.Release() // closes the connection where a transaction is still open
 	t := &Tx{db: db, conn: conn, scope: scope(a), single: single, witness: takeWitness(ctx, a)}
 	defer func() { t.witness.settle(t.kept) }()
+	defer func() {
+		if t.unknown && db.unknown != nil {
+			db.unknown(a)
+		}
+	}()
 	if err := fn(t); err != nil {
 		t.rollback(ctx)
 		return fromDatabase(ctx, err)
@@ -173,7 +216,7 @@ func (t *Tx) run(ctx context.Context, s Statement, args []any, read func(pgx.Row
 		batch.Queue(t.witness.Statement.Name, t.witness.Args()...)
 	}
 	results := t.conn.SendBatch(ctx, &batch)
-	err = named(s, readBatch(results, t.single, read))
+	err = named(s, t.readBatch(results, read))
 	wrote := false
 	if along && err == nil {
 		wrote, err = t.witness.wrote(results)
@@ -193,13 +236,21 @@ func (db *DB) declares(s Statement) bool {
 	return ok && declared == s.SQL
 }
 
-func readBatch(results pgx.BatchResults, single bool, read func(pgx.Rows) error) error {
-	if !single {
+func (t *Tx) readBatch(results pgx.BatchResults, read func(pgx.Rows) error) error {
+	if !t.single {
 		if _, err := results.Exec(); err != nil {
 			return fmt.Errorf("begin: %w", err)
 		}
 	}
-	if _, err := results.Exec(); err != nil {
+	scoped, err := results.Query()
+	if err != nil {
+		return fmt.Errorf("preamble: %w", err)
+	}
+	for scoped.Next() {
+		known := scoped.RawValues()[preambleKnown]
+		t.unknown = len(known) == 1 && known[0] == 0 // a boolean on the wire
+	}
+	if err := scoped.Err(); err != nil {
 		return fmt.Errorf("preamble: %w", err)
 	}
 	rows, err := results.Query()

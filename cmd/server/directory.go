@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/teamtask/teamtask/internal/clerk"
+	"github.com/teamtask/teamtask/internal/directory"
+	"github.com/teamtask/teamtask/internal/inbox"
+	"github.com/teamtask/teamtask/internal/tenancy"
+)
+
+const (
+	reconcileEvery  = 6 * time.Hour
+	reconcileWithin = 2 * time.Hour
+)
+
+// people is our copy of Clerk and what keeps it. The zero value, where the directory is
+// not configured, keeps nothing.
+type people struct {
+	client   *clerk.Client
+	meetings *directory.Meetings
+}
+
+func newPeople(c config, m *metrics, log *slog.Logger) (people, error) {
+	if !c.directory {
+		return people{}, nil
+	}
+	client, err := newClerk(c.clerk, m)
+	if err != nil {
+		return people{}, err
+	}
+	return people{client: client, meetings: directory.NewMeetings(log)}, nil
+}
+
+func newClerk(o clerk.Options, m *metrics) (*clerk.Client, error) {
+	if m != nil {
+		o.Observe = m.asked
+	}
+	client, err := clerk.New(o)
+	if err != nil {
+		return nil, fmt.Errorf("CLERK_SECRET_KEY, CLERK_API_URL: %w", err)
+	}
+	return client, nil
+}
+
+// roles asks Clerk for the roles that there are; nil without a directory.
+func (p people) roles() rolesAt {
+	if p.client == nil {
+		return nil
+	}
+	return p.client.Roles
+}
+
+// unknown is told of callers whom our copy does not know; nil without a directory.
+func (p people) unknown() func(tenancy.Actor) {
+	if p.meetings == nil {
+		return nil
+	}
+	return p.meetings.Meet
+}
+
+// consumers are all who want events.
+func consumers(d *directory.Directory) []inbox.Consumer {
+	return []inbox.Consumer{d.Consumer()}
+}
+
+// chores are what one of all servers does every so often.
+func chores(d *directory.Directory, log *slog.Logger) []inbox.Chore {
+	return []inbox.Chore{{
+		Name: "reconcile", Every: reconcileEvery, Within: reconcileWithin,
+		Do: func(ctx context.Context) error {
+			sum, err := d.Reconcile(ctx, directory.Reconciliation{Apply: true, Drift: func(found directory.Drift) {
+				log.InfoContext(ctx, "our copy differed from Clerk", slog.String("tenant", found.Tenant),
+					slog.String("about", found.About), slog.String("id", found.ID), slog.String("what", found.What))
+			}})
+			log.InfoContext(ctx, "reconciled with Clerk", slog.Int("organizations", sum.Organizations), slog.Int("people", sum.People),
+				slog.Int("differences", sum.Drifts), slog.Int("written", sum.Applied))
+			return err
+		},
+	}}
+}

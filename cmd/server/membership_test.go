@@ -1,0 +1,193 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"connectrpc.com/connect"
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/testing/protocmp"
+
+	teamtaskv1 "github.com/teamtask/teamtask/gen/teamtask/v1"
+	"github.com/teamtask/teamtask/gen/teamtask/v1/teamtaskv1connect"
+	"github.com/teamtask/teamtask/internal/clerk"
+)
+
+// members is a client of the membership for a person of the sandbox.
+func (s *stack) members(user, org string, version int) teamtaskv1connect.MembershipServiceClient {
+	return teamtaskv1connect.NewMembershipServiceClient(
+		&http.Client{Transport: bearing{s, s.token(user, org, version), s.http1}}, s.url, connect.WithProtoJSON())
+}
+
+// What callers are shown of themselves is what the gate lets them do.
+func TestEverybodyIsShownThePermissionsThatTheyHold(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, nil)
+	s.people("org_d2gamers", "d2-gamers-by-now", "D2 Gamers")
+	for _, who := range allCallers[1:] {
+		for _, version := range []int{1, 2} {
+			answer, err := s.members(who.user, who.org, version).GetCurrentMember(t.Context(), &teamtaskv1.GetCurrentMemberRequest{})
+			if err != nil {
+				t.Errorf("%v, token version %d: %v", who, version, err)
+				continue
+			}
+			want := &teamtaskv1.Member{UserId: "user_" + who.user, Permissions: who.holds, Licensed: who.seat}
+			switch who.org {
+			case "d2-gamers":
+				want.Organization = &teamtaskv1.Organization{Id: "org_d2gamers", Slug: "d2-gamers-by-now", Name: "D2 Gamers"}
+			case "acme":
+				want.Organization = &teamtaskv1.Organization{Id: "org_acme", Slug: "acme"}
+			}
+			got := answer.GetMember()
+			if (got.GetRole() == "") != (who.org == "") || (got.GetName() == "D2 Gamers") != (who.org == "d2-gamers" && strings.Contains("alice bob dana", who.user)) {
+				t.Errorf("%v: role %q, name %q", who, got.GetRole(), got.GetName())
+			}
+			got.Role, got.Name, got.Email = "", "", ""
+			if diff := cmp.Diff(want, got, protocmp.Transform(), protocmp.SortRepeatedFields(want, "permissions")); diff != "" {
+				t.Errorf("%v, token version %d (-want +got):\n%s", who, version, diff)
+			}
+		}
+	}
+}
+
+func TestRolesAreListedWithWhatTheyHoldAndWhoMayGiveThem(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, nil)
+	for user, grantable := range map[string]string{"dana": "++++", "alice": "----", "charlie": "----"} {
+		answer, err := s.members(user, "d2-gamers", 2).ListRoles(t.Context(), &teamtaskv1.ListRolesRequest{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var keys []string
+		marks := ""
+		for i, role := range answer.GetRoles() {
+			keys = append(keys, role.GetKey())
+			if role.GetGrantable() {
+				marks += "+"
+			} else {
+				marks += "-"
+			}
+			if diff := cmp.Diff([][]string{ofViewer, ofMember, ofManager, everything}[i], role.GetPermissions()); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", role.GetKey(), diff)
+			}
+		}
+		if diff := cmp.Diff([]string{"org:viewer org:member org:manager org:admin", grantable}, []string{strings.Join(keys, " "), marks}); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", user, diff)
+		}
+	}
+}
+
+func TestMembersAndInvitationsAreListedOverTheWire(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, nil)
+	s.people("org_d2gamers", "d2-gamers", "D2 Gamers")
+	s.people("org_acme", "acme", canary)
+	members := s.members("charlie", "d2-gamers", 2)
+	found, err := members.ListMembers(t.Context(), &teamtaskv1.ListMembersRequest{PageSize: 1, Filter: &teamtaskv1.ListMembersRequest_Filter{Role: "org:manager", Query: "d2 "}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &teamtaskv1.ListMembersResponse{Members: []*teamtaskv1.Member{{UserId: "user_alice", Name: "D2 Gamers", Email: "D2 Gamers", Role: "org:manager"}}}
+	if diff := cmp.Diff(want, found, protocmp.Transform()); diff != "" {
+		t.Errorf("members (-want +got):\n%s", diff)
+	}
+	invited, err := members.ListInvitations(t.Context(), &teamtaskv1.ListInvitationsRequest{})
+	if err != nil || len(invited.GetInvitations()) != 1 {
+		t.Fatalf("invitations: %v, %v", invited, err)
+	}
+	one := invited.GetInvitations()[0]
+	if one.GetStatus() != teamtaskv1.InvitationStatus_INVITATION_STATUS_PENDING || one.GetCreateTime() == nil || one.GetExpireTime() != nil || one.GetEmail() != "D2 Gamers" {
+		t.Errorf("got %v", one)
+	}
+	for what, err := range map[string]error{
+		"an unknown token":  second(members.ListMembers(t.Context(), &teamtaskv1.ListMembersRequest{PageToken: "AAAA"})),
+		"of an invitation":  second(members.ListInvitations(t.Context(), &teamtaskv1.ListInvitationsRequest{PageToken: "AAAA"})),
+		"a query with NUL":  second(members.ListMembers(t.Context(), &teamtaskv1.ListMembersRequest{Filter: &teamtaskv1.ListMembersRequest_Filter{Query: "a\x00"}})),
+		"a page of minus 1": second(members.ListMembers(t.Context(), &teamtaskv1.ListMembersRequest{PageSize: -1})),
+		"too long a query":  second(members.ListMembers(t.Context(), &teamtaskv1.ListMembersRequest{Filter: &teamtaskv1.ListMembersRequest_Filter{Query: strings.Repeat("é", 256)}})),
+	} {
+		if refusalOf(t, err).Code != connect.CodeInvalidArgument {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
+func second[T any](_ T, err error) error { return err }
+
+// A name as long as there may be one still fits into a page token.
+func TestPagesGoOnBehindALongName(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, nil)
+	s.people("org_d2gamers", "d2-gamers", strings.Repeat("名", 512))
+	members := s.members("charlie", "d2-gamers", 2)
+	seen := 0
+	for token := ""; ; {
+		found, err := members.ListMembers(t.Context(), &teamtaskv1.ListMembersRequest{PageSize: 1, PageToken: token})
+		if err != nil {
+			t.Fatalf("a token of %d bytes: %v", len(token), err)
+		}
+		seen += len(found.GetMembers())
+		if token = found.GetNextPageToken(); token == "" {
+			break
+		}
+	}
+	if seen != 4 {
+		t.Errorf("%d members, want 4", seen)
+	}
+}
+
+func TestWithoutADirectoryMembersAreNotListed(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, map[string]string{"CLERK_WEBHOOK_SECRET": ""})
+	members := s.members("dana", "d2-gamers", 2)
+	for what, err := range map[string]error{
+		"members":     second(members.ListMembers(t.Context(), &teamtaskv1.ListMembersRequest{})),
+		"roles":       second(members.ListRoles(t.Context(), &teamtaskv1.ListRolesRequest{})),
+		"invitations": second(members.ListInvitations(t.Context(), &teamtaskv1.ListInvitationsRequest{})),
+	} {
+		if diff := cmp.Diff(refused(connect.CodeUnavailable, "DIRECTORY_NOT_CONFIGURED"), refusalOf(t, err)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", what, diff)
+		}
+	}
+	if _, err := members.GetCurrentMember(t.Context(), &teamtaskv1.GetCurrentMemberRequest{}); err != nil {
+		t.Errorf("the caller: %v", err)
+	}
+	if _, err := s.members("dana", "", 2).ListMembers(t.Context(), &teamtaskv1.ListMembersRequest{}); refusalOf(t, err).Reason != "ORGANIZATION_REQUIRED" {
+		t.Errorf("without an organization: %v", err)
+	}
+}
+
+// The configured key and address are those with which Clerk is asked.
+func TestClerkIsAskedForRolesWhereAndAsTheEnvironmentSays(t *testing.T) {
+	t.Parallel()
+	standIn := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/v1/organization_roles" || r.Header.Get("Authorization") != "Bearer sk_test_x" {
+			t.Errorf("asked for %s", r.URL)
+		}
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprint(w, `{"data":[{"key":"org:admin","name":"Admin","permissions":[]}],"total_count":1}`)
+	}))
+	t.Cleanup(standIn.Close)
+	c, err := readConfig(lookupIn(map[string]string{
+		"DATABASE_URL": "postgres://app@127.0.0.1/x", "CLERK_ISSUER": "https://clerk.example.com", "CLERK_API_URL": standIn.URL + "/v1",
+	}, ofClerk))
+	if err != nil {
+		t.Fatal(err)
+	}
+	asking, err := newPeople(c, newMetrics(), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := asking.roles()(t.Context())
+	if diff := cmp.Diff([]clerk.Role{{Key: "org:admin", Name: "Admin", Permissions: []string{}}}, got); err != nil || diff != "" {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+	c.directory = false
+	if nobody, err := newPeople(c, newMetrics(), slog.New(slog.DiscardHandler)); nobody.roles() != nil || nobody.unknown() != nil || err != nil {
+		t.Errorf("without a directory: %v", err)
+	}
+}

@@ -1,0 +1,246 @@
+package directory
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const (
+	org   = "org_a"
+	alice = "user_alice"
+	bob   = "user_bob"
+)
+
+// small is a Clerk with one organization and one member, alice, and a copy of it.
+func small(t *testing.T) (*model, *Directory) {
+	t.Helper()
+	m := newModel()
+	d := openDirectory(t, m)
+	apply(t, d, m.addOrganization(org, "A"), m.addUser(alice, "Alice"), m.addMember(org, alice, "org:admin"))
+	return m, d
+}
+
+func TestOneLineForEachChangeHoweverOftenItIsTold(t *testing.T) {
+	t.Parallel()
+	m, d := small(t)
+	twice := func(h []hint) { apply(t, d, h, h) }
+	twice(m.addUser(bob, "Bob"))
+	twice(m.addMember(org, bob, "org:member"))
+	twice(m.addMember(org, bob, "org:manager"))
+	twice(m.invite(org, "orginv_1", "pending"))
+	twice(m.invite(org, "orginv_1", "revoked"))
+	twice(m.removeMember(org, bob))
+	twice(m.deleteOrganization(org))
+	want := []string{
+		`directory.organization.add org_a system:directory {}`,
+		`directory.member.add user_alice system:directory {"role": {"after": "org:admin", "before": null}}`,
+		`directory.member.add user_bob system:directory {"role": {"after": "org:member", "before": null}}`,
+		`directory.member.role user_bob system:directory {"role": {"after": "org:manager", "before": "org:member"}}`,
+		`directory.invitation.pending orginv_1 system:directory {"status": {"after": "pending", "before": ""}}`,
+		`directory.invitation.revoked orginv_1 system:directory {"status": {"after": "revoked", "before": "pending"}}`,
+		`directory.member.remove user_bob system:directory {"role": {"after": null, "before": "org:manager"}}`,
+		`directory.organization.delete org_a system:directory {}`,
+	}
+	if diff := cmp.Diff(want, lines(t, d, org)); diff != "" {
+		t.Errorf("audit lines (-want +got):\n%s", diff)
+	}
+	twice(m.deleteUser(bob))
+	if diff := cmp.Diff([]string{`directory.user.delete user_bob system:directory {}`}, lines(t, d, bob)); diff != "" {
+		t.Errorf("audit lines of the person (-want +got):\n%s", diff)
+	}
+}
+
+// Writers of one tenant wait for each other, so that what one of them decides by is not
+// changed by another.
+func TestManyAtOnceAreOneChange(t *testing.T) {
+	t.Parallel()
+	m, d := small(t)
+	for range 10 {
+		before := len(lines(t, d, org))
+		add := slices.Concat(m.addUser(bob, "Bob"), m.addMember(org, bob, "org:member"))
+		var wg sync.WaitGroup
+		for range 8 {
+			wg.Go(func() {
+				if err := d.refresh(t.Context(), add[1], nil); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if got := len(lines(t, d, org)) - before; got != 1 {
+			t.Fatalf("got %d lines for one change told 8 times at once, want 1", got)
+		}
+		apply(t, d, m.removeMember(org, bob))
+	}
+}
+
+// A fetch may take as long as Clerk likes: no connection is held meanwhile.
+func TestNothingIsHeldWhileClerkIsAsked(t *testing.T) {
+	t.Parallel()
+	m, d := small(t)
+	m.hold = func() {
+		if _, used := d.db.Connections(); used != 0 {
+			t.Errorf("got %d connections in use while Clerk is asked, want 0", used)
+		}
+	}
+	apply(t, d, m.addMember(org, alice, "org:member"), m.addUser(alice, "A."), m.addOrganization(org, "B"), m.invite(org, "orginv_1", "pending"))
+	if _, err := d.Reconcile(t.Context(), Reconciliation{Apply: true}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestADryRunReportsAndChangesNothing(t *testing.T) {
+	t.Parallel()
+	m, d := small(t)
+	people, organizations := []string{alice, bob}, []string{org, "org_b"}
+	before := kept(t, d, organizations, people)
+	m.addUser(bob, "Bob")
+	m.addMember(org, bob, "org:member")
+	m.addMember(org, alice, "org:viewer")
+	m.addOrganization("org_b", "B")
+	m.invite(org, "orginv_1", "pending")
+	var found []Drift
+	look := Reconciliation{Drift: func(d Drift) { found = append(found, d) }}
+	sum, err := d.Reconcile(t.Context(), look)
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.SortFunc(found, func(a, b Drift) int { return strings.Compare(a.About+a.ID, b.About+b.ID) })
+	want := []Drift{
+		{org, aboutInvitation, "orginv_1", "missing here"},
+		{org, aboutMembership, alice, "role: org:admin here, org:viewer at Clerk"},
+		{org, aboutMembership, bob, "missing here"},
+		{"org_b", aboutOrganization, "org_b", "missing here"},
+		{bob, aboutUser, bob, "missing here"},
+	}
+	if diff := cmp.Diff(want, found); diff != "" {
+		t.Errorf("drift (-want +got):\n%s", diff)
+	}
+	if want := (Summary{Organizations: 2, People: 2, Drifts: 5}); sum != want {
+		t.Errorf("got %+v, want %+v", sum, want)
+	}
+	if diff := cmp.Diff(before, kept(t, d, organizations, people)); diff != "" {
+		t.Errorf("a dry run has changed the copy:\n%s", diff)
+	}
+	if sum, err = d.Reconcile(t.Context(), Reconciliation{Apply: true}); err != nil || sum.Applied != 5 {
+		t.Errorf("got %+v, %v, want 5 applied", sum, err)
+	}
+	agree(t, d, m, organizations, people)
+	if sum, err = d.Reconcile(t.Context(), look); err != nil || sum.Drifts != 0 {
+		t.Errorf("got %+v, %v, want no drift any more", sum, err)
+	}
+}
+
+func TestReconcileEndsWhatIsGone(t *testing.T) {
+	t.Parallel()
+	m, d := small(t)
+	apply(t, d, m.addUser(bob, "Bob"), m.addMember(org, bob, "org:member"), m.addOrganization("org_b", "B"), m.addMember("org_b", bob, "org:admin"),
+		m.invite(org, "orginv_1", "pending"))
+	m.deleteUser(bob)
+	m.deleteOrganization("org_b")
+	m.did(func() { clear(m.invited) })
+	if _, err := d.Reconcile(t.Context(), Reconciliation{Apply: true}); err != nil {
+		t.Fatal(err)
+	}
+	agree(t, d, m, []string{org, "org_b"}, []string{alice, bob})
+	if found := kept(t, d, nil, []string{bob}); len(found) != 0 {
+		t.Errorf("got %v, want nothing of somebody who is gone", found)
+	}
+}
+
+// What a list lacks is asked for: a list read page by page may miss one.
+func TestNothingIsRemovedForAListThatLacksIt(t *testing.T) {
+	t.Parallel()
+	m, d := small(t)
+	m.unlisted[spot{org, alice}] = true
+	sum, err := d.Reconcile(t.Context(), Reconciliation{Apply: true})
+	if err != nil || sum.Drifts != 0 {
+		t.Errorf("got %+v, %v, want no drift", sum, err)
+	}
+	apply(t, d, m.addUser(alice, "Alice B."))
+	agree(t, d, m, []string{org}, []string{alice})
+}
+
+// Reconcile of one organization leaves the others alone.
+func TestReconcileOfOneOrganization(t *testing.T) {
+	t.Parallel()
+	m, d := small(t)
+	m.addOrganization("org_b", "B")
+	m.addOrganization(org, "Renamed")
+	sum, err := d.Reconcile(t.Context(), Reconciliation{Organization: org, Apply: true})
+	if want := (Summary{Organizations: 1, Drifts: 1, Applied: 1}); err != nil || sum != want {
+		t.Errorf("got %+v, %v, want %+v", sum, err, want)
+	}
+	if found := kept(t, d, []string{"org_b"}, nil); len(found) != 0 {
+		t.Errorf("got %v, want nothing of the other one", found)
+	}
+}
+
+// Copies of more than one page are compared whole.
+func TestReconcileGoesThroughAllPages(t *testing.T) {
+	t.Parallel()
+	m := newModel()
+	d := openDirectory(t, m)
+	m.addOrganization(org, "A")
+	n := oursPage + 50
+	for i := range n {
+		id := fmt.Sprintf("user_%04d", i)
+		m.addUser(id, "Somebody")
+		m.addMember(org, id, "org:member")
+	}
+	for _, step := range []struct {
+		name   string
+		change func()
+		want   int
+	}{
+		{"empty here", func() {}, n + 1},
+		{"the same", func() {}, 0},
+		{"one renamed on the last page", func() { m.addMember(org, fmt.Sprintf("user_%04d", n-1), "org:admin") }, 1},
+		{"all gone", func() { m.did(func() { clear(m.members) }) }, n},
+	} {
+		step.change()
+		sum, err := d.Reconcile(t.Context(), Reconciliation{Organization: org, Apply: true})
+		if err != nil || sum.Drifts != step.want || sum.Applied != step.want {
+			t.Errorf("%s: got %+v, %v, want %d applied", step.name, sum, err, step.want)
+		}
+	}
+}
+
+func TestEventsSayWhatToFetchAndNothingElse(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		kind, body string
+		want       hint
+		bad        bool
+	}{
+		{"user.created", `{"data":{"id":"user_1"}}`, hint{about: aboutUser, user: "user_1"}, false},
+		{"user.deleted", `{"data":{"id":"user_1","deleted":true}}`, hint{about: aboutUser, user: "user_1"}, false},
+		{"organization.updated", `{"data":{"id":"org_1"}}`, hint{about: aboutOrganization, organization: "org_1"}, false},
+		{"organizationMembership.updated", `{"data":{"organization":{"id":"org_1"},"public_user_data":{"user_id":"user_1"},"role":"org:admin"}}`, hint{about: aboutMembership, organization: "org_1", user: "user_1"}, false},
+		{"organizationInvitation.accepted", `{"data":{"id":"orginv_1","organization_id":"org_1"}}`, hint{about: aboutInvitation, organization: "org_1", invitation: "orginv_1"}, false},
+		{"organizationMembership.updated", `{"data":{"organization":{"id":"org_1"}}}`, hint{}, true},
+		{"organizationInvitation.accepted", `{"data":{"id":"orginv_1"}}`, hint{}, true},
+		{"user.created", `{"data":{}}`, hint{}, true},
+		{"user.created", `{"data":[]}`, hint{}, true},
+		{"user.created", `{"data":{"id":7}}`, hint{}, true},
+		{"user.created", `not JSON`, hint{}, true},
+	} {
+		got, err := readHint(c.kind, []byte(c.body))
+		if got != c.want || (err != nil) != c.bad {
+			t.Errorf("%s %s: got %+v, %v, want %+v", c.kind, c.body, got, err, c.want)
+		}
+	}
+	for kind, want := range map[string]bool{
+		"user.created": true, "organization.deleted": true, "organizationMembership.created": true, "organizationInvitation.revoked": true,
+		"session.created": false, "email.created": false, "userx.created": false, "": false, "organizationDomain.created": false,
+	} {
+		if got := New(nil, nil).Consumer().Wants(kind); got != want {
+			t.Errorf("wants %q: got %v, want %v", kind, got, want)
+		}
+	}
+}

@@ -1,0 +1,232 @@
+package directory
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"golang.org/x/text/unicode/norm"
+
+	"github.com/teamtask/teamtask/internal/audit"
+	"github.com/teamtask/teamtask/internal/clerk"
+	"github.com/teamtask/teamtask/internal/tenancy"
+)
+
+// The functions here write what a fetch brought, nil where there was no such thing, in
+// the tenant's transaction and under its lock. What a newer ticket has written stays.
+
+// user is a person as they are kept.
+type user struct {
+	Name       string
+	Email      string
+	CreateTime *time.Time
+	DeleteTime *time.Time
+	Ticket     int64
+}
+
+// organization is an organization as it is kept.
+type organization struct {
+	Slug       string
+	Name       string
+	CreateTime *time.Time
+	DeleteTime *time.Time
+	Ticket     int64
+}
+
+// member is a person's place in an organization as it is kept.
+type member struct {
+	MembershipID string
+	Role         string
+	Name         string
+	Email        string
+	Licensed     bool // what Clerk's metadata say
+	CreateTime   *time.Time
+	RoleTime     *time.Time // when the role was first seen to be what it is
+	RemoveTime   *time.Time
+	Ticket       int64
+}
+
+// invitation is an invitation as it is kept.
+type invitation struct {
+	Email      string
+	Role       string
+	HoldSeat   bool
+	Status     string
+	CreateTime time.Time
+	ExpireTime *time.Time
+	Ticket     int64
+}
+
+func keepOrganization(ctx context.Context, tx *tenancy.Tx, ticket int64, id string, found *clerk.Organization) error {
+	before, err := selectOrganization(ctx, tx, id)
+	if err != nil || before != nil && before.Ticket >= ticket {
+		return err
+	}
+	if found == nil {
+		return endOrganization(ctx, tx, ticket, id, before)
+	}
+	now := organization{Slug: found.Slug, Name: found.Name, CreateTime: known(found.CreateTime), Ticket: ticket}
+	if err := upsertOrganization(ctx, tx, id, now); err != nil {
+		return err
+	}
+	if before == nil {
+		return record(ctx, tx, id, "organization.add", id, nil)
+	}
+	return nil
+}
+
+// endOrganization ends every membership and invitation with the organization: Clerk does
+// not say whether it sends an event for each.
+func endOrganization(ctx context.Context, tx *tenancy.Tx, ticket int64, id string, before *organization) error {
+	gone := organization{Ticket: ticket}
+	if before != nil {
+		gone.Slug, gone.Name, gone.CreateTime, gone.DeleteTime = before.Slug, before.Name, before.CreateTime, before.DeleteTime
+	}
+	first := gone.DeleteTime == nil
+	if err := deleteOrganization(ctx, tx, id, gone); err != nil {
+		return err
+	}
+	if err := removeMembers(ctx, tx, id, ticket); err != nil {
+		return err
+	}
+	if err := removeInvitations(ctx, tx, id, ticket); err != nil {
+		return err
+	}
+	if !first {
+		return nil
+	}
+	return record(ctx, tx, id, "organization.delete", id, nil)
+}
+
+func keepMember(ctx context.Context, tx *tenancy.Tx, ticket int64, org, user string, found *clerk.Membership) error {
+	before, err := selectMember(ctx, tx, org, user)
+	if err != nil || before != nil && before.Ticket >= ticket {
+		return err
+	}
+	ended, err := endedSince(ctx, tx, ticket, org, user)
+	if err != nil {
+		return err
+	}
+	if found == nil || ended {
+		return endMember(ctx, tx, ticket, org, user, before)
+	}
+	now := member{
+		MembershipID: found.ID, Role: found.Role, Name: found.Name, Email: address(found.Identifier),
+		Licensed: found.Licensed, CreateTime: known(found.CreateTime), Ticket: ticket,
+	}
+	if err := upsertMember(ctx, tx, org, user, now); err != nil {
+		return err
+	}
+	switch {
+	case before == nil || before.RemoveTime != nil:
+		return record(ctx, tx, org, "member.add", user, map[string]any{"role": audit.Change{After: now.Role}})
+	case before.Role != now.Role:
+		return record(ctx, tx, org, "member.role", user, map[string]any{"role": audit.Change{Before: before.Role, After: now.Role}})
+	}
+	return nil
+}
+
+func endMember(ctx context.Context, tx *tenancy.Tx, ticket int64, org, user string, before *member) error {
+	gone := member{Ticket: ticket}
+	if before != nil {
+		gone.MembershipID, gone.Role = before.MembershipID, before.Role
+	}
+	if err := removeMember(ctx, tx, org, user, gone); err != nil {
+		return err
+	}
+	if before == nil || before.RemoveTime != nil {
+		return nil
+	}
+	return record(ctx, tx, org, "member.remove", user, map[string]any{"role": audit.Change{Before: before.Role}})
+}
+
+// endedSince tells whether the organization or the person has ended by a newer ticket
+// than this one: then what was fetched is of before.
+func endedSince(ctx context.Context, tx *tenancy.Tx, ticket int64, org, user string) (bool, error) {
+	o, err := selectOrganization(ctx, tx, org)
+	if err != nil || o != nil && o.DeleteTime != nil && o.Ticket >= ticket {
+		return err == nil, err
+	}
+	gone, err := selectGone(ctx, tx, user)
+	return gone >= ticket, err
+}
+
+// keepUser writes a person into their own workspace, and where they are gone that they
+// are, for fetches that are under way.
+func keepUser(ctx context.Context, tx *tenancy.Tx, ticket int64, id string, found *clerk.User) error {
+	before, err := selectUser(ctx, tx, id)
+	if err != nil || before != nil && before.Ticket >= ticket {
+		return err
+	}
+	if found != nil {
+		return upsertUser(ctx, tx, id, user{
+			Name: found.Name, Email: found.Email, CreateTime: known(found.CreateTime), Ticket: ticket,
+		})
+	}
+	if err := insertGone(ctx, tx, id, ticket); err != nil {
+		return err
+	}
+	if err := deleteUser(ctx, tx, id, ticket); err != nil {
+		return err
+	}
+	if before != nil && before.DeleteTime != nil {
+		return nil
+	}
+	return record(ctx, tx, id, "user.delete", id, nil)
+}
+
+func keepInvitation(ctx context.Context, tx *tenancy.Tx, ticket int64, org, id string, found *clerk.Invitation) error {
+	before, err := selectInvitation(ctx, tx, org, id)
+	if err != nil || before != nil && before.Ticket >= ticket {
+		return err
+	}
+	o, err := selectOrganization(ctx, tx, org)
+	if err != nil {
+		return err
+	}
+	now := invitation{Status: statusGone, CreateTime: time.Unix(0, 0), Ticket: ticket}
+	if found != nil && (o == nil || o.DeleteTime == nil || o.Ticket < ticket) {
+		now = invitation{
+			Email: found.Email, Role: found.Role, HoldSeat: found.HoldSeat, Status: found.Status,
+			CreateTime: found.CreateTime, ExpireTime: known(found.ExpireTime), Ticket: ticket,
+		}
+	}
+	if err := upsertInvitation(ctx, tx, org, id, now); err != nil {
+		return err
+	}
+	if before != nil && before.Status == now.Status || before == nil && now.Status == statusGone {
+		return nil
+	}
+	old := ""
+	if before != nil {
+		old = before.Status
+	}
+	return record(ctx, tx, org, "invitation."+now.Status, id, map[string]any{"status": audit.Change{Before: old, After: now.Status}})
+}
+
+// statusGone is an invitation that Clerk does not know any more.
+const statusGone = "gone"
+
+// record keeps in the audit log what has changed in Clerk.
+func record(ctx context.Context, tx *tenancy.Tx, tenant, what, target string, details map[string]any) error {
+	return audit.Record(ctx, tx, system(tenant), audit.Line{Method: "directory." + what, Target: target, Details: details})
+}
+
+// Key is a name or an address as it is sorted and searched by: without case.
+func Key(text string) string { return strings.ToLower(norm.NFC.String(text)) }
+
+// address is the identifier where it is an e-mail address; it may be a telephone number
+// or a username.
+func address(identifier string) string {
+	if strings.Contains(identifier, "@") {
+		return identifier
+	}
+	return ""
+}
+
+func known(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}

@@ -1,0 +1,79 @@
+// Package membership is the MembershipService: who belongs to an organization, who is
+// invited and which roles there are. It reads the directory's copy of what Clerk holds.
+package membership
+
+import (
+	"context"
+	"time"
+
+	"github.com/teamtask/teamtask/internal/clerk"
+	"github.com/teamtask/teamtask/internal/fault"
+	"github.com/teamtask/teamtask/internal/tenancy"
+)
+
+// Options are what New needs to know.
+type Options struct {
+	DB *tenancy.DB // opened with Statements
+	// Roles asks Clerk for all roles, as clerk.Client does; nil: there is no directory,
+	// and everything but Current answers fault.DirectoryNotConfigured.
+	Roles func(context.Context) ([]clerk.Role, error)
+	// AdminRoles hold every permission.
+	AdminRoles []string
+	// Holds is what the role really holds that was given those permissions.
+	Holds func(role string, given tenancy.Permissions) tenancy.Permissions
+	Now   func() time.Time // nil: time.Now
+}
+
+// Membership is the membership of all organizations, each call in the scope of its
+// actor. It is safe to share.
+type Membership struct {
+	db         *tenancy.DB
+	book       *roleBook // nil: there is no directory
+	adminRoles []string
+	holds      func(role string, given tenancy.Permissions) tenancy.Permissions
+}
+
+// New makes the membership.
+func New(o Options) *Membership {
+	m := &Membership{db: o.DB, adminRoles: o.AdminRoles, holds: o.Holds}
+	if o.Roles != nil {
+		m.book = newRoleBook(o.Roles, o.Now)
+	}
+	return m
+}
+
+// configured answers fault.DirectoryNotConfigured where there is no directory: its copy would
+// be empty, or of some other time.
+func (m *Membership) configured() error {
+	if m.book == nil {
+		return fault.DirectoryNotConfigured
+	}
+	return nil
+}
+
+// profile is what the directory knows of a person and of where they are.
+type profile struct {
+	Name             string
+	Email            string
+	OrganizationSlug string
+	OrganizationName string
+}
+
+// Current answers what the directory knows of the actor: nothing, where it does not know
+// the person or the organization yet. Without an organization in it, the actor's own
+// workspace is meant.
+func (m *Membership) Current(ctx context.Context, actor tenancy.Actor) (profile, error) {
+	var found profile
+	err := m.db.Once(ctx, actor, func(tx *tenancy.Tx) (err error) {
+		if actor.Personal() {
+			found, err = selectPerson(ctx, tx, actor)
+			return err
+		}
+		found, err = selectCurrent(ctx, tx, actor)
+		return err
+	})
+	if found.OrganizationSlug == "" {
+		found.OrganizationSlug = actor.Organization.Slug
+	}
+	return found, err
+}
