@@ -49,6 +49,9 @@ func run(ctx context.Context, args []string, out, says io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if err := p.checkFile(); err != nil {
+		return err
+	}
 	if err := measurable(); err != nil {
 		return err
 	}

@@ -16,6 +16,7 @@ const (
 	connectionsMax = 512
 	// tokenLives is how long a session token is good for: each row gets a new one.
 	tokenLives = 50 * time.Minute
+	roundsMax  = 10_000 // so that the time they take can be reckoned
 )
 
 // plan is what is to be measured, and how.
@@ -84,21 +85,56 @@ func readPlan(args []string, says io.Writer) (plan, error) {
 		return plan{}, err
 	}
 	if p.json == "" {
-		p.json = filepath.Join(p.root, ".dev", "bench.json")
+		p.json = filepath.Join(p.kept(), "bench.json")
 	}
 	return p, nil
+}
+
+// kept is the folder of what is kept in the checkout.
+func (p plan) kept() string { return filepath.Join(p.root, ".dev") }
+
+// checkFile tells, before anything is measured, whether the figures can be written. It
+// makes no folder but that of the checkout.
+func (p plan) checkFile() error {
+	dir := filepath.Dir(p.json)
+	if dir == p.kept() {
+		if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // figures, nothing secret
+			return fmt.Errorf("-json: %w", err)
+		}
+	}
+	if at, err := os.Stat(p.json); err == nil && !at.Mode().IsRegular() {
+		return fmt.Errorf("-json: %s is no file", p.json)
+	}
+	probe, err := os.CreateTemp(dir, ".bench-*.json")
+	if err != nil {
+		return fmt.Errorf("-json: %w", err)
+	}
+	if err := errors.Join(probe.Close(), os.Remove(probe.Name())); err != nil {
+		return fmt.Errorf("-json: %w", err)
+	}
+	return nil
+}
+
+// envNames are the names of what is added to the environment of the product. Their
+// values may be secret.
+func (p plan) envNames() []string {
+	names := make([]string, len(p.env))
+	for i, pair := range p.env {
+		names[i], _, _ = strings.Cut(pair, "=")
+	}
+	return names
 }
 
 func (p plan) check() error {
 	switch {
 	case p.connections < 1 || p.connections > connectionsMax:
 		return fmt.Errorf("-connections: 1 to %d", connectionsMax)
-	case p.slice < 20*time.Millisecond:
-		return errors.New("-slice: at least 20ms")
-	case p.rounds < 1:
-		return errors.New("-rounds: at least 1")
-	case p.warmup < 0:
-		return errors.New("-warmup: not below 0")
+	case p.slice < 20*time.Millisecond || p.slice > tokenLives:
+		return fmt.Errorf("-slice: 20ms to %v", tokenLives)
+	case p.rounds < 1 || p.rounds > roundsMax:
+		return fmt.Errorf("-rounds: 1 to %d", roundsMax)
+	case p.warmup < 0 || p.warmup > tokenLives:
+		return fmt.Errorf("-warmup: 0 to %v", tokenLives)
 	case p.rowTakes() > tokenLives:
 		return fmt.Errorf("a row would take %v, longer than a session token lives: lower -rounds or -slice", p.rowTakes())
 	}

@@ -2,7 +2,10 @@ package main
 
 import (
 	"io"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -35,10 +38,43 @@ func TestPlanThatCannotBeMeasuredIsRefused(t *testing.T) {
 		{"-op", "DropTask"}, {"-op", ""}, {"-op", "GetTask,GetTask"}, {"-protocol", "smoke"}, {"-connections", "0"},
 		{"-connections", "100000"}, {"-slice", "1ms"}, {"-rounds", "0"}, {"-rounds", "100000"}, {"-warmup", "-1s"}, {"more"}, {"-what"},
 		{"-env", "GOGC"}, {"-env", "=1"},
+		// As numbers of nanoseconds these begin again below zero.
+		{"-rounds", "9223372036854775807"}, {"-rounds", "1537228672809129302", "-slice", "1s"}, {"-slice", "2562047h", "-rounds", "4"},
+		{"-rounds", "3000000000", "-slice", "1s"}, {"-rounds", "5", "-slice", "558992244657865210ns"}, {"-warmup", "2562047h"},
 	} {
 		if _, err := readPlan(args, io.Discard); err == nil {
 			t.Errorf("%v: accepted", args)
 		}
+	}
+}
+
+func TestAFileThatCannotBeWrittenIsToldBeforeAnythingIsMeasured(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for _, path := range []string{filepath.Join(dir, "new", "bench.json"), "/proc/nope/bench.json", "/proc/bench.json", dir} {
+		began := time.Now()
+		err := run(t.Context(), []string{"-json", path}, io.Discard, io.Discard)
+		if err == nil || !strings.HasPrefix(err.Error(), "-json: ") || time.Since(began) > 10*time.Second {
+			t.Errorf("%s: %v after %v", path, err, time.Since(began))
+		}
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
+		t.Errorf("%v were made, %v", left, err)
+	}
+	p := plan{root: dir, json: filepath.Join(dir, ".dev", "bench.json")}
+	if err := p.checkFile(); err != nil {
+		t.Errorf("the usual file: %v", err)
+	}
+	if left, err := os.ReadDir(p.kept()); err != nil || len(left) != 0 {
+		t.Errorf("%v were left, %v", left, err)
+	}
+}
+
+func TestTheReportHoldsNoValueOfTheEnvironment(t *testing.T) {
+	t.Parallel()
+	p := plan{root: t.TempDir(), env: []string{"GOGC=100", "OTEL_EXPORTER_OTLP_HEADERS=api-key=secret"}}
+	if got, want := newReport(t.Context(), p).Settings.Environment, []string{"GOGC", "OTEL_EXPORTER_OTLP_HEADERS"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 

@@ -30,7 +30,7 @@ type settings struct {
 	PoolSize    int      `json:"pool_size"`             // connections to PostgreSQL of the product and of the query floor
 	Tasks       int      `json:"tasks"`                 // in the database at the beginning
 	Traces      bool     `json:"traces"`                // the product sent its traces
-	Environment []string `json:"environment,omitempty"` // of the product, on top of what it has
+	Environment []string `json:"environment,omitempty"` // names of what was added to that of the product
 }
 
 // productReport is what belongs to no operation.
@@ -91,7 +91,7 @@ func newReport(ctx context.Context, p plan) report {
 		Settings: settings{
 			Connections: p.connections, SliceMS: milliseconds(p.slice), Rounds: p.rounds,
 			PoolSize: poolSize(), Tasks: (seedTenants + 1) * seedTasks,
-			Traces: p.traces, Environment: p.env,
+			Traces: p.traces, Environment: p.envNames(),
 		},
 		Rows: []row{},
 	}
@@ -151,9 +151,6 @@ func (r report) write(path string) error {
 		return fmt.Errorf("write the figures: %w", err) // a figure that is no number, for instance
 	}
 	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // figures, nothing secret
-		return fmt.Errorf("write the figures: %w", err)
-	}
 	part, err := os.CreateTemp(dir, ".bench-*.json")
 	if err != nil {
 		return fmt.Errorf("write the figures: %w", err)

@@ -42,7 +42,7 @@ func TestRowHoldsMediansAndRatios(t *testing.T) {
 
 func TestFileHasTheNamesThatOthersRelyOn(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(t.TempDir(), "new", "bench.json")
+	path := filepath.Join(t.TempDir(), "bench.json")
 	r := report{Commit: "abc", Time: time.Unix(0, 0).UTC(), Rows: []row{newRow(getTask, connectJSON, twoRounds())}}
 	for range 2 { // the second replaces the first
 		if err := r.write(path); err != nil {

@@ -36,12 +36,14 @@ import (
 const (
 	apiPackage = "teamtask.v1"
 
-	bodyMax     = 256 << 10        // bytes of a request on the wire
-	readMax     = 1 << 20          // bytes of a message once inflated
-	sendMax     = 8 << 20          // bytes of an answer: a page of 1 MiB of texts, each byte written as up to 6
-	compressMin = 1 << 10          // bytes: below it compressing costs more than it saves
-	callMax     = 10 * time.Second // the longest a call may take, whatever deadline it brings
-	preflightIs = 2 * time.Hour    // how long a browser may remember a preflight
+	bodyMax       = 256 << 10        // bytes of a request on the wire
+	readMax       = 1 << 20          // bytes of a message once inflated
+	healthMax     = 4 << 10          // bytes of a request to gRPC health, on the wire and inflated
+	reflectionMax = 16 << 10         // bytes of all requests of a reflection stream, and of each inflated
+	sendMax       = 8 << 20          // bytes of an answer: a page of 1 MiB of texts, each byte written as up to 6
+	compressMin   = 1 << 10          // bytes: below it compressing costs more than it saves
+	callMax       = 10 * time.Second // the longest a call may take, whatever deadline it brings
+	preflightIs   = 2 * time.Hour    // how long a browser may remember a preflight
 )
 
 // statements are all that is ever run, for tenancy.Open.
@@ -121,7 +123,7 @@ func newAPI(c config, p parts) (http.Handler, error) {
 	mux.Handle(teamtaskv1connect.NewTaskServiceHandler(tasks.NewHandler(tasks.New(p.db)), options))
 	mux.Handle(teamtaskv1connect.NewAuditServiceHandler(audit.NewHandler(p.trail), options))
 	mux.Handle(teamtaskv1connect.NewMembershipServiceHandler(membership.NewHandler(newMembership(c, p)), options))
-	mountOpen(mux, p.exit, p.ready, c.reflection)
+	mountOpen(mux, p.exit, p.calls.requests, p.ready, c.reflection)
 	mux.Handle("POST "+clerkEventsPath, clerkEvents(c, p.exit, p.events))
 
 	crossOrigin := cors.New(cors.Options{
@@ -132,7 +134,8 @@ func newAPI(c config, p parts) (http.Handler, error) {
 		ExposedHeaders:  append(connectcors.ExposedHeaders(), fault.RequestIDHeader),
 		MaxAge:          int(preflightIs.Seconds()),
 	})
-	return withStack(p.trail.Handler(p.exit.Handler(withHeaders(withBodyMax(withDeadline(crossOrigin.Handler(mux))))))), nil
+	limited := withBodyMax(withDeadline(withMemory(p.calls.requests, crossOrigin.Handler(mux))))
+	return withStack(p.trail.Handler(p.exit.Handler(withHeaders(limited)))), nil
 }
 
 // handlerOptions are what every service of ours is served with. Interceptors run
@@ -140,7 +143,7 @@ func newAPI(c config, p parts) (http.Handler, error) {
 func handlerOptions(exit *fault.Exit, gate *rbac.Gate, trail *audit.Log, calls *limiter, validator protovalidate.Validator) connect.HandlerOption {
 	return connect.WithHandlerOptions(
 		codecs(),
-		compression(),
+		compression(readMax, calls.requests),
 		connect.WithReadMaxBytes(readMax),
 		connect.WithSendMaxBytes(sendMax),
 		connect.WithCompressMinBytes(compressMin),
@@ -177,11 +180,11 @@ func newValidator() (protovalidate.Validator, error) {
 
 // mountOpen mounts what needs no token, which is all there is of it: health for
 // people, probes and gRPC, and reflection where it is switched on.
-func mountOpen(mux *http.ServeMux, exit *fault.Exit, ready func(context.Context) error, reflection bool) {
-	options := connect.WithHandlerOptions(
-		connect.WithReadMaxBytes(readMax),
-		connect.WithInterceptors(exit.Interceptor()),
-	)
+func mountOpen(mux *http.ServeMux, exit *fault.Exit, requests *memory, ready func(context.Context) error, reflection bool) {
+	mount := func(messageMax int, service func(...connect.HandlerOption) (string, http.Handler)) {
+		path, handler := service(openOptions(exit, requests, messageMax))
+		mux.Handle(path, http.MaxBytesHandler(handler, int64(messageMax)))
+	}
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = w.Write([]byte("ok\n")) // a prober that hangs up needs no answer
 	})
@@ -192,12 +195,32 @@ func mountOpen(mux *http.ServeMux, exit *fault.Exit, ready func(context.Context)
 		}
 		_, _ = w.Write([]byte("ready\n")) // a prober that hangs up needs no answer
 	})
-	mux.Handle(grpchealth.NewHandler(health{ready: ready}, options))
+	mount(healthMax, func(options ...connect.HandlerOption) (string, http.Handler) {
+		return grpchealth.NewHandler(health{ready: ready}, options...)
+	})
 	if reflection {
 		reflector := grpcreflect.NewStaticReflector(append(slices.Clone(services), grpchealth.HealthV1ServiceName)...)
-		mux.Handle(grpcreflect.NewHandlerV1(reflector, options))
-		mux.Handle(grpcreflect.NewHandlerV1Alpha(reflector, options))
+		mount(reflectionMax, func(options ...connect.HandlerOption) (string, http.Handler) {
+			return grpcreflect.NewHandlerV1(reflector, options...)
+		})
+		mount(reflectionMax, func(options ...connect.HandlerOption) (string, http.Handler) {
+			return grpcreflect.NewHandlerV1Alpha(reflector, options...)
+		})
 	}
+}
+
+// openOptions are what a service that needs no token is served with: the same guards
+// over messages, of which the largest is small.
+func openOptions(exit *fault.Exit, requests *memory, messageMax int) connect.HandlerOption {
+	return connect.WithHandlerOptions(
+		codecs(),
+		compression(messageMax, requests),
+		connect.WithReadMaxBytes(messageMax),
+		connect.WithSendMaxBytes(sendMax),
+		connect.WithCompressMinBytes(compressMin),
+		connect.WithRequestGate(exit.Enter),
+		connect.WithInterceptors(exit.Interceptor()),
+	)
 }
 
 // draining is a server that takes no more calls, which is nobody's fault.

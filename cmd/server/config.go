@@ -2,6 +2,7 @@ package main
 
 import (
 	"log/slog"
+	"math"
 	"strings"
 	"time"
 
@@ -16,6 +17,8 @@ const (
 	clerkAPI   = "https://api.clerk.com/v1"
 	listenAddr = ":8080"
 	adminAddr  = "127.0.0.1:8081"
+
+	spansMax = 1_000_000 // that OpenTelemetry's queue may be told to hold
 )
 
 // config is everything that the environment says, checked.
@@ -84,6 +87,19 @@ func (c *config) readTracing(env *environment) {
 		env.oneOf(prefix+"PROTOCOL", "http/protobuf", "http/protobuf", "http/json")
 		env.list(prefix+"HEADERS", nil, isPair)
 		env.checked(prefix+"TIMEOUT", "", isMilliseconds)
+		env.oneOf(prefix+"COMPRESSION", "none", "gzip", "none")
+		env.checked(prefix+"CERTIFICATE", "", isCertificateFile)
+		env.keyPair(prefix+"CLIENT_CERTIFICATE", prefix+"CLIENT_KEY")
+	}
+	env.checked("OTEL_BSP_SCHEDULE_DELAY", "", isWhole(1, math.MaxInt32))
+	env.checked("OTEL_BSP_EXPORT_TIMEOUT", "", isWhole(1, math.MaxInt32))
+	env.checked("OTEL_BSP_MAX_QUEUE_SIZE", "", isWhole(1, spansMax))
+	env.checked("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "", isWhole(1, spansMax))
+	for _, limit := range []string{
+		"ATTRIBUTE_COUNT", "ATTRIBUTE_VALUE_LENGTH", "SPAN_ATTRIBUTE_COUNT", "SPAN_ATTRIBUTE_VALUE_LENGTH",
+		"SPAN_EVENT_COUNT", "SPAN_LINK_COUNT", "EVENT_ATTRIBUTE_COUNT", "LINK_ATTRIBUTE_COUNT",
+	} {
+		env.checked("OTEL_"+limit+"_LIMIT", "", isWhole(0, math.MaxInt32))
 	}
 	env.list("OTEL_RESOURCE_ATTRIBUTES", nil, isPair)
 	env.optional("OTEL_SERVICE_NAME", "")

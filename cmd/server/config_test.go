@@ -1,10 +1,19 @@
 package main
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
 	"log/slog"
 	"maps"
+	"math/big"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -107,6 +116,10 @@ func TestWhatIsNotSetHasItsDefault(t *testing.T) {
 
 func TestABadVariableIsNamedAndNotQuoted(t *testing.T) {
 	t.Parallel()
+	empty := filepath.Join(t.TempDir(), secretValue)
+	if err := os.WriteFile(empty, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		variable string
 		value    string
@@ -192,6 +205,28 @@ func TestABadVariableIsNamedAndNotQuoted(t *testing.T) {
 		{"OTEL_TRACES_SAMPLER_ARG", secretValue},
 		{"OTEL_TRACES_SAMPLER_ARG", "1.1"},
 		{"OTEL_TRACES_SAMPLER_ARG", "NaN"},
+		{"OTEL_EXPORTER_OTLP_COMPRESSION", secretValue},
+		{"OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "zstd"},
+		{"OTEL_EXPORTER_OTLP_CERTIFICATE", "/nowhere/" + secretValue},
+		{"OTEL_EXPORTER_OTLP_CERTIFICATE", empty},
+		{"OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "/nowhere/" + secretValue},
+		{"OTEL_EXPORTER_OTLP_CLIENT_KEY", "/nowhere/" + secretValue},
+		{"OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", "/nowhere/" + secretValue},
+		{"OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY", "/nowhere/" + secretValue},
+		{"OTEL_BSP_SCHEDULE_DELAY", secretValue},
+		{"OTEL_BSP_SCHEDULE_DELAY", "0"},
+		{"OTEL_BSP_EXPORT_TIMEOUT", "-1"},
+		{"OTEL_BSP_MAX_QUEUE_SIZE", "-5"},
+		{"OTEL_BSP_MAX_QUEUE_SIZE", "10000000000"},
+		{"OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "1e3"},
+		{"OTEL_ATTRIBUTE_COUNT_LIMIT", "-1"},
+		{"OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", secretValue},
+		{"OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", secretValue},
+		{"OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", "-1"},
+		{"OTEL_SPAN_EVENT_COUNT_LIMIT", secretValue},
+		{"OTEL_SPAN_LINK_COUNT_LIMIT", "1.5"},
+		{"OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT", "-1"},
+		{"OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", secretValue},
 	} {
 		_, err := read(t, map[string]string{c.variable: c.value})
 		if err == nil {
@@ -215,7 +250,8 @@ func TestAVariableThatIsSetAndEmptyStopsTheStart(t *testing.T) {
 		"CLERK_AUDIENCE", "CLERK_WEBHOOK_SECRET", "STRIPE_SECRET_KEY", "STRIPE_API_URL", "STRIPE_WEBHOOK_SECRET", "STRIPE_SEAT_PRICE", "APP_URL",
 		"CORS_ORIGINS", "ADMIN_ROLES", "SEAT_GRACE_DAYS", "PERSONAL_WORKSPACE", "ALLOW_IMPERSONATION", "REFLECTION", "LOG_LEVEL",
 		"OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_HEADERS", "OTEL_RESOURCE_ATTRIBUTES",
-		"OTEL_SERVICE_NAME", "OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG",
+		"OTEL_SERVICE_NAME", "OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG", "OTEL_EXPORTER_OTLP_COMPRESSION", "OTEL_EXPORTER_OTLP_CERTIFICATE",
+		"OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", "OTEL_EXPORTER_OTLP_CLIENT_KEY", "OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_SPAN_EVENT_COUNT_LIMIT",
 	} {
 		for _, value := range []string{"", " ", "\n"} {
 			if _, err := read(t, ofClerk, ofStripe, map[string]string{variable: value}); err == nil || !strings.Contains(err.Error(), variable) {
@@ -223,6 +259,64 @@ func TestAVariableThatIsSetAndEmptyStopsTheStart(t *testing.T) {
 			}
 		}
 	}
+}
+
+// The files that a variable names are looked at, and a key must be that of its certificate.
+func TestTheFilesForACollectorAreRead(t *testing.T) {
+	t.Parallel()
+	first, second := newKeyPair(t), newKeyPair(t)
+	const prefix = "OTEL_EXPORTER_OTLP_"
+	pair := func(certificate, key string) map[string]string {
+		return map[string]string{prefix + "CLIENT_CERTIFICATE": certificate, prefix + "CLIENT_KEY": key}
+	}
+	for name, change := range map[string]map[string]string{
+		"an authority": {prefix + "CERTIFICATE": first.certificate, prefix + "TRACES_CERTIFICATE": second.certificate},
+		"a client":     pair(first.certificate, first.key),
+		"numbers":      {"OTEL_BSP_SCHEDULE_DELAY": "100", "OTEL_BSP_EXPORT_TIMEOUT": "2147483647", "OTEL_BSP_MAX_QUEUE_SIZE": "1", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "1000000", "OTEL_SPAN_LINK_COUNT_LIMIT": "0"},
+		"compression":  {prefix + "COMPRESSION": "gzip", prefix + "TRACES_COMPRESSION": "none"},
+	} {
+		if _, err := read(t, change); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for wrong, change := range map[string]map[string]string{
+		prefix + "CLIENT_KEY":         pair(first.certificate, second.key),
+		prefix + "CLIENT_CERTIFICATE": pair(first.key, first.key),
+		prefix + "CERTIFICATE":        {prefix + "CERTIFICATE": first.key},
+	} {
+		_, err := read(t, change)
+		if err == nil || !strings.HasPrefix(err.Error(), wrong+":") || strings.Contains(err.Error(), filepath.Dir(first.key)) || strings.Contains(err.Error(), filepath.Dir(second.key)) {
+			t.Errorf("%s: %v", wrong, err)
+		}
+	}
+}
+
+// keyPair is a certificate and its key in files.
+type keyPair struct{ certificate, key string }
+
+func newKeyPair(t *testing.T) keyPair {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
+	certificate, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	pair := keyPair{filepath.Join(dir, "certificate.pem"), filepath.Join(dir, "key.pem")}
+	for name, block := range map[string]*pem.Block{pair.certificate: {Type: "CERTIFICATE", Bytes: certificate}, pair.key: {Type: "PRIVATE KEY", Bytes: secret}} {
+		if err := os.WriteFile(name, pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return pair
 }
 
 func TestAHalfSetGroupStopsTheStart(t *testing.T) {

@@ -1,11 +1,14 @@
 package main
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"net"
 	"net/url"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -135,6 +138,32 @@ func (e *environment) oneOf(name, fallback string, choices ...string) string {
 	return value
 }
 
+// keyPair is the names of two files that belong together: a certificate and its key.
+func (e *environment) keyPair(certificate, key string) {
+	if !e.group("the certificate of a client", certificate, key) {
+		return
+	}
+	chain, secret := e.optional(certificate, ""), e.optional(key, "")
+	if chain == "" || secret == "" {
+		return // is told
+	}
+	if err := isCertificateFile(chain); err != nil {
+		e.refuse(certificate, err.Error())
+		return
+	}
+	if _, err := tls.LoadX509KeyPair(chain, secret); err != nil { // the error holds the name of the file
+		e.refuse(key, "is not the name of a file with the key of "+certificate+" in PEM")
+	}
+}
+
+func isCertificateFile(s string) error {
+	data, err := os.ReadFile(s) //nolint:gosec // whoever starts the server names it
+	if err != nil || !x509.NewCertPool().AppendCertsFromPEM(data) {
+		return errors.New("is not the name of a file with certificates in PEM")
+	}
+	return nil
+}
+
 func isAddress(s string) error {
 	_, port, err := net.SplitHostPort(s)
 	if err == nil {
@@ -182,6 +211,16 @@ func isMilliseconds(s string) error {
 		return errors.New("must be a whole number of milliseconds")
 	}
 	return nil
+}
+
+// isWhole wants a whole number within bounds.
+func isWhole(least, most int) func(string) error {
+	return func(s string) error {
+		if n, err := strconv.Atoi(s); err != nil || n < least || n > most {
+			return fmt.Errorf("must be a whole number from %d to %d", least, most)
+		}
+		return nil
+	}
 }
 
 func isRatio(s string) error {

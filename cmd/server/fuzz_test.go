@@ -138,7 +138,7 @@ func FuzzInflater(f *testing.F) {
 	for _, seed := range [][]byte{{}, whole, whole[:len(whole)-1], whole[:12], append(bytes.Clone(whole), whole...), append(bytes.Clone(whole), 'x'), packed(whole), packed(make([]byte, 2*messageLimit)), packed(make([]byte, messageLimit+1)), packed(make([]byte, messageLimit))} {
 		f.Add(seed)
 	}
-	inflating := new(inflater)
+	inflating := newInflater(messageLimit, newMemory(requestBytesMax, requestBytesMax/2))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var want []byte
 		plain, wantErr := gzip.NewReader(bytes.NewReader(data))

@@ -5,13 +5,15 @@ import (
 	"io"
 
 	"connectrpc.com/connect"
+
+	"github.com/teamtask/teamtask/internal/fault"
 )
 
-// compression is gzip both ways, of which a request inflates no further than a message
-// may be large.
-func compression() connect.HandlerOption {
+// compression is gzip both ways, of which a request inflates no further than its message
+// may be large, within what all requests may take up.
+func compression(messageMax int, requests *memory) connect.HandlerOption {
 	return connect.WithCompression("gzip",
-		func() connect.Decompressor { return new(inflater) },
+		func() connect.Decompressor { return newInflater(messageMax, requests) },
 		func() connect.Compressor { return gzip.NewWriter(io.Discard) })
 }
 
@@ -19,20 +21,46 @@ func compression() connect.HandlerOption {
 // well, only to tell its size, and a small body can have a long rest.
 type inflater struct {
 	gzip.Reader
-	left int
+	most     int // bytes of a message
+	requests *memory
+
+	inflated int
+	held     held
+}
+
+func newInflater(messageMax int, requests *memory) *inflater {
+	return &inflater{most: messageMax, requests: requests}
 }
 
 func (i *inflater) Read(p []byte) (int, error) {
-	if i.left <= 0 {
+	left := i.most + 1 - i.inflated
+	if left <= 0 {
 		return 0, io.EOF
 	}
-	n, err := i.Reader.Read(p[:min(len(p), i.left)])
-	i.left -= n
+	n, err := i.Reader.Read(p[:min(len(p), left)])
+	i.inflated += n
+	if i.inflated > requestBytesFree && !i.held.grow(2*i.inflated) { // the buffer doubles
+		return n, fault.Overloaded.OnRead()
+	}
 	return n, err
 }
 
 // Reset implements connect.Decompressor.
 func (i *inflater) Reset(r io.Reader) error {
-	i.left = readMax + 1
+	i.giveBack()
+	i.inflated = 0
+	i.held = held{memory: i.requests}
 	return i.Reader.Reset(r)
+}
+
+// Close implements connect.Decompressor. What it took is given back here: decoding what
+// was inflated waits for nobody, and who holds the message counts it again.
+func (i *inflater) Close() error {
+	i.giveBack()
+	return i.Reader.Close()
+}
+
+func (i *inflater) giveBack() {
+	i.requests.give("", i.held.taken)
+	i.held.taken = 0
 }

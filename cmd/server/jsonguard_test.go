@@ -209,12 +209,12 @@ func TestAHostileMessageCostsLittle(t *testing.T) {
 			read = jsonCodec{}.Unmarshal
 		}
 		once := func(message proto.Message) {
-			var inflating inflater
+			inflating := newInflater(messageLimit, newMemory(requestBytesMax, requestBytesMax/2))
 			if err := inflating.Reset(bytes.NewReader(packed)); err != nil {
 				t.Fatal(err)
 			}
 			inflated := bytes.NewBuffer(make([]byte, 0, len(data)+bytes.MinRead))
-			if _, err := io.Copy(inflated, &inflating); err != nil {
+			if _, err := io.Copy(inflated, inflating); err != nil {
 				t.Fatal(err)
 			}
 			if read(inflated.Bytes(), message) == nil {

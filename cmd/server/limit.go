@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
 	"connectrpc.com/connect"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/teamtask/teamtask/internal/fault"
 	"github.com/teamtask/teamtask/internal/tenancy"
@@ -26,11 +28,13 @@ const (
 	callWait = time.Second
 )
 
-// limits are how many calls there may be at once, in all and of one tenant.
+// limits are how many calls there may be at once, and how many bytes of their requests,
+// in all and of one tenant.
 type limits struct {
 	atWork, tenantAtWork   int
 	waiting, tenantWaiting int // besides those at work
 	wait                   time.Duration
+	bytes, tenantBytes     int // beyond what every request may have
 }
 
 // usualLimits are the limits over a pool of so many connections.
@@ -38,37 +42,54 @@ func usualLimits(pool int) limits {
 	return limits{
 		atWork: pool * atWorkForEach, tenantAtWork: pool * tenantAtWorkForEach,
 		waiting: pool * waitingForEach, tenantWaiting: pool * tenantWaitingForEach,
-		wait: callWait,
+		wait:  callWait,
+		bytes: requestBytesMax, tenantBytes: requestBytesMax / 2,
 	}
 }
 
 // limiter bounds the calls at work. A call is at work from when its request has been
 // read until its answer is ready to be written, so that a client who sends or reads
 // slowly takes nobody's place. A stream is at work until it ends. Some calls may wait
-// for a while; all others are refused. It is safe to share.
+// for a while; all others are refused. Tenants take turns, each with its calls in the
+// order in which they came. It is safe to share.
 type limiter struct {
 	limits
-	slots chan struct{} // holds one for every call at work
+	requests *memory // what requests take up
 
 	mu      sync.Mutex
-	queued  int // calls that wait
-	tenants map[string]*share
+	active  int               // calls at work
+	queued  int               // calls that wait; none could be at work
+	turns   uint64            // how often a call that waited got its turn
+	arrived uint64            // how often a call began to wait
+	tenants map[string]*share // of the calls at work and of those that wait
 }
 
 // share is what the calls of one tenant take up. It is there as long as there are any.
+// The limiter's mu guards it.
 type share struct {
 	tenant string
-	slots  chan struct{} // holds one for every call at work, or waiting for others' only
-	calls  int           // at work and waiting; guarded by the limiter's mu
-	queued int           // waiting; guarded likewise
+	active int       // calls at work
+	line   []*waiter // calls that wait, oldest first
+	turn   uint64    // of the limiter's turns, when it last had one or began to wait
+}
+
+// waiter is a call that waits.
+type waiter struct {
+	share   *share
+	arrived uint64
+	turn    chan error // holds nil when the call is at work, or why it never will be
 }
 
 func newLimiter(within limits) *limiter {
-	return &limiter{limits: within, slots: make(chan struct{}, within.atWork), tenants: make(map[string]*share)}
+	return &limiter{limits: within, requests: newMemory(within.bytes, within.tenantBytes), tenants: make(map[string]*share)}
 }
 
 // working is how many calls are at work.
-func (l *limiter) working() int { return len(l.slots) }
+func (l *limiter) working() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.active
+}
 
 // queueing is how many calls wait.
 func (l *limiter) queueing() int {
@@ -77,18 +98,17 @@ func (l *limiter) queueing() int {
 	return l.queued
 }
 
-// gate is the request gate behind the one that knows the actor: a call that could not
-// even wait is refused on its headers, and nobody reads its body.
+// gate is the request gate behind the one that knows the actor: a call that could
+// neither be at work now nor wait is refused on its headers, and nobody reads its body.
 //
 // Faults: fault.Overloaded.
 func (l *limiter) gate(exit *fault.Exit) connect.RequestGateFunc {
 	return func(ctx context.Context, spec connect.Spec, _ connect.Peer, _ http.Header) (context.Context, error) {
-		l.mu.Lock()
-		full := l.full(tenancy.ActorOf(ctx).Tenant)
-		l.mu.Unlock()
-		if full {
+		tenant := tenancy.ActorOf(ctx).Tenant
+		if !l.admits(tenant) {
 			return nil, exit.State(ctx, spec.Procedure, fault.Overloaded)
 		}
+		heldBy(ctx, tenant)
 		return ctx, nil
 	}
 }
@@ -96,6 +116,10 @@ func (l *limiter) gate(exit *fault.Exit) connect.RequestGateFunc {
 // WrapUnary implements connect.Interceptor.
 func (l *limiter) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 	return func(ctx context.Context, req connect.AnyRequest) (connect.AnyResponse, error) {
+		// A message that was compressed is larger than what was read of it.
+		if m, ok := req.Any().(proto.Message); ok && !holds(ctx, proto.Size(m)) {
+			return nil, fault.Overloaded
+		}
 		s, err := l.enter(ctx, tenancy.ActorOf(ctx).Tenant)
 		if err != nil {
 			return nil, err
@@ -123,120 +147,174 @@ func (l *limiter) WrapStreamingClient(next connect.StreamingClientFunc) connect.
 }
 
 // enter lets a call of the tenant work, which leave ends; without a tenant it counts
-// only in all. A slot that becomes free goes to the call that has waited longest for
-// it: first for one of its tenant's, then for one of all.
+// only in all.
 //
 // Faults: fault.Overloaded. A call that was given up meanwhile ends with the cause.
 func (l *limiter) enter(ctx context.Context, tenant string) (*share, error) {
-	s := l.join(tenant)
-	if err := l.take(ctx, s); err != nil {
-		l.part(s)
+	s, w, err := l.start(tenant)
+	if w == nil {
+		return s, err
+	}
+	late := time.NewTimer(l.wait)
+	defer late.Stop()
+	select {
+	case err = <-w.turn:
+	case <-late.C:
+		err = l.giveUp(w, fault.Overloaded)
+	case <-ctx.Done():
+		err = l.giveUp(w, context.Cause(ctx))
+	}
+	if err != nil {
 		return nil, err
 	}
 	return s, nil
 }
 
-// leave ends the work of a call that has entered.
-func (l *limiter) leave(s *share) {
-	<-l.slots
-	<-s.slots
-	l.part(s)
-}
-
-// take takes a slot of the share and one of all, or neither.
-func (l *limiter) take(ctx context.Context, s *share) error {
-	own := takeNow(s.slots)
-	if own && takeNow(l.slots) {
-		return nil
-	}
-	err := l.queue(s)
-	if err == nil {
-		defer l.unqueue(s)
-		waiting, cancel := context.WithTimeoutCause(ctx, l.wait, fault.Overloaded)
-		defer cancel()
-		if !own {
-			err = takeWithin(waiting, s.slots)
-			own = err == nil
-		}
-		if own {
-			err = takeWithin(waiting, l.slots)
-		}
-	}
-	if err != nil && own {
-		<-s.slots
-	}
-	return err
-}
-
-// takeNow takes a slot that is free. None is where anybody waits for one.
-func takeNow(slots chan<- struct{}) bool {
-	select {
-	case slots <- struct{}{}:
-		return true
-	default:
-		return false
-	}
-}
-
-// takeWithin takes a slot in order of arrival, or answers why ctx has ended.
-func takeWithin(ctx context.Context, slots chan<- struct{}) error {
-	select {
-	case slots <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
-// join counts a call in.
-func (l *limiter) join(tenant string) *share {
+// start lets a call work, or wait for its turn, or refuses it.
+func (l *limiter) start(tenant string) (*share, *waiter, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	s, ok := l.tenants[tenant]
-	if !ok {
-		atWork, _ := l.of(tenant)
-		s = &share{tenant: tenant, slots: make(chan struct{}, atWork)}
-		l.tenants[tenant] = s
+	s := l.tenants[tenant]
+	if l.free(tenant, s) {
+		if s == nil {
+			s = l.share(tenant)
+		}
+		s.active++
+		l.active++
+		return s, nil, nil
 	}
-	s.calls++
+	ok, yields := l.room(tenant, s)
+	if !ok {
+		return nil, nil, fault.Overloaded
+	}
+	if yields != nil {
+		newest := yields.line[len(yields.line)-1]
+		l.drop(newest)
+		newest.turn <- fault.Overloaded
+	}
+	if s == nil {
+		s = l.share(tenant)
+	}
+	if len(s.line) == 0 {
+		s.turn = l.turns
+	}
+	l.arrived++
+	w := &waiter{share: s, arrived: l.arrived, turn: make(chan error, 1)}
+	s.line = append(s.line, w)
+	l.queued++
+	return s, w, nil
+}
+
+func (l *limiter) share(tenant string) *share {
+	s := &share{tenant: tenant}
+	l.tenants[tenant] = s
 	return s
 }
 
-// part counts a call out; with the last one its share is gone.
-func (l *limiter) part(s *share) {
+// leave ends the work of a call that has entered.
+func (l *limiter) leave(s *share) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if s.calls--; s.calls == 0 {
+	s.active--
+	l.active--
+	l.forget(s)
+	if l.queued > 0 {
+		l.next()
+	}
+}
+
+// next gives the free place to the tenant that has waited longest for a turn.
+func (l *limiter) next() {
+	var first *share
+	for _, s := range l.tenants {
+		if len(s.line) == 0 || !l.free(s.tenant, s) {
+			continue
+		}
+		if first == nil || s.turn < first.turn || s.turn == first.turn && s.line[0].arrived < first.line[0].arrived {
+			first = s
+		}
+	}
+	if first == nil {
+		return
+	}
+	w := first.line[0]
+	first.active++ // before it is dropped, so that the share stays
+	l.active++
+	l.drop(w)
+	l.turns++
+	first.turn = l.turns
+	w.turn <- nil
+}
+
+// giveUp ends a wait because of err. It answers nil where the call got its turn at that
+// very moment and may as well use it.
+func (l *limiter) giveUp(w *waiter, err error) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	select {
+	case told := <-w.turn:
+		return told
+	default:
+	}
+	l.drop(w)
+	return err
+}
+
+// drop takes a call out of its line. The caller holds mu.
+func (l *limiter) drop(w *waiter) {
+	s := w.share
+	s.line = slices.DeleteFunc(s.line, func(other *waiter) bool { return other == w })
+	l.queued--
+	l.forget(s)
+}
+
+// forget ends a share that nothing is left of. The caller holds mu.
+func (l *limiter) forget(s *share) {
+	if s.active == 0 && len(s.line) == 0 {
 		delete(l.tenants, s.tenant)
 	}
 }
 
-// queue counts a call among those that wait, which unqueue ends.
-//
-// Faults: fault.Overloaded.
-func (l *limiter) queue(s *share) error {
+// admits tells whether a call of the tenant that came now would not be refused.
+func (l *limiter) admits(tenant string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.full(s.tenant) {
-		return fault.Overloaded
+	s := l.tenants[tenant]
+	if l.free(tenant, s) {
+		return true
 	}
-	l.queued++
-	s.queued++
-	return nil
+	ok, _ := l.room(tenant, s)
+	return ok
 }
 
-func (l *limiter) unqueue(s *share) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.queued--
-	s.queued--
+// free tells whether a call of the tenant can be at work at once. The share is nil where
+// the tenant has none. The caller holds mu.
+func (l *limiter) free(tenant string, s *share) bool {
+	atWork, _ := l.of(tenant)
+	return l.active < l.atWork && (s == nil || s.active < atWork)
 }
 
-// full tells whether no call of the tenant may wait any more. The caller holds mu.
-func (l *limiter) full(tenant string) bool {
-	_, waiting := l.of(tenant)
-	s, ok := l.tenants[tenant]
-	return l.queued >= l.waiting || ok && s.queued >= waiting
+// room tells whether one more call of the tenant may wait. Where all the room is taken,
+// it may in the place of the newest call of the tenant that yields: the one that has
+// most, where these are at least two more. So no tenant takes another's fair share of
+// the room. The caller holds mu.
+func (l *limiter) room(tenant string, s *share) (ok bool, yields *share) {
+	own := 0
+	if s != nil {
+		own = len(s.line)
+	}
+	if _, waiting := l.of(tenant); own >= waiting {
+		return false, nil
+	}
+	if l.queued < l.waiting {
+		return true, nil
+	}
+	for _, other := range l.tenants {
+		if len(other.line) >= own+2 && (yields == nil || len(other.line) > len(yields.line)) {
+			yields = other
+		}
+	}
+	return yields != nil, yields
 }
 
 // of is how many calls of the tenant may be at work and how many may wait. No tenant

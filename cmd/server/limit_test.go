@@ -40,9 +40,9 @@ const (
 func tight(inAll bool, atWork, waiting int) limits {
 	const plenty = 1_000
 	if inAll {
-		return limits{atWork: atWork, waiting: waiting, tenantAtWork: plenty, tenantWaiting: plenty, wait: waitMax}
+		return limits{atWork: atWork, waiting: waiting, tenantAtWork: plenty, tenantWaiting: plenty, wait: waitMax, bytes: requestBytesMax, tenantBytes: requestBytesMax}
 	}
-	return limits{atWork: plenty, waiting: plenty, tenantAtWork: atWork, tenantWaiting: waiting, wait: waitMax}
+	return limits{atWork: plenty, waiting: plenty, tenantAtWork: atWork, tenantWaiting: waiting, wait: waitMax, bytes: requestBytesMax, tenantBytes: requestBytesMax}
 }
 
 // newLimited serves the task service of a test's own within limits of its own.
@@ -122,6 +122,33 @@ func (l *limiter) fill(t testing.TB, tenants ...string) (empty func()) {
 	}
 }
 
+// crowd lets as many calls work and wait as may, of so many tenants that one more has
+// no share that is not another's, until empty.
+func (l *limiter) crowd(t testing.TB) (empty func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	var waiting sync.WaitGroup
+	var leave []func()
+	for i := range l.atWork {
+		leave = append(leave, l.enters(t, "org_working"+strconv.Itoa(i)))
+	}
+	for i := range l.waiting {
+		waiting.Go(func() {
+			if _, err := l.enter(ctx, "org_waiting"+strconv.Itoa(i)); !errors.Is(err, context.Canceled) {
+				t.Errorf("a call that waits: %v", err)
+			}
+		})
+	}
+	l.has(t, l.atWork, l.waiting)
+	return func() {
+		cancel()
+		waiting.Wait()
+		for _, leave := range leave {
+			leave()
+		}
+	}
+}
+
 // expectOverloaded wants the refusal, and with it when to try again.
 func expectOverloaded(t *testing.T, name string, err error) {
 	t.Helper()
@@ -142,7 +169,7 @@ func expectOverloaded(t *testing.T, name string, err error) {
 
 func TestTheLimitsGoByThePool(t *testing.T) {
 	t.Parallel()
-	want := limits{atWork: 80, tenantAtWork: 20, waiting: 640, tenantWaiting: 320, wait: time.Second}
+	want := limits{atWork: 80, tenantAtWork: 20, waiting: 640, tenantWaiting: 320, wait: time.Second, bytes: 32 << 20, tenantBytes: 16 << 20}
 	if got := usualLimits(10); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
@@ -151,12 +178,12 @@ func TestTheLimitsGoByThePool(t *testing.T) {
 func TestAFullServerRefusesCallsOnTheirHeadersAlone(t *testing.T) {
 	t.Parallel()
 	s := newStack(t, map[string]string{"REFLECTION": "on"})
-	for name, tenants := range map[string][]string{
-		"the tenant's": {gamers},
-		"all":          {"org_1", "org_2"}, // half of those that wait each
+	for name, fill := range map[string]func(testing.TB) func(){
+		"the tenant's": func(t testing.TB) func() { t.Helper(); return s.calls.fill(t, gamers) },
+		"all":          s.calls.crowd,
 	} {
-		empty := s.calls.fill(t, tenants...)
-		s.expectGauges(t, len(tenants)*s.calls.tenantAtWork, len(tenants)*s.calls.tenantWaiting)
+		empty := fill(t)
+		s.expectGauges(t, s.calls.working(), s.calls.queueing())
 		for _, p := range protocols {
 			expectOverloaded(t, name+", "+p.name, s.getsTask(t.Context(), p))
 		}
@@ -308,8 +335,7 @@ func TestCallsAreServedInTheOrderInWhichTheyCame(t *testing.T) {
 	}
 }
 
-// Where all slots are taken, a tenant stands in line with no more calls than it may have
-// at work: who comes later does not wait for all of its storm.
+// Tenants take turns: who comes later does not wait for all of another's storm.
 func TestAStormDoesNotStandBeforeOthersInLine(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -325,7 +351,7 @@ func TestAStormDoesNotStandBeforeOthersInLine(t *testing.T) {
 		}
 		leave()
 		synctest.Wait()
-		if got := slices.Index(order, acme); got != l.tenantAtWork || len(order) != 51 {
+		if got := slices.Index(order, acme); got != 1 || len(order) != 51 {
 			t.Errorf("%d calls of the storm came first, of %d", got, len(order))
 		}
 		l.rests(t)
@@ -363,7 +389,7 @@ func TestACallWaitsOnlyAWhileAndOnlyWithItsCaller(t *testing.T) {
 				t.Errorf("a call that was given up: %v", err)
 			}
 			l.has(t, 1, 0)
-			if n := len(l.tenants[gamers].slots); n != 1 {
+			if n := l.tenants[gamers].active; n != 1 {
 				t.Errorf("in all = %v: the tenant has %d slots, want the one of the call at work", inAll, n)
 			}
 			go func() { answers <- nil; l.enters(t, gamers)(); answers <- nil }()
@@ -448,7 +474,7 @@ func TestCallsWithoutATenantCountOnlyInAll(t *testing.T) {
 		working.Go(func() {
 			var err error
 			if i%2 == 0 {
-				_, err = unary(t.Context(), nil)
+				_, err = unary(t.Context(), connect.NewRequest(&teamtaskv1.GetTaskRequest{}))
 			} else {
 				err = stream(t.Context(), nil)
 			}
@@ -462,7 +488,7 @@ func TestCallsWithoutATenantCountOnlyInAll(t *testing.T) {
 	if _, err := l.gate(exit)(t.Context(), connect.Spec{}, connect.Peer{}, nil); connect.CodeOf(err) != connect.CodeResourceExhausted {
 		t.Errorf("one more than may wait, at the gate: %v", err)
 	}
-	if _, err := unary(t.Context(), nil); !errors.Is(err, fault.Overloaded) {
+	if _, err := unary(t.Context(), connect.NewRequest(&teamtaskv1.GetTaskRequest{})); !errors.Is(err, fault.Overloaded) {
 		t.Errorf("one more than may wait: %v", err)
 	}
 	if err := stream(t.Context(), nil); !errors.Is(err, fault.Overloaded) {

@@ -148,7 +148,7 @@ func TestABombIsNotInflatedPastTheLargestMessage(t *testing.T) {
 		t.Errorf("more than %d bytes were inflated:\n%s", messageLimit+1, s.log)
 	}
 
-	inflating := new(inflater)
+	inflating := newInflater(messageLimit, newMemory(requestBytesMax, requestBytesMax/2))
 	for range 2 { // it is used again
 		if err := inflating.Reset(bytes.NewReader(packed)); err != nil {
 			t.Fatal(err)

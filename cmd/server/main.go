@@ -23,6 +23,11 @@ type commands struct {
 	Version   versionCommand   `cmd:"" help:"Print what this is."`
 }
 
+// memoryMax is how large the heap and stacks may be, in bytes, before more time is spent
+// on collecting than gcPercent asks for. It is several times what the server needs, and
+// nothing is refused beyond it. GOMEMLIMIT in the environment wins.
+const memoryMax = 512 << 20
+
 // gcPercent lets the heap grow to five times what is in use before it is collected:
 // that is a few megabytes here, and the default would collect hundreds of times a
 // second under load. GOGC in the environment wins.
@@ -36,14 +41,22 @@ func main() {
 		kong.UsageOnError())
 	chosen, err := parser.Parse(os.Args[1:])
 	parser.FatalIfErrorf(err)
-	if _, given := os.LookupEnv("GOGC"); !given {
-		debug.SetGCPercent(gcPercent)
-	}
+	collectSeldom(os.LookupEnv)
 	ctx := untilSignal(context.Background())
 	chosen.BindTo(ctx, (*context.Context)(nil))
 	if err := chosen.Run(); err != nil {
 		fmt.Fprintf(os.Stderr, "server: %v\n", err)
 		os.Exit(1)
+	}
+}
+
+// collectSeldom sets what the environment leaves open of the garbage collector.
+func collectSeldom(lookup func(string) (string, bool)) {
+	if _, given := lookup("GOGC"); !given {
+		debug.SetGCPercent(gcPercent)
+	}
+	if _, given := lookup("GOMEMLIMIT"); !given {
+		debug.SetMemoryLimit(memoryMax)
 	}
 }
 

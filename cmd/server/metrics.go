@@ -142,6 +142,9 @@ func (m *metrics) watch(db *tenancy.DB, verifier *tenancy.Verifier, calls *limit
 	m.gauge("teamtask_calls_waiting", "Calls that wait for others to end their work.", func() float64 {
 		return float64(calls.queueing())
 	})
+	m.gauge("teamtask_request_bytes", "Bytes of memory that requests take up while they are read and served.", func() float64 {
+		return float64(calls.requests.used())
+	})
 }
 
 // gauge adds a figure that is read when it is asked for.

@@ -23,17 +23,18 @@ import (
 )
 
 const (
-	headersWithin = 5 * time.Second
-	readWithin    = 15 * time.Second
-	writeWithin   = 30 * time.Second
-	idleFor       = 60 * time.Second
-	headersMax    = 32 << 10 // bytes
-	streamsMax    = 100      // at once on one HTTP/2 connection
-	startWithin   = 15 * time.Second
-	unreadyFor    = 5 * time.Second  // between SIGTERM and the last call taken, for load balancers to notice
-	drainFor      = 20 * time.Second // for calls under way at shutdown
-	profileWithin = 2 * time.Minute  // on the admin address: profiles take their time
-	sweepEvery    = time.Hour        // what has expired is removed so often
+	headersWithin   = 5 * time.Second
+	readWithin      = 15 * time.Second
+	writeWithin     = 30 * time.Second
+	idleFor         = 60 * time.Second
+	headersMax      = 32 << 10 // bytes
+	streamsMax      = 100      // at once on one HTTP/2 connection
+	streamBufferMax = 64 << 10 // bytes of a request over HTTP/2 that nobody has read yet
+	startWithin     = 15 * time.Second
+	unreadyFor      = 5 * time.Second  // between SIGTERM and the last call taken, for load balancers to notice
+	drainFor        = 20 * time.Second // for calls under way at shutdown
+	profileWithin   = 2 * time.Minute  // on the admin address: profiles take their time
+	sweepEvery      = time.Hour        // what has expired is removed so often
 )
 
 type serveCommand struct{}
@@ -83,12 +84,13 @@ func serve(ctx context.Context, c config, logTo io.Writer) error {
 	}
 	defer trail.Close()
 	defer background(ctx, func(ctx context.Context) { trail.KeepSwept(ctx, sweepEvery) })()
+	known := readinessOf(db)
 	var unready atomic.Bool
 	ready := func(ctx context.Context) error {
 		if unready.Load() {
 			return draining
 		}
-		return db.Ready(ctx)
+		return known.ready(ctx)
 	}
 	var events *inbox.Inbox
 	if c.directory {
@@ -215,9 +217,13 @@ func apiServer(handler http.Handler, log *slog.Logger, within timeouts) *http.Se
 	protocols.SetHTTP1(true)
 	protocols.SetUnencryptedHTTP2(true)
 	return &http.Server{
-		Handler:                      handler,
-		Protocols:                    protocols,
-		HTTP2:                        &http.HTTP2Config{MaxConcurrentStreams: streamsMax, WriteByteTimeout: within.read},
+		Handler:   handler,
+		Protocols: protocols,
+		HTTP2: &http.HTTP2Config{
+			MaxConcurrentStreams: streamsMax, WriteByteTimeout: within.read,
+			// What arrives before anybody reads it is in memory, uncounted.
+			MaxReceiveBufferPerConnection: bodyMax, MaxReceiveBufferPerStream: streamBufferMax,
+		},
 		ReadHeaderTimeout:            within.headers,
 		ReadTimeout:                  within.read,
 		WriteTimeout:                 within.write,

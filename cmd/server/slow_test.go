@@ -45,6 +45,9 @@ func TestEveryWaitForAClientHasAnEnd(t *testing.T) {
 	if n := api.HTTP2.MaxConcurrentStreams; n <= 0 || n > 250 {
 		t.Errorf("%d streams at once", n)
 	}
+	if c, s := api.HTTP2.MaxReceiveBufferPerConnection, api.HTTP2.MaxReceiveBufferPerStream; c != bodyMax || s <= 0 || s > c {
+		t.Errorf("up to %d bytes of a connection and %d of a stream wait to be read", c, s)
+	}
 	if api.ReadHeaderTimeout > api.ReadTimeout || api.WriteTimeout <= callMax {
 		t.Errorf("headers %v, read %v, a call %v, write %v: out of order", api.ReadHeaderTimeout, api.ReadTimeout, callMax, api.WriteTimeout)
 	}
@@ -73,6 +76,8 @@ func slowClients(token string) []slow {
 		{name: "a stalled body", sockets: 200, opening: post + "Content-Length: 100\r\n\r\n" + `{"name":`},
 		{name: "a body by the byte", sockets: 50, opening: post + "Content-Length: 100000\r\n\r\n", drip: " "},
 		{name: "a chunk without end", sockets: 50, opening: post + "Transfer-Encoding: chunked\r\n\r\nffff\r\n", drip: " "},
+		{name: "a stalled body without a token", sockets: 100, opening: "POST " + healthCheck + " HTTP/1.1\r\nHost: teamtask\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"},
+		{name: "a large stalled body", sockets: 50, opening: post + "Content-Length: 262144\r\n\r\n" + strings.Repeat(" ", 100<<10)},
 		{name: "a body for nobody", sockets: 50, opening: "POST / HTTP/1.1\r\nHost: teamtask\r\nContent-Length: 100000\r\n\r\n", drip: " "},
 		{name: "kept alive", sockets: 200, opening: "GET /healthz HTTP/1.1\r\nHost: teamtask\r\n\r\n"},
 		{name: "half a preface", sockets: 50, opening: preface[:18]},

@@ -64,6 +64,7 @@ type stack struct {
 	metrics  *metrics
 	calls    *limiter
 	trail    *audit.Log
+	verifier *tenancy.Verifier
 	http1    *http.Transport
 	http2    *http.Transport
 	ids      sync.Map // of the answers so far
@@ -108,6 +109,7 @@ func newStack(t testing.TB, overrides map[string]string) *stack {
 	s.openDatabase(c)
 	s.metrics = newMetrics()
 	verifier := tenancy.NewVerifier(c.keys, c.verification)
+	s.verifier = verifier
 	s.calls = newLimiter(patientLimits(s.db.Size()))
 	s.metrics.watch(s.db, verifier, s.calls)
 	log := s.log.logger()
@@ -154,7 +156,8 @@ func usual(databaseURL string, box *sandbox.Sandbox) map[string]string {
 // lookupIn looks variables up in base changed by overrides; an empty value removes a
 // variable.
 func lookupIn(base, overrides map[string]string) func(string) (string, bool) {
-	env := maps.Clone(base)
+	env := map[string]string{}
+	maps.Copy(env, base)
 	maps.Copy(env, overrides)
 	return func(name string) (string, bool) {
 		value := env[name]
@@ -249,7 +252,7 @@ func newStubsWithin(t testing.TB, within limits, service teamtaskv1connect.TaskS
 	options := with(handlerOptions(exit, newGate(t, c, exit), trail, s.calls, validator))
 	mux := http.NewServeMux()
 	mux.Handle(teamtaskv1connect.NewTaskServiceHandler(service, options))
-	s.handler = exit.Handler(withHeaders(http.MaxBytesHandler(withDeadline(mux), bodyMax)))
+	s.handler = exit.Handler(withHeaders(http.MaxBytesHandler(withDeadline(withMemory(s.calls.requests, mux)), bodyMax)))
 	s.listen(log)
 	return s
 }

@@ -43,6 +43,7 @@ func newTracing(ctx context.Context, endpoint string, log *slog.Logger) (*tracin
 	if endpoint == "" {
 		return nil, nil
 	}
+	hearSDK(log)
 	exporter, err := otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL(endpoint), otlptracehttp.WithRetry(otlptracehttp.RetryConfig{
 		Enabled: true, InitialInterval: time.Second, MaxInterval: retryWithin, MaxElapsedTime: retryWithin,
 	}))

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -17,6 +18,7 @@ import (
 
 	"connectrpc.com/connect"
 	"github.com/google/go-cmp/cmp"
+	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
@@ -388,6 +390,43 @@ func TestTheStandardVariablesHold(t *testing.T) {
 	if got := len(span()); got != 0 {
 		t.Errorf("%d spans with the sampler off, want none", got)
 	}
+}
+
+// No t.Parallel: where the SDK writes to is one for all of the process.
+func TestWhatTheSDKSaysIsInTheLogWithoutValues(t *testing.T) {
+	log := &logged{}
+	t.Setenv("OTEL_BSP_MAX_QUEUE_SIZE", secretValue)
+	t.Setenv("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", secretValue)
+	t.Setenv("OTEL_EXPORTER_OTLP_CERTIFICATE", "/nowhere/"+secretValue)
+	spans, err := newTracing(t.Context(), "http://127.0.0.1:1/v1/traces", log.logger())
+	if err != nil {
+		t.Fatal(err)
+	}
+	otel.Handle(errors.New(secretValue))
+	spans.close(t.Context())
+	for _, want := range []string{"Got invalid value", "parse duration", "read tls ca cert file", `"level":"DEBUG"`, "*errors.errorString"} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("the log has no %q", want)
+		}
+	}
+	if strings.Contains(log.String(), secretValue) {
+		t.Errorf("the log quotes a value:\n%s", log)
+	}
+	quiet := &logged{}
+	hearSDK(slog.New(slog.NewJSONHandler(quiet, nil)))
+	if got := otelLogLines(t, quiet); got != 0 {
+		t.Errorf("%d lines that nobody asked for:\n%s", got, quiet)
+	}
+}
+
+// otelLogLines lets the SDK make a tracer, of which it tells at length, and answers how many
+// lines that was.
+func otelLogLines(t *testing.T, log *logged) int {
+	t.Helper()
+	if err := sdktrace.NewTracerProvider().Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return strings.Count(log.String(), "TracerProvider")
 }
 
 func TestACollectorThatCannotBeReachedFailsNothing(t *testing.T) {

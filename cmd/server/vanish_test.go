@@ -98,7 +98,7 @@ func (w *wire) hangUp(abruptly bool) {
 	w.Close()
 }
 
-// Of 2,000 calls nobody waits for the end: half of them not even to ask for all of it.
+// Of 10,000 calls nobody waits for the end: half of them not even to ask for all of it.
 //
 //nolint:paralleltest // it counts the goroutines and files of the process
 func TestCallersWhoVanishLeaveNothingBehind(t *testing.T) {
@@ -116,7 +116,7 @@ func TestCallersWhoVanishLeaveNothingBehind(t *testing.T) {
 		postOf(createTask, token, `{"name":"x"}`),
 		greeting() + frame(frameHeaders, endHeaders|endStream, 1, request2(http.MethodGet, listing, token)),
 	}
-	const calls, atOnce = 2_000, 20
+	const calls, atOnce = 10_000, 20
 	var calling sync.WaitGroup
 	for worker := range atOnce {
 		calling.Go(func() {

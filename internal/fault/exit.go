@@ -163,10 +163,10 @@ func (x *Exit) State(ctx context.Context, method string, err error) error {
 	}
 	e, told := onWire(err, c.id)
 	c.code = e.Code().String()
-	attrs := c.ids(slog.String("method", c.method), slog.String("code", c.code))
 	if !told {
 		c.reason = "INTERNAL"
-		x.log.LogAttrs(ctx, slog.LevelError, "internal error", append(attrs, slog.String("error", err.Error()))...)
+		x.log.LogAttrs(ctx, slog.LevelError, "internal error", c.ids(slog.String("method", c.method), slog.String("code", c.code),
+			slog.String("error", err.Error()))...)
 		return e
 	}
 	f := Of(err)
@@ -174,11 +174,11 @@ func (x *Exit) State(ctx context.Context, method string, err error) error {
 	if f.reason != teamtaskv1.Reason_REASON_UNSPECIFIED {
 		c.reason = ReasonName(f.reason)
 	}
-	attrs = append(attrs, slog.String("reason", c.reason))
-	level := slog.LevelInfo
-	if f.code == connect.CodeUnavailable {
-		level = slog.LevelWarn
+	level := f.level()
+	if !x.log.Enabled(ctx, level) {
+		return e
 	}
+	attrs := c.ids(slog.String("method", c.method), slog.String("code", c.code), slog.String("reason", c.reason))
 	if f.code == connect.CodeInvalidArgument || f.code == connect.CodeUnimplemented {
 		// What was wrong with a request may quote it; the caller is told, the log is not.
 		x.log.LogAttrs(ctx, level, "refused", attrs...)
@@ -186,6 +186,18 @@ func (x *Exit) State(ctx context.Context, method string, err error) error {
 	}
 	x.log.LogAttrs(ctx, level, "refused", append(attrs, slog.String("cause", err.Error()))...)
 	return e
+}
+
+// level is how loud the log is about the fault. A flood of calls must not become one of
+// lines: that calls were shed is told by the counters.
+func (f *Fault) level() slog.Level {
+	switch {
+	case f.Is(Overloaded):
+		return slog.LevelDebug
+	case f.code == connect.CodeUnavailable:
+		return slog.LevelWarn
+	}
+	return slog.LevelInfo
 }
 
 // Enter is the first request gate of every handler: from here on the log and the

@@ -219,3 +219,44 @@ func TestCausesAreLoggedAndWhatCallersWroteIsNot(t *testing.T) {
 		t.Errorf("no error is stated as %v", err)
 	}
 }
+
+// A flood of calls that are shed must not become a flood of lines.
+func TestCallsThatAreShedAreCountedAndNotLogged(t *testing.T) {
+	t.Parallel()
+	for _, level := range []slog.Level{slog.LevelInfo, slog.LevelDebug} {
+		var log bytes.Buffer
+		var outcomes []Outcome
+		x := NewExit(slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: level})), func(o Outcome) { outcomes = append(outcomes, o) })
+		serve(t, x, "application/json", func(w http.ResponseWriter, r *http.Request) { x.Refuse(w, r, Overloaded.Because(errors.New("x"))) })
+		if got := strings.Contains(log.String(), `"msg":"refused"`); got != (level == slog.LevelDebug) {
+			t.Errorf("at level %v: %s", level, log.String())
+		}
+		if len(outcomes) != 1 || outcomes[0].Reason != "OVERLOADED" || outcomes[0].Code != "resource_exhausted" {
+			t.Errorf("outcomes: %v", outcomes)
+		}
+		serve(t, x, "application/json", func(w http.ResponseWriter, r *http.Request) { x.Refuse(w, r, TooLarge) })
+		if !strings.Contains(log.String(), "MESSAGE_TOO_LARGE") {
+			t.Errorf("another refusal of the same code is not logged: %s", log.String())
+		}
+	}
+}
+
+// Connect passes what ends the reading of a request on as it is, or puts words of its own
+// around it.
+func TestWhatEndsTheReadingOfARequestIsKnownAgain(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		err  error
+		want *Fault
+	}{
+		{Overloaded.OnRead(), Overloaded},
+		{connect.NewError(connect.CodeUnknown, Overloaded.OnRead()), Overloaded},
+		{ofConnect(connect.CodeResourceExhausted, "message is larger than configured max 5 - unable to determine message size: "+Overloaded.OnRead().Error()), Overloaded},
+		{ofConnect(connect.CodeResourceExhausted, Overloaded.words), Overloaded},
+		{ofConnect(connect.CodeResourceExhausted, "message size 7 is larger than configured max 5"), TooLarge},
+	} {
+		if got := Of(c.err); !errors.Is(got, c.want) {
+			t.Errorf("%v: %v, want %v", c.err, got, c.want)
+		}
+	}
+}

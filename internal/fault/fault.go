@@ -84,6 +84,10 @@ func (f *Fault) After(d time.Duration) *Fault {
 	return &c
 }
 
+// OnRead is the fault as what may end the reading of a request: Connect passes it on from
+// there, and the exit knows it again.
+func (f *Fault) OnRead() error { return connect.NewError(f.code, f) }
+
 // Reason is the stable reason, for instance REASON_TASK_NOT_FOUND.
 func (f *Fault) Reason() teamtaskv1.Reason { return f.reason }
 

@@ -64,6 +64,9 @@ func ofConnect(code connect.Code, message string) *Fault {
 		}
 		return Invalid.Saying("the request cannot be read")
 	case connect.CodeResourceExhausted:
+		if strings.Contains(message, Overloaded.words) {
+			return Overloaded
+		}
 		return TooLarge
 	case connect.CodeUnimplemented:
 		return unimplemented

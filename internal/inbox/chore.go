@@ -2,6 +2,7 @@ package inbox
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -67,7 +68,7 @@ func (w *choreWorker) Work(ctx context.Context, job *river.Job[choreJob]) error 
 	if !ok {
 		return nil // of another version of the server
 	}
-	if err := do(ctx, c); err != nil && ctx.Err() == nil {
+	if err := do(ctx, c); err != nil && !errors.Is(ctx.Err(), context.Canceled) { // the server stops
 		w.inbox.o.Log.LogAttrs(ctx, slog.LevelError, "chore not done", slog.String("chore", c.Name), slog.String("error", err.Error()))
 	}
 	return nil

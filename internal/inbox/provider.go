@@ -42,6 +42,7 @@ const (
 	CauseEncoding  Cause = "encoding"  // the body is encoded
 	CauseTooLarge  Cause = "too_large" // the body is over 512 KiB
 	CauseBody      Cause = "body"      // the body did not arrive
+	CauseBusy      Cause = "busy"      // there is no memory for the body now; it will be sent again
 	CauseHeaders   Cause = "headers"   // signature headers are missing, malformed or too many
 	CauseTime      Cause = "time"      // signed too long ago, or too far in the future
 	CauseSignature Cause = "signature" // no signature is by a secret of ours

@@ -87,6 +87,9 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return nil, CauseTooLarge
 	}
+	if errors.Is(err, fault.Overloaded) {
+		return nil, CauseBusy
+	}
 	if err != nil {
 		return nil, CauseBody
 	}
@@ -132,6 +135,10 @@ func (v *receiver) refuse(w http.ResponseWriter, r *http.Request, cause Cause) {
 		slog.String("provider", v.provider.Name), slog.String("cause", string(cause)))
 	if cause == CauseTooLarge {
 		v.answer(w, r, http.StatusRequestEntityTooLarge, errTooLarge)
+		return
+	}
+	if cause == CauseBusy {
+		v.answer(w, r, 0, fault.Overloaded)
 		return
 	}
 	v.answer(w, r, 0, errRefused)

@@ -6,13 +6,16 @@ import (
 	"compress/gzip"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/teamtask/teamtask/internal/fault"
 	"github.com/teamtask/teamtask/internal/inbox"
 )
 
@@ -202,6 +205,31 @@ func TestALargeBodyIsRefused(t *testing.T) {
 		t.Errorf("%d rows, want 1", n)
 	}
 }
+
+// A body for which there is no memory now is asked for again, not refused for good.
+func TestABodyThatThereIsNoRoomForIsAskedForAgain(t *testing.T) {
+	t.Parallel()
+	x := newBox(t, nil)
+	provider, err := inbox.NewClerk([]string{secretA})
+	if err != nil {
+		t.Fatal(err)
+	}
+	exit := fault.NewExit(slog.New(slog.DiscardHandler), func(fault.Outcome) {})
+	r := sign(secretA, newID(), time.Now(), eventBody(kind)).request(t.Context(), x.url)
+	r.Body = io.NopCloser(noRoom{})
+	answer := httptest.NewRecorder()
+	exit.Handler(x.inbox.Handler(provider, exit)).ServeHTTP(answer, r)
+	if answer.Code != http.StatusTooManyRequests || !strings.Contains(answer.Body.String(), "OVERLOADED") {
+		t.Errorf("got %d %s, want OVERLOADED", answer.Code, answer.Body)
+	}
+	if got := x.seen(inbox.Receipt{Provider: "clerk", Cause: inbox.CauseBusy}); got != 1 || x.events() != 0 {
+		t.Errorf("counted %d times with %d rows, want once and none", got, x.events())
+	}
+}
+
+type noRoom struct{}
+
+func (noRoom) Read([]byte) (int, error) { return 0, fault.Overloaded.OnRead() }
 
 // E18.
 func TestWithoutItsDatabaseTheProviderIsAskedToComeAgain(t *testing.T) {

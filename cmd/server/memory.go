@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"sync"
+
+	"github.com/teamtask/teamtask/internal/fault"
+)
+
+const (
+	// requestBytesMax is how much memory requests may take up at once, in bytes, beside
+	// what each may have freely. One tenant may have half of it.
+	requestBytesMax = 32 << 20
+	// requestBytesFree is what each request may have freely: most have less than that,
+	// and a connection costs more.
+	requestBytesFree = 4 << 10
+	// requestBytesStep is how much is taken at a time.
+	requestBytesStep = 16 << 10
+)
+
+// memory counts the bytes that requests take up while they are read and served. Zero
+// bytes in use are those of no request. It is safe to share.
+type memory struct {
+	max, tenantMax int
+
+	mu  sync.Mutex
+	all int
+	of  map[string]int // by tenant
+}
+
+func newMemory(all, tenant int) *memory {
+	return &memory{max: all, tenantMax: tenant, of: make(map[string]int)}
+}
+
+// used is how many bytes are taken.
+func (m *memory) used() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.all
+}
+
+// take takes n bytes more for the tenant, or tells that it may not. Without a tenant they
+// count only in all. Where all is taken, a tenant that has less than its fair share still
+// gets it, until that is twice as much: others may never send the rest of what they began.
+func (m *memory) take(tenant string, n int) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	own, all := m.of[tenant]+n, m.all+n
+	fair := own <= m.max/(len(m.of)+1) && all <= 2*m.max
+	if tenant != "" && own > m.tenantMax || all > m.max && !fair {
+		return false
+	}
+	m.of[tenant], m.all = own, all
+	return true
+}
+
+// give gives n bytes back.
+func (m *memory) give(tenant string, n int) {
+	if n == 0 {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.all -= n
+	if m.of[tenant] -= n; m.of[tenant] == 0 {
+		delete(m.of, tenant)
+	}
+}
+
+// held is what one request takes up. It is not safe to share.
+type held struct {
+	io.ReadCloser // the body
+
+	memory *memory
+	tenant string
+	taken  int
+	read   int
+	err    error // why no more is read, or nil
+	spent  func()
+}
+
+type heldKey struct{}
+
+// withMemory serves requests within what they may take up at once; what is read of a
+// body beyond that ends with OVERLOADED. All is given back when the call ends.
+func withMemory(m *memory, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := &held{ReadCloser: r.Body, memory: m, spent: func() {
+			if r.ProtoMajor == 1 {
+				// Otherwise net/http reads the rest before it answers.
+				w.Header().Set("Connection", "close")
+			}
+		}}
+		defer func() { m.give(h.tenant, h.taken) }()
+		r = r.WithContext(context.WithValue(r.Context(), heldKey{}, h))
+		r.Body = h
+		next.ServeHTTP(w, r)
+	})
+}
+
+// heldBy says whose request it is that ctx belongs to, before its body is read.
+func heldBy(ctx context.Context, tenant string) {
+	if h, ok := ctx.Value(heldKey{}).(*held); ok && h.taken == 0 {
+		h.tenant = tenant
+	}
+}
+
+// holds tells whether the request that ctx belongs to may take up so many bytes.
+func holds(ctx context.Context, size int) bool {
+	h, ok := ctx.Value(heldKey{}).(*held)
+	return !ok || h.grow(size)
+}
+
+// grow takes as much as is missing to so many bytes.
+func (h *held) grow(size int) bool {
+	if size <= requestBytesFree || size <= h.taken {
+		return true
+	}
+	more := (size - h.taken + requestBytesStep - 1) / requestBytesStep * requestBytesStep
+	if !h.memory.take(h.tenant, more) {
+		return false
+	}
+	h.taken += more
+	return true
+}
+
+// Read implements io.Reader. The buffer that a message is read into doubles when it is
+// full.
+func (h *held) Read(p []byte) (int, error) {
+	if h.err != nil {
+		return 0, h.err
+	}
+	n, err := h.ReadCloser.Read(p)
+	h.read += n
+	if h.read > requestBytesFree && !h.grow(2*h.read) {
+		h.err = fault.Overloaded.OnRead()
+		h.spent()
+		return n, h.err
+	}
+	return n, err
+}

@@ -1,0 +1,258 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"connectrpc.com/connect"
+)
+
+// roomFor are the usual limits but for the bytes of requests.
+func roomFor(all, tenant int) limits {
+	within := patientLimits(8)
+	within.bytes, within.tenantBytes = all, tenant
+	return within
+}
+
+// stalls sends all of a body of so many bytes but the last, on a connection of its own.
+func (s *stack) stalls(t *testing.T, path, token string, size int, header string) *wire {
+	t.Helper()
+	conn := s.dial()
+	t.Cleanup(func() { conn.Close() })
+	conn.say(fmt.Sprintf("POST %s HTTP/1.1\r\nHost: teamtask\r\nContent-Type: application/json\r\nAuthorization: Bearer %s\r\n%sContent-Length: %d\r\n\r\n", path, token, header, size))
+	conn.say(string(padded(size)[:size-1]))
+	return conn
+}
+
+// A body is in memory while the rest of it is waited for: beyond what there is for all
+// of them, a call is refused with when to try again.
+func TestBodiesThatAreReadAreBounded(t *testing.T) {
+	t.Parallel()
+	const all = 4 << 20
+	s := newLimited(t, roomFor(all, all/2), stub{})
+	gamersToken, acmeToken := s.token("alice", "d2-gamers", 2), s.token("erin", "acme", 2)
+	for range 2 * all / wireLimit { // four times what the tenant may have
+		s.stalls(t, createTask, gamersToken, wireLimit, "")
+	}
+	until(t, "what the tenant may have is taken", func() bool {
+		return s.calls.requests.used() > all/2-2*wireLimit && s.outcomes(t, createTask, "resource_exhausted") > 0
+	})
+	if used := s.calls.requests.used(); used > all/2 {
+		t.Errorf("%d bytes of one tenant are taken, %d may be", used, all/2)
+	}
+	s.expect(t, "another tenant", s.post(createTask, acmeToken, padded(wireLimit)), refused(connect.CodeUnimplemented, "INVALID_ARGUMENT"))
+	for range 2 * all / wireLimit {
+		s.stalls(t, createTask, s.token("alice", "", 2), wireLimit, "")
+	}
+	until(t, "all is taken", func() bool { return s.calls.requests.used() > all-4*wireLimit })
+	if used := s.calls.requests.used(); used > 2*all {
+		t.Errorf("%d bytes are taken", used)
+	}
+}
+
+// Whichever way a call comes, it is told the same, and the connection is not kept for
+// what it has not sent.
+func TestACallWhoseBodyHasNoRoomIsToldToTryAgain(t *testing.T) {
+	t.Parallel()
+	var served atomic.Int64
+	s := newLimited(t, roomFor(1, 1), stub{get: func(context.Context) error { served.Add(1); return nil }})
+	token := s.token("alice", "d2-gamers", 2)
+	json, binary := padded(100<<10), paddedBinary(t, 100<<10)
+	for _, c := range []struct {
+		name, contentType string
+		over              http.RoundTripper
+		body              []byte
+	}{
+		{"Connect JSON", "application/json", s.http1, json},
+		{"Connect JSON over h2c", "application/json", s.http2, json},
+		{"Connect binary", "application/proto", s.http1, binary},
+		{"gRPC", "application/grpc", s.http2, enveloped(binary)},
+		{"gRPC with JSON", "application/grpc+json", s.http2, enveloped(json)},
+		{"gRPC-Web", "application/grpc-web", s.http1, enveloped(binary)},
+		{"gRPC-Web over h2c", "application/grpc-web+json", s.http2, enveloped(json)},
+		{"an envelope that says too much", "application/grpc", s.http2, append([]byte{0, 0x7f, 0, 0, 0}, binary...)},
+	} {
+		answer := s.send(c.over, http.MethodPost, createTask, token, map[string]string{"Content-Type": c.contentType}, bytes.NewReader(c.body))
+		s.expect(t, c.name, answer, overloaded)
+		if told := string(answer.body); c.contentType == "application/json" && !strings.Contains(told, "RetryInfo") {
+			t.Errorf("%s: no time to try again: %s", c.name, told)
+		}
+	}
+	conn := s.stalls(t, createTask, token, wireLimit, "")
+	began := time.Now()
+	if got := conn.hear(); got.status != http.StatusTooManyRequests || time.Since(began) > readWithin/2 {
+		t.Errorf("a body that stalls: %d after %v", got.status, time.Since(began))
+	}
+	for _, p := range protocols { // they are small
+		if err := s.getsTask(t.Context(), p); err != nil {
+			t.Errorf("%s: %v", p.name, err)
+		}
+	}
+	if n := s.calls.requests.used(); n != 0 || served.Load() != int64(len(protocols)) {
+		t.Errorf("%d bytes are taken, %d calls were served", n, served.Load())
+	}
+}
+
+// What is small on the wire may be large in memory, while it is inflated and while the
+// call waits.
+func TestWhatWasCompressedCountsAsWhatItIs(t *testing.T) {
+	t.Parallel()
+	large := gzipped(t, padded(900<<10))
+	header := map[string]string{"Content-Encoding": "gzip", "Grpc-Encoding": "gzip"}
+	narrow := newLimited(t, roomFor(1<<20, 1<<20), stub{}) // a buffer of 900 KiB has twice that
+	token := narrow.token("alice", "d2-gamers", 2)
+	narrow.expect(t, "inflated", narrow.post(createTask, token, large, header), overloaded)
+	header["Content-Type"] = "application/grpc-web"
+	narrow.expect(t, "inflated in gRPC-Web", narrow.post(createTask, token, packed(gzipped(t, paddedBinary(t, 900<<10))), header), overloaded)
+	query := "?message=" + base64.RawURLEncoding.EncodeToString(large) + "&encoding=json&compression=gzip&base64=1&connect=v1"
+	answer := narrow.send(narrow.http1, http.MethodGet, getTask+query, token, nil, nil)
+	narrow.expect(t, "inflated by HTTP GET", answer, overloaded)
+	header["Content-Type"] = "application/json"
+	whole := gzipped(t, padded(300<<10))
+	for _, broken := range [][]byte{whole[:len(whole)-9], append(bytes.Clone(whole), "garbage"...)} {
+		narrow.expect(t, "broken", narrow.post(createTask, token, broken, header), refused(connect.CodeInvalidArgument, "INVALID_ARGUMENT"))
+	}
+	if n := narrow.calls.requests.used(); n != 0 {
+		t.Errorf("%d bytes are still taken", n)
+	}
+
+	within := roomFor(4<<20, 1<<20)
+	within.tenantAtWork = 1
+	s := newLimited(t, within, stub{})
+	leave := s.calls.enters(t, gamers)
+	body := fmt.Appendf(nil, `{"name":%q}`, strings.Repeat("x", 120<<10))
+	const calls = 10
+	answers := make(chan reply, calls)
+	for range calls {
+		go func() {
+			answers <- s.post(createTask, token, gzipped(t, body), map[string]string{"Content-Encoding": "gzip"})
+		}()
+	}
+	shed := 0
+	until(t, "each is refused or waits", func() bool { shed = len(answers); return shed+s.calls.queueing() == calls })
+	if n := s.calls.requests.used(); shed == 0 || n < (calls-shed)*120<<10 || n > 1<<20 {
+		t.Errorf("%d bytes are taken by calls that wait, of which %d were refused", n, shed)
+	}
+	leave()
+	for range calls {
+		<-answers
+	}
+	s.calls.rests(t)
+	until(t, "all is given back", func() bool { return s.calls.requests.used() == 0 })
+}
+
+func TestTheServerCountsWhatItReads(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, nil)
+	conn := s.stalls(t, createTask, s.token("alice", "d2-gamers", 2), 100<<10, "")
+	until(t, "what was read is counted", func() bool { return s.calls.requests.used() >= 190<<10 })
+	s.calls.requests.mu.Lock()
+	if n := s.calls.requests.of[gamers]; n < 190<<10 {
+		t.Errorf("%d bytes are the organization's", n)
+	}
+	s.calls.requests.mu.Unlock()
+	conn.hangUp(true)
+	until(t, "it is given back", func() bool { return s.calls.requests.used() == 0 })
+}
+
+// Whoever comes and goes, no more is taken than may be, and all is given back.
+func TestNoMoreIsTakenThanMayBe(t *testing.T) {
+	t.Parallel()
+	const all, tenant = 1 << 20, 1 << 19
+	m := newMemory(all, tenant)
+	var inAll atomic.Int64
+	atOnce(crowd, func(worker int) {
+		random := rand.New(rand.NewPCG(1, uint64(worker)))
+		name := fmt.Sprint("org_", worker%11)
+		var taken []int
+		for range 2_000 {
+			if n := 1 + random.IntN(tenant/3); random.IntN(2) == 0 && m.take(name, n) {
+				taken = append(taken, n)
+				if now := inAll.Add(int64(n)); now > 2*all {
+					t.Errorf("%d are taken", now)
+				}
+			} else if len(taken) > 0 {
+				inAll.Add(int64(-taken[0]))
+				m.give(name, taken[0])
+				taken = taken[1:]
+			}
+		}
+		for _, n := range taken {
+			inAll.Add(int64(-n))
+			m.give(name, n)
+		}
+	})
+	if m.used() != 0 || len(m.of) != 0 {
+		t.Errorf("%d bytes are left, of %d tenants", m.used(), len(m.of))
+	}
+}
+
+func TestATenantMayTakeHalfAndAlwaysItsFairShare(t *testing.T) {
+	t.Parallel()
+	m := newMemory(100, 50)
+	for _, c := range []struct {
+		tenant string
+		bytes  int
+		want   bool
+	}{
+		{"a", 50, true}, {"a", 1, false}, {"b", 50, true}, {"b", 1, false},
+		{"c", 34, false}, {"c", 33, true}, {"c", 1, false}, {"d", 25, true}, {"e", 20, true}, {"f", 16, true},
+		{"g", 14, false}, {"g", 6, true}, {"h", 1, false}, {"", 1, false},
+	} {
+		if got := m.take(c.tenant, c.bytes); got != c.want {
+			t.Errorf("%d more for %q: %v, want %v", c.bytes, c.tenant, got, c.want)
+		}
+	}
+	m.give("a", 50)
+	if !m.take("h", 10) {
+		t.Error("what was given back is not there")
+	}
+}
+
+// Without a token nobody has more than a few bytes of a body read.
+func TestOpenServicesReadOnlySmallBodies(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, map[string]string{"REFLECTION": "on"})
+	for range 200 {
+		s.stalls(t, healthCheck, "", wireLimit, "")
+	}
+	until(t, "all of them are refused", func() bool { return s.outcomes(t, healthCheck, "resource_exhausted") == 200 })
+	if n := s.calls.requests.used(); n != 0 {
+		t.Errorf("%d bytes are taken", n)
+	}
+}
+
+// No t.Parallel: the limit is that of the process.
+func TestTheHeapHasASoftLimitUnlessTheEnvironmentSaysOtherwise(t *testing.T) { //nolint:paralleltest // as above
+	limit, percent := debug.SetMemoryLimit(-1), debug.SetGCPercent(100)
+	defer debug.SetGCPercent(percent)
+	defer debug.SetMemoryLimit(limit)
+	for _, c := range []struct {
+		env     map[string]string
+		limit   int64
+		percent int
+	}{
+		{nil, 512 << 20, 400},
+		{map[string]string{"GOMEMLIMIT": "1GiB"}, 1 << 40, 400}, // Go has read it by itself
+		{map[string]string{"GOGC": "50"}, 512 << 20, 50},
+	} {
+		debug.SetMemoryLimit(1 << 40)
+		debug.SetGCPercent(50)
+		collectSeldom(lookupIn(c.env, nil))
+		if got := debug.SetMemoryLimit(-1); got != c.limit {
+			t.Errorf("%v: a limit of %d, want %d", c.env, got, c.limit)
+		}
+		if got := debug.SetGCPercent(100); got != c.percent {
+			t.Errorf("%v: %d percent, want %d", c.env, got, c.percent)
+		}
+	}
+}

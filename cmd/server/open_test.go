@@ -1,0 +1,113 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// What is open to everybody has the same guards as what is not, and reads far less.
+func TestOpenServicesAreGuardedInEveryProtocol(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, map[string]string{"REFLECTION": "on"})
+	inJSON := func(format string, a ...any) []byte { return fmt.Appendf(nil, format, a...) }
+	for _, p := range protocols {
+		if p.isGet() {
+			continue
+		}
+		isJSON := strings.Contains(p.contentType, "json")
+		envelope := 0
+		if p.isFramed() {
+			envelope = 5
+		}
+		for _, c := range []struct {
+			name, encoding string
+			data           []byte
+			want           refusal
+		}{
+			{"a message at the limit", "", inJSON(`{%s}`, strings.Repeat(" ", healthMax-envelope-2)), refusal{}},
+			{"a message over it", "", inJSON(`{%s}`, strings.Repeat(" ", healthMax-envelope-1)), tooLarge},
+			{"a message far over it", "", inJSON(`{%s}`, strings.Repeat(" ", 1_000*healthMax)), tooLarge},
+			{"inflated to the limit", "gzip", gzipped(t, inJSON(`{%s}`, strings.Repeat(" ", healthMax-2))), refusal{}},
+			{"inflated over it", "gzip", gzipped(t, inJSON(`{%s}`, strings.Repeat(" ", healthMax-1))), tooLarge},
+			{"a bomb", "gzip", gzipped(t, inJSON(`{%s}`, strings.Repeat(" ", 3<<20))), tooLarge},
+			{"64 levels", "", inJSON(`{"x":%s%s}`, strings.Repeat("[", 63), strings.Repeat("]", 63)), refusal{}},
+			{"65 levels", "", inJSON(`{"x":%s%s}`, strings.Repeat("[", 64), strings.Repeat("]", 64)), unreadable},
+			{"1,900 levels", "", inJSON(`{"x":%s%s}`, strings.Repeat("[", 1_900), strings.Repeat("]", 1_900)), unreadable},
+			{"the character NUL", "", []byte(`{"service":"\u0000"}`), unreadable},
+			{"a long number", "", inJSON(`{"x":%s}`, strings.Repeat("9", 1_001)), unreadable},
+			{"bad UTF-8", "", []byte("{\"service\":\"\xff\"}"), unreadable},
+			{"gzip in gzip", "gzip", gzipped(t, gzipped(t, []byte("{}"))), unreadable},
+			{"another encoding", "br", []byte("{}"), noMethod},
+		} {
+			if isJSON {
+				s.expect(t, p.name+": "+c.name, p.put(s, healthCheck, "", c.data, c.encoding), c.want)
+			}
+		}
+		for _, c := range []struct {
+			name, encoding string
+			data           []byte
+			want           refusal
+		}{
+			{"a message at the limit", "", paddedHealth(healthMax - envelope), refusal{}},
+			{"a message over it", "", paddedHealth(healthMax - envelope + 1), tooLarge},
+			{"a message far over it", "", paddedHealth(1_000 * healthMax), tooLarge},
+			{"inflated to the limit", "gzip", gzipped(t, paddedHealth(healthMax)), refusal{}},
+			{"inflated over it", "gzip", gzipped(t, paddedHealth(healthMax+1)), tooLarge},
+			{"a bomb", "gzip", gzipped(t, paddedHealth(3<<20)), tooLarge},
+			{"groups in each other", "", bytes.Repeat([]byte("\xfb\x3f"), 64), unreadable},
+			{"the character NUL", "", []byte("\x0a\x01\x00"), unreadable},
+			{"bad UTF-8", "", []byte("\x0a\x01\xff"), unreadable},
+			{"not gzip", "gzip", []byte("\x0a\x01x"), unreadable},
+		} {
+			if !isJSON {
+				s.expect(t, p.name+": "+c.name, p.put(s, healthCheck, "", c.data, c.encoding), c.want)
+			}
+		}
+	}
+	if n := s.outcomes(t, healthCheck, "ok"); n == 0 {
+		t.Error("no call is counted")
+	}
+	if log := s.log.String(); strings.Contains(log, "message size 31457") || !strings.Contains(log, "message size 4097") {
+		t.Error("a bomb was inflated to its end")
+	}
+	for _, path := range []string{reflection, reflectionOld} {
+		for _, c := range []struct {
+			name, contentType string
+			body              []byte
+			want              refusal
+		}{
+			{"a message over the limit", "application/grpc", enveloped(paddedHealth(reflectionMax)), tooLarge},
+			{"a message far over it", "application/grpc", enveloped(paddedHealth(100 * reflectionMax)), tooLarge},
+			{"many messages", "application/grpc", bytes.Repeat(enveloped([]byte("\x3a\x00")), reflectionMax/7+1), tooLarge},
+			{"a bomb", "application/grpc", packed(gzipped(t, paddedHealth(3<<20))), tooLarge},
+			{"groups in each other", "application/grpc", enveloped(bytes.Repeat([]byte("\xfb\x3f"), 64)), unreadable},
+			{"65 levels", "application/grpc+json", enveloped([]byte(`{"x":` + strings.Repeat("[", 64) + strings.Repeat("]", 64) + `}`)), unreadable},
+			{"the character NUL", "application/grpc-web+json", enveloped([]byte(`{"host":"\u0000"}`)), unreadable},
+		} {
+			answer := s.send(s.http2, http.MethodPost, path, "", map[string]string{"Content-Type": c.contentType, "Grpc-Encoding": "gzip"}, bytes.NewReader(c.body))
+			got := answer.told(t).refusal
+			if got.Code != c.want.Code || got.Reason != c.want.Reason {
+				t.Errorf("%s: %s: %v, want %v", path, c.name, got, c.want)
+			}
+		}
+	}
+}
+
+// paddedHealth is a request of exactly so many bytes, at least 5, in which all is a field
+// that this server does not know.
+func paddedHealth(size int) []byte {
+	for n := size - 3; ; n-- {
+		message := []byte{0xfa, 0x3f} // field 1023, bytes
+		length := n
+		for ; length >= 0x80; length >>= 7 {
+			message = append(message, byte(length)|0x80)
+		}
+		message = append(message, byte(length))
+		if len(message)+n == size {
+			return append(message, bytes.Repeat([]byte("x"), n)...)
+		}
+	}
+}

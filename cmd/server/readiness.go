@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/teamtask/teamtask/internal/tenancy"
+)
+
+const (
+	readyFor    = time.Second // how old an answer may be
+	readyWithin = time.Second // how long a check may take
+)
+
+// readiness tells whether the server can serve, to whoever asks and however often: one
+// check runs at a time and at most one begins a second. It is safe to share.
+type readiness struct {
+	check func(context.Context) error
+	busy  func() bool // whether all connections are in use
+
+	mu   sync.Mutex
+	last *finding
+}
+
+// readinessOf asks the database.
+func readinessOf(db *tenancy.DB) *readiness {
+	return &readiness{check: db.Ready, busy: func() bool {
+		_, used := db.Connections()
+		return used == db.Size()
+	}}
+}
+
+// finding is what a check has found or will find. What it found is there when done is
+// closed.
+type finding struct {
+	began time.Time
+	done  chan struct{}
+	err   error
+}
+
+// ready answers what a check of at most a second ago found, or waits for one.
+func (r *readiness) ready(ctx context.Context) error {
+	f := r.latest(ctx)
+	select {
+	case <-f.done:
+		return f.err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// latest is a check that is under way or young enough; if there is none it begins one,
+// which goes on when whoever asked for it has gone.
+func (r *readiness) latest(ctx context.Context) *finding {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.last != nil && time.Since(r.last.began) < readyFor || r.last.underWay() {
+		return r.last
+	}
+	f := &finding{began: time.Now(), done: make(chan struct{})}
+	r.last = f
+	go func() {
+		defer close(f.done)
+		f.err = r.find(context.WithoutCancel(ctx))
+	}()
+	return f
+}
+
+func (f *finding) underWay() bool {
+	if f == nil {
+		return false
+	}
+	select {
+	case <-f.done:
+		return false
+	default:
+		return true
+	}
+}
+
+// find checks. All connections in use are no reason not to be ready: calls are served
+// over them, and without this server its share of them would fall on others. A database
+// that does not answer shows in that connections break and cannot be opened again.
+func (r *readiness) find(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, readyWithin)
+	defer cancel()
+	err := r.check(ctx)
+	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) && r.busy() {
+		return nil
+	}
+	return err
+}
