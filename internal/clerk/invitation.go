@@ -49,9 +49,9 @@ func (w invitationWire) in(org string) (Invitation, bool) {
 	return Invitation{
 		ID:           w.ID,
 		Organization: w.Organization,
-		Email:        w.Email,
-		Role:         w.Role,
-		Status:       w.Status,
+		Email:        text(w.Email),
+		Role:         text(w.Role),
+		Status:       text(w.Status),
 		HoldSeat:     isSet(w.Metadata, MetadataHoldSeat),
 		Inviter:      w.Inviter,
 		CreateTime:   w.CreatedAt.time(),

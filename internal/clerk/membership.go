@@ -54,11 +54,11 @@ func (w membershipWire) membership() (Membership, bool) {
 		ID:           w.ID,
 		Organization: w.Organization.ID,
 		User:         w.Person.ID,
-		Role:         w.Role,
+		Role:         text(w.Role),
 		Permissions:  w.Permissions,
 		Licensed:     isSet(w.Metadata, MetadataLicensed),
 		Name:         fullName(w.Person.FirstName, w.Person.LastName),
-		Identifier:   w.Person.Identifier,
+		Identifier:   text(w.Person.Identifier),
 		CreateTime:   w.CreatedAt.time(),
 		UpdateTime:   w.UpdatedAt.time(),
 	}, isID(membershipPrefix, w.ID) && isID(organizationPrefix, w.Organization.ID) && isID(userPrefix, w.Person.ID) && w.Role != ""

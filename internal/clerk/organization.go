@@ -26,7 +26,7 @@ type organizationWire struct {
 }
 
 func (w organizationWire) organization() Organization {
-	return Organization{ID: w.ID, Slug: w.Slug, Name: w.Name, CreateTime: w.CreatedAt.time(), UpdateTime: w.UpdatedAt.time()}
+	return Organization{ID: w.ID, Slug: text(w.Slug), Name: text(w.Name), CreateTime: w.CreatedAt.time(), UpdateTime: w.UpdatedAt.time()}
 }
 
 // Organization asks for an organization by id. Errors: InvalidID, NotFound, and those

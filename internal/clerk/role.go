@@ -22,7 +22,7 @@ type roleWire struct {
 }
 
 func (w roleWire) role() (Role, bool) {
-	r := Role{Key: w.Key, Name: w.Name, Permissions: make([]string, 0, len(w.Permissions))}
+	r := Role{Key: text(w.Key), Name: text(w.Name), Permissions: make([]string, 0, len(w.Permissions))}
 	for _, permission := range w.Permissions {
 		if permission.Key == "" {
 			return Role{}, false

@@ -5,7 +5,6 @@ import (
 	"iter"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 )
 
@@ -35,11 +34,11 @@ type userWire struct {
 func (w userWire) user() User {
 	u := User{ID: w.ID, Name: fullName(w.FirstName, w.LastName), CreateTime: w.CreatedAt.time(), UpdateTime: w.UpdatedAt.time()}
 	if u.Name == "" {
-		u.Name = w.Username
+		u.Name = text(w.Username)
 	}
 	for _, email := range w.Emails {
 		if email.ID == w.PrimaryID && email.ID != "" {
-			u.Email = email.Address
+			u.Email = text(email.Address)
 		}
 	}
 	return u
@@ -64,7 +63,7 @@ func (c *Client) Users(ctx context.Context) iter.Seq2[User, error] {
 }
 
 func fullName(first, last string) string {
-	return strings.TrimSpace(strings.TrimSpace(first) + " " + strings.TrimSpace(last))
+	return text(text(first) + " " + text(last))
 }
 
 // millis is a time as Clerk writes it: milliseconds since 1970.

@@ -116,15 +116,24 @@ func invitations(ctx context.Context, c *comparison, org string) part[keptInvita
 	}
 }
 
+// presence tells how it differs that something is here, was ever here, and is at Clerk.
+// Of what we have never heard of there may be members.
+func presence(here, ever, there bool) string {
+	switch {
+	case !there && (here || !ever):
+		return "gone at Clerk"
+	case there && !here:
+		return "missing here"
+	}
+	return ""
+}
+
 func organizationDiffers(ours *organization, found *clerk.Organization) string {
 	here := ours != nil && ours.DeleteTime == nil
+	if what := presence(here, ours != nil, found != nil); what != "" || !here {
+		return what
+	}
 	switch {
-	case found == nil && (here || ours == nil): // we may have members of one that we have not
-		return "gone at Clerk"
-	case found == nil:
-		return ""
-	case !here:
-		return "missing here"
 	case ours.Name != found.Name:
 		return "the name differs"
 	case ours.Slug != found.Slug:
@@ -135,13 +144,10 @@ func organizationDiffers(ours *organization, found *clerk.Organization) string {
 
 func userDiffers(ours *user, found *clerk.User) string {
 	here := ours != nil && ours.DeleteTime == nil
+	if what := presence(here, ours != nil, found != nil); what != "" || !here {
+		return what
+	}
 	switch {
-	case found == nil && (here || ours == nil):
-		return "gone at Clerk"
-	case found == nil:
-		return ""
-	case !here:
-		return "missing here"
 	case ours.Name != found.Name:
 		return "the name differs"
 	case ours.Email != found.Email:
