@@ -238,6 +238,7 @@ func TestWhatNeverArrivedIsFetched(t *testing.T) {
 	t.Parallel()
 	f := newFollower(t)
 	dana := f.caller("dana", "d2-gamers")
+	f.until("the first reconciliation is over", func() bool { return strings.Contains(f.log.String(), "reconciled with Clerk") })
 	f.lists(dana, castOfGamers...)
 	f.control(http.MethodPost, "/sandbox/webhooks", `{"drop": true, "retry_ms": []}`)
 

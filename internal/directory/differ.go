@@ -91,6 +91,10 @@ func (c *comparison) user(ctx context.Context, ticket int64, id string, found *c
 		return nil
 	}
 	c.drift(Drift{id, aboutUser, id, what})
+	if found == nil && c.r.Apply {
+		c.sum.Applied++
+		return c.d.endUser(ctx, ticket, id)
+	}
 	return c.apply(ctx, id, func(tx *tenancy.Tx) error { return keepUser(ctx, tx, ticket, id, found) })
 }
 
@@ -180,7 +184,7 @@ func invitationDiffers(ours keptInvitation, found clerk.Invitation) string {
 		return fmt.Sprintf("status: %s here, %s at Clerk", ours.Status, found.Status)
 	case ours.Role != found.Role:
 		return fmt.Sprintf("role: %s here, %s at Clerk", ours.Role, found.Role)
-	case ours.Email != found.Email:
+	case ours.Email != found.Email && ours.Email != "": // it may have been forgotten
 		return "the address differs"
 	case ours.HoldSeat != found.HoldSeat:
 		return fmt.Sprintf("hold_seat: %t here, %t at Clerk", ours.HoldSeat, found.HoldSeat)

@@ -107,6 +107,9 @@ func (d *Directory) refreshUser(ctx context.Context, ticket int64, user string) 
 	if err != nil {
 		return err
 	}
+	if person == nil {
+		return d.endUser(ctx, ticket, user)
+	}
 	err = d.in(ctx, user, nil, func(tx *tenancy.Tx) error { return keepUser(ctx, tx, ticket, user, person) })
 	if err != nil {
 		return err
@@ -116,18 +119,16 @@ func (d *Directory) refreshUser(ctx context.Context, ticket int64, user string) 
 		return err
 	}
 	listed := make(map[string]bool)
-	if person != nil {
-		for m, err := range d.clerk.MembershipsOf(ctx, user) {
-			if err != nil {
-				return err
-			}
-			listed[m.Organization] = true
-			err := d.in(ctx, m.Organization, nil, func(tx *tenancy.Tx) error {
-				return keepMember(ctx, tx, ticket, m.Organization, user, &m)
-			})
-			if err != nil {
-				return err
-			}
+	for m, err := range d.clerk.MembershipsOf(ctx, user) {
+		if err != nil {
+			return err
+		}
+		listed[m.Organization] = true
+		err := d.in(ctx, m.Organization, nil, func(tx *tenancy.Tx) error {
+			return keepMember(ctx, tx, ticket, m.Organization, user, &m)
+		})
+		if err != nil {
+			return err
 		}
 	}
 	for _, org := range places {
@@ -140,6 +141,50 @@ func (d *Directory) refreshUser(ctx context.Context, ticket int64, user string) 
 		}
 	}
 	return nil
+}
+
+// endUser ends every place of somebody who is gone, and leaves nothing of them but ids.
+// Their own row goes last, because it knows their address until then: repeated after a
+// fault, this does the rest.
+func (d *Directory) endUser(ctx context.Context, ticket int64, user string) error {
+	addresses := make([]string, 0, 2)
+	err := d.in(ctx, user, nil, func(tx *tenancy.Tx) error {
+		was, err := selectUser(ctx, tx, user)
+		if err != nil {
+			return err
+		}
+		if was != nil {
+			addresses = append(addresses, was.Email)
+		}
+		return insertGone(ctx, tx, user, ticket)
+	})
+	if err != nil {
+		return err
+	}
+	places, err := d.places(ctx, user)
+	if err != nil {
+		return err
+	}
+	for _, org := range places {
+		err := d.in(ctx, org, nil, func(tx *tenancy.Tx) error {
+			was, err := selectMember(ctx, tx, org, user)
+			if err != nil {
+				return err
+			}
+			known := addresses
+			if was != nil {
+				known = append(known, was.Email)
+			}
+			if err := forgetInvitations(ctx, tx, org, known); err != nil {
+				return err
+			}
+			return keepMember(ctx, tx, ticket, org, user, nil)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return d.in(ctx, user, nil, func(tx *tenancy.Tx) error { return keepUser(ctx, tx, ticket, user, nil) })
 }
 
 // here answers what was found, or nil where Clerk says that there is no such thing.

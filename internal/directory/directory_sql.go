@@ -13,7 +13,7 @@ var Statements = []tenancy.Statement{
 	upsertUserSQL, deleteUserSQL, selectUserSQL,
 	selectOrganizationSQL, upsertOrganizationSQL, deleteOrganizationSQL,
 	selectMemberSQL, upsertMemberSQL, removeMemberSQL, removeMembersSQL,
-	selectInvitationSQL, upsertInvitationSQL, removeInvitationsSQL,
+	selectInvitationSQL, upsertInvitationSQL, removeInvitationsSQL, forgetInvitationsSQL,
 	tenantsSQL, selectMembersSQL, selectInvitationsSQL,
 }
 
@@ -233,16 +233,35 @@ func selectInvitation(ctx context.Context, tx *tenancy.Tx, org, id string) (*inv
 	return first(tenancy.Rows[invitation](ctx, tx, selectInvitationSQL, org, id))
 }
 
+// upsertInvitationSQL leaves an address out that was forgotten.
 var upsertInvitationSQL = tenancy.Statement{Name: "directory_upsert_invitation", SQL: `
 	INSERT INTO invitations AS i (tenant_id, id, email, role, hold_seat, status, create_time, expire_time, ticket)
 	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 	ON CONFLICT (tenant_id, id) DO UPDATE
-	   SET email = excluded.email, role = excluded.role, hold_seat = excluded.hold_seat, status = excluded.status,
+	   SET email = CASE WHEN i.email = '' AND i.status <> 'gone' THEN '' ELSE excluded.email END,
+	       role = excluded.role, hold_seat = excluded.hold_seat, status = excluded.status,
 	       create_time = excluded.create_time, expire_time = excluded.expire_time, ticket = excluded.ticket
 	 WHERE i.ticket < excluded.ticket`}
 
 func upsertInvitation(ctx context.Context, tx *tenancy.Tx, org, id string, i invitation) error {
 	_, err := tenancy.Exec(ctx, tx, upsertInvitationSQL, org, id, i.Email, i.Role, i.HoldSeat, i.Status, i.CreateTime, i.ExpireTime, i.Ticket)
+	return err
+}
+
+var forgetInvitationsSQL = tenancy.Statement{Name: "directory_forget_invitations", SQL: `
+	UPDATE invitations
+	   SET email = ''
+	 WHERE tenant_id = $1
+	   AND email <> ''
+	   AND lower(email) = ANY ($2)`}
+
+// forgetInvitations leaves nothing of the addresses in the tenant's invitations.
+func forgetInvitations(ctx context.Context, tx *tenancy.Tx, org string, addresses []string) error {
+	keys := make([]string, len(addresses))
+	for i, address := range addresses {
+		keys[i] = Key(address)
+	}
+	_, err := tenancy.Exec(ctx, tx, forgetInvitationsSQL, org, keys)
 	return err
 }
 

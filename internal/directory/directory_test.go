@@ -153,6 +153,47 @@ func TestReconcileEndsWhatIsGone(t *testing.T) {
 	}
 }
 
+// H18: of somebody who was deleted only ids are left, by the news of it and by a
+// reconciliation, and nothing brings their address back.
+func TestNothingIsLeftOfSomebodyWhoWasDeletedButIDs(t *testing.T) {
+	t.Parallel()
+	for name, forget := range map[string]func(t *testing.T, d *Directory, news []hint){
+		"by the news": func(t *testing.T, d *Directory, news []hint) { t.Helper(); apply(t, d, news) },
+		"by a reconciliation": func(t *testing.T, d *Directory, _ []hint) {
+			t.Helper()
+			if _, err := d.Reconcile(t.Context(), Reconciliation{Apply: true}); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m, d := small(t)
+			apply(t, d, m.addUser(bob, "Bob"), m.addMember(org, bob, "org:member"), m.invite(org, "orginv_other", "pending"))
+			invited := m.invite(org, "orginv_bob", "accepted")
+			m.did(func() {
+				i := m.invited[spot{org, "orginv_bob"}]
+				i.Email = "bob@A.test"
+				m.invited[spot{org, "orginv_bob"}] = i
+			})
+			apply(t, d, invited)
+			forget(t, d, m.deleteUser(bob))
+			apply(t, d, invited) // Clerk still has the invitation
+			if sum, err := d.Reconcile(t.Context(), Reconciliation{Apply: true}); err != nil || sum.Drifts != 0 {
+				t.Errorf("got %+v, %v, want no drift", sum, err)
+			}
+			for _, line := range kept(t, d, []string{org}, []string{alice, bob}) {
+				if strings.Contains(strings.ToLower(line), "bob@") || strings.Contains(line, "Bob") {
+					t.Errorf("is left: %s", line)
+				}
+			}
+			if found := strings.Join(kept(t, d, []string{org}, nil), "\n"); !strings.Contains(found, "orginv_bob") || !strings.Contains(found, "orginv_other@a.test") {
+				t.Errorf("got %s, want the invitations, and the address of the other one", found)
+			}
+		})
+	}
+}
+
 // What a list lacks is asked for: a list read page by page may miss one.
 func TestNothingIsRemovedForAListThatLacksIt(t *testing.T) {
 	t.Parallel()
