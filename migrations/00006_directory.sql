@@ -154,4 +154,4 @@ CREATE TABLE directory_gone (
 );
 
 REVOKE ALL ON directory_gone FROM PUBLIC;
-GRANT SELECT, INSERT ON directory_gone TO teamtask_runtime;
+GRANT SELECT, INSERT, UPDATE ON directory_gone TO teamtask_runtime;

@@ -24,7 +24,7 @@ var shared = map[string]string{
 	"river_migration":    "SELECT",
 	"river_notification": "", // not used on PostgreSQL
 	"directory_places":   "SELECT INSERT",
-	"directory_gone":     "SELECT INSERT",
+	"directory_gone":     "SELECT INSERT UPDATE",
 	"directory_tenants":  "SELECT INSERT",
 }
 

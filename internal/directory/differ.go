@@ -43,11 +43,23 @@ func (c *comparison) people(ctx context.Context) error {
 			return fmt.Errorf("list the users: %w", err)
 		}
 		seen[u.ID] = true
-		if err := c.user(ctx, ticket, u.ID, &u); err != nil {
+		if err := c.each(ctx, c.user(ctx, ticket, u.ID, &u)); err != nil {
 			return err
 		}
 	}
-	return c.unseen(ctx, true, seen, c.person)
+	ours, err := c.tenants(ctx, true)
+	if err != nil {
+		return err
+	}
+	for _, id := range ours {
+		if seen[id] {
+			continue
+		}
+		if err := c.each(ctx, c.person(ctx, id)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // ended looks whether somebody who is not a member any more is gone altogether.

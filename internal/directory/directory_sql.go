@@ -72,7 +72,8 @@ func selectGone(ctx context.Context, tx *tenancy.Tx, user string) (int64, error)
 var insertGoneSQL = tenancy.Statement{Name: "directory_insert_gone", SQL: `
 	INSERT INTO directory_gone (user_id, ticket)
 	VALUES ($1, $2)
-	ON CONFLICT (user_id) DO NOTHING`}
+	ON CONFLICT (user_id) DO UPDATE
+	   SET ticket = greatest(directory_gone.ticket, excluded.ticket)`}
 
 func insertGone(ctx context.Context, tx *tenancy.Tx, user string, ticket int64) error {
 	_, err := tenancy.Exec(ctx, tx, insertGoneSQL, user, ticket)
@@ -216,11 +217,12 @@ var removeMembersSQL = tenancy.Statement{Name: "directory_remove_members", SQL: 
 	   SET name = '', name_key = '', email = '', email_key = '', licensed = false,
 	       remove_time = coalesce(remove_time, now()), ticket = $2
 	 WHERE tenant_id = $1
-	   AND ticket < $2`}
+	   AND ticket < $2
+	   AND remove_time IS NULL`}
 
-func removeMembers(ctx context.Context, tx *tenancy.Tx, org string, ticket int64) error {
-	_, err := tenancy.Exec(ctx, tx, removeMembersSQL, org, ticket)
-	return err
+// removeMembers answers how many there were.
+func removeMembers(ctx context.Context, tx *tenancy.Tx, org string, ticket int64) (int64, error) {
+	return tenancy.Exec(ctx, tx, removeMembersSQL, org, ticket)
 }
 
 var selectInvitationSQL = tenancy.Statement{Name: "directory_select_invitation", SQL: `
@@ -269,11 +271,12 @@ var removeInvitationsSQL = tenancy.Statement{Name: "directory_remove_invitations
 	UPDATE invitations
 	   SET email = '', status = 'gone', ticket = $2
 	 WHERE tenant_id = $1
-	   AND ticket < $2`}
+	   AND ticket < $2
+	   AND status <> 'gone'`}
 
-func removeInvitations(ctx context.Context, tx *tenancy.Tx, org string, ticket int64) error {
-	_, err := tenancy.Exec(ctx, tx, removeInvitationsSQL, org, ticket)
-	return err
+// removeInvitations answers how many there were.
+func removeInvitations(ctx context.Context, tx *tenancy.Tx, org string, ticket int64) (int64, error) {
+	return tenancy.Exec(ctx, tx, removeInvitationsSQL, org, ticket)
 }
 
 // tenantsSQL answers every organization, or every person, that was ever kept, and the

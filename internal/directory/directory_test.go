@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -8,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/teamtask/teamtask/internal/clerk"
 )
 
 const (
@@ -44,13 +47,13 @@ func TestOneLineForEachChangeHoweverOftenItIsTold(t *testing.T) {
 		`directory.invitation.pending orginv_1 system:directory {"status": {"after": "pending", "before": ""}}`,
 		`directory.invitation.revoked orginv_1 system:directory {"status": {"after": "revoked", "before": "pending"}}`,
 		`directory.member.remove user_bob system:directory {"role": {"after": null, "before": "org:manager"}}`,
-		`directory.organization.delete org_a system:directory {}`,
+		`directory.organization.delete org_a system:directory {"members": 1, "invitations": 1}`,
 	}
 	if diff := cmp.Diff(want, lines(t, d, org)); diff != "" {
 		t.Errorf("audit lines (-want +got):\n%s", diff)
 	}
 	twice(m.deleteUser(bob))
-	if diff := cmp.Diff([]string{`directory.user.delete user_bob system:directory {}`}, lines(t, d, bob)); diff != "" {
+	if diff := cmp.Diff([]string{`directory.user.add user_bob system:directory {}`, `directory.user.delete user_bob system:directory {}`}, lines(t, d, bob)); diff != "" {
 		t.Errorf("audit lines of the person (-want +got):\n%s", diff)
 	}
 }
@@ -249,6 +252,97 @@ func TestReconcileGoesThroughAllPages(t *testing.T) {
 		if err != nil || sum.Drifts != step.want || sum.Applied != step.want {
 			t.Errorf("%s: got %+v, %v, want %d applied", step.name, sum, err, step.want)
 		}
+	}
+}
+
+func TestOneThatCannotBeComparedDoesNotStopTheOthers(t *testing.T) {
+	t.Parallel()
+	m, d := small(t)
+	for _, id := range []string{"org_b", "org_c"} {
+		m.addOrganization(id, id)
+	}
+	m.addUser(bob, "Bob")
+	m.broken["org_b"] = true
+	sum, err := d.Reconcile(t.Context(), Reconciliation{Apply: true})
+	if !errors.Is(err, clerk.Unavailable) || !strings.Contains(err.Error(), "org_b") {
+		t.Errorf("got %v, want what is wrong with org_b", err)
+	}
+	if want := (Summary{Organizations: 3, People: 2, Drifts: 2, Applied: 2}); sum != want {
+		t.Errorf("got %+v, want %+v", sum, want)
+	}
+	for i := range 2 * inARow {
+		id := fmt.Sprintf("org_x%02d", i)
+		m.addOrganization(id, id)
+		m.broken[id] = true
+	}
+	for _, id := range []string{org, "org_c"} { // nothing goes well in between
+		m.broken[id] = true
+	}
+	if sum, err = d.Reconcile(t.Context(), Reconciliation{Apply: true}); err == nil || sum.Organizations != inARow || sum.People != 0 {
+		t.Errorf("got %+v, %v, want to give up after %d", sum, err, inARow)
+	}
+}
+
+// A key of another instance must not end everything here.
+func TestAnotherInstanceEndsNothing(t *testing.T) {
+	t.Parallel()
+	m, d := small(t)
+	apply(t, d, m.addOrganization("org_b", "B"), m.addOrganization("org_c", "C"))
+	before := kept(t, d, []string{org, "org_b", "org_c"}, []string{alice})
+	other := newModel()
+	other.addOrganization("org_z", "Z")
+	elsewhere := New(d.db, other)
+	if sum, err := elsewhere.Reconcile(t.Context(), Reconciliation{Apply: true}); !errors.Is(err, ErrOtherInstance) || sum.Applied != 0 {
+		t.Errorf("got %+v, %v, want ErrOtherInstance and nothing written", sum, err)
+	}
+	if diff := cmp.Diff(before, kept(t, d, []string{org, "org_b", "org_c"}, []string{alice})); diff != "" {
+		t.Errorf("the copy has changed:\n%s", diff)
+	}
+	// One that is left is enough to go on, and one organization can always be named.
+	if _, err := elsewhere.Reconcile(t.Context(), Reconciliation{Organization: "org_c", Apply: true}); err != nil {
+		t.Error(err)
+	}
+	other.addOrganization(org, "A")
+	if _, err := elsewhere.Reconcile(t.Context(), Reconciliation{Apply: true}); err != nil {
+		t.Error(err)
+	}
+	agree(t, elsewhere, other, []string{org, "org_b", "org_c", "org_z"}, []string{alice})
+}
+
+func TestAnOrganizationThatNobodyKnowsIsAnError(t *testing.T) {
+	t.Parallel()
+	_, d := small(t)
+	if sum, err := d.Reconcile(t.Context(), Reconciliation{Organization: "org_none", Apply: true}); !errors.Is(err, ErrNoOrganization) || sum.Drifts != 0 {
+		t.Errorf("got %+v, %v, want ErrNoOrganization", sum, err)
+	}
+	if found := lines(t, d, "org_none"); len(found) != 0 {
+		t.Errorf("got %v, want no line", found)
+	}
+}
+
+func TestChangesOfWordsAreKeptWithoutTheWords(t *testing.T) {
+	t.Parallel()
+	m, d := small(t)
+	apply(t, d, m.addOrganization(org, "Renamed"), m.addUser(alice, "Alice B."))
+	licensed := m.did(func() {
+		member := m.members[spot{org, alice}]
+		member.Licensed = true
+		m.members[spot{org, alice}] = member
+	}, hint{about: aboutMembership, organization: org, user: alice})
+	apply(t, d, licensed)
+	want := []string{
+		`directory.organization.update org_a system:directory {"name": "changed", "slug": "changed"}`,
+		`directory.member.update user_alice system:directory {"name": "changed"}`,
+		`directory.member.licensed user_alice system:directory {"licensed": {"after": true, "before": false}}`,
+	}
+	if diff := cmp.Diff(want, lines(t, d, org)[2:]); diff != "" {
+		t.Errorf("audit lines (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{
+		`directory.user.add user_alice system:directory {}`,
+		`directory.user.update user_alice system:directory {"name": "changed", "email": "changed"}`,
+	}, lines(t, d, alice)); diff != "" {
+		t.Errorf("audit lines of the person (-want +got):\n%s", diff)
 	}
 }
 

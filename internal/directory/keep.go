@@ -69,8 +69,11 @@ func keepOrganization(ctx context.Context, tx *tenancy.Tx, ticket int64, id stri
 	if err := upsertOrganization(ctx, tx, id, now); err != nil {
 		return err
 	}
-	if before == nil {
+	switch {
+	case before == nil || before.DeleteTime != nil:
 		return record(ctx, tx, id, "organization.add", id, nil)
+	case before.Name != now.Name || before.Slug != now.Slug:
+		return record(ctx, tx, id, "organization.update", id, changed("name", before.Name != now.Name, "slug", before.Slug != now.Slug))
 	}
 	return nil
 }
@@ -86,19 +89,27 @@ func endOrganization(ctx context.Context, tx *tenancy.Tx, ticket int64, id strin
 	if err := deleteOrganization(ctx, tx, id, gone); err != nil {
 		return err
 	}
-	if err := removeMembers(ctx, tx, id, ticket); err != nil {
+	members, err := removeMembers(ctx, tx, id, ticket)
+	if err != nil {
 		return err
 	}
-	if err := removeInvitations(ctx, tx, id, ticket); err != nil {
+	invitations, err := removeInvitations(ctx, tx, id, ticket)
+	if err != nil {
 		return err
 	}
-	if !first {
+	if !first && members+invitations == 0 {
 		return nil
 	}
-	return record(ctx, tx, id, "organization.delete", id, nil)
+	return record(ctx, tx, id, "organization.delete", id, map[string]any{"members": members, "invitations": invitations})
 }
 
+// keepMember also takes the person's lock, so that it waits for news of the person's end
+// or that news for it. Whoever keeps several in one transaction does so in the order of
+// their ids.
 func keepMember(ctx context.Context, tx *tenancy.Tx, ticket int64, org, user string, found *clerk.Membership) error {
+	if err := lock(ctx, tx, user); err != nil {
+		return err
+	}
 	before, err := selectMember(ctx, tx, org, user)
 	if err != nil || before != nil && before.Ticket >= ticket {
 		return err
@@ -122,6 +133,10 @@ func keepMember(ctx context.Context, tx *tenancy.Tx, ticket int64, org, user str
 		return record(ctx, tx, org, "member.add", user, map[string]any{"role": audit.Change{After: now.Role}})
 	case before.Role != now.Role:
 		return record(ctx, tx, org, "member.role", user, map[string]any{"role": audit.Change{Before: before.Role, After: now.Role}})
+	case before.Licensed != now.Licensed:
+		return record(ctx, tx, org, "member.licensed", user, map[string]any{"licensed": audit.Change{Before: before.Licensed, After: now.Licensed}})
+	case before.Name != now.Name || before.Email != now.Email:
+		return record(ctx, tx, org, "member.update", user, changed("name", before.Name != now.Name, "email", before.Email != now.Email))
 	}
 	return nil
 }
@@ -159,9 +174,17 @@ func keepUser(ctx context.Context, tx *tenancy.Tx, ticket int64, id string, foun
 		return err
 	}
 	if found != nil {
-		return upsertUser(ctx, tx, id, user{
-			Name: found.Name, Email: found.Email, CreateTime: known(found.CreateTime), Ticket: ticket,
-		})
+		now := user{Name: found.Name, Email: found.Email, CreateTime: known(found.CreateTime), Ticket: ticket}
+		if err := upsertUser(ctx, tx, id, now); err != nil {
+			return err
+		}
+		switch {
+		case before == nil || before.DeleteTime != nil:
+			return record(ctx, tx, id, "user.add", id, nil)
+		case before.Name != now.Name || before.Email != now.Email:
+			return record(ctx, tx, id, "user.update", id, changed("name", before.Name != now.Name, "email", before.Email != now.Email))
+		}
+		return nil
 	}
 	if err := insertGone(ctx, tx, id, ticket); err != nil {
 		return err
@@ -206,6 +229,18 @@ func keepInvitation(ctx context.Context, tx *tenancy.Tx, ticket int64, org, id s
 
 // statusGone is an invitation that Clerk does not know any more.
 const statusGone = "gone"
+
+// changed are details that say of texts that they have changed, and not to what.
+func changed(first string, one bool, second string, other bool) map[string]any {
+	all := map[string]any{}
+	if one {
+		all[first] = "changed"
+	}
+	if other {
+		all[second] = "changed"
+	}
+	return all
+}
 
 // record keeps in the audit log what has changed in Clerk.
 func record(ctx context.Context, tx *tenancy.Tx, tenant, what, target string, details map[string]any) error {

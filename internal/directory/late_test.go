@@ -1,6 +1,11 @@
 package directory
 
-import "testing"
+import (
+	"testing"
+	"time"
+
+	"github.com/teamtask/teamtask/internal/tenancy"
+)
 
 // after lets fn happen when Clerk has made its n-th answer from now, before it arrives.
 func after(m *model, n int, fn func()) {
@@ -82,4 +87,43 @@ func TestReconcileLeavesWhatIsNewerAlone(t *testing.T) {
 		t.Fatal("nothing happened in between")
 	}
 	agree(t, d, m, []string{org}, []string{alice})
+}
+
+// News of a person's end waits for whoever is just writing a place of theirs, and sees it.
+func TestAPlaceThatIsBeingWrittenIsEndedWithThePerson(t *testing.T) {
+	t.Parallel()
+	m, d := small(t)
+	apply(t, d, m.addUser(bob, "Bob"))
+	m.addMember(org, bob, "org:member")
+	ticket, err := d.ticket(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, err := m.Membership(t.Context(), org, bob)
+	if err != nil {
+		t.Fatal(err)
+	}
+	written, end, ended := make(chan struct{}), make(chan struct{}), make(chan error, 2)
+	go func() {
+		ended <- d.in(t.Context(), org, nil, func(tx *tenancy.Tx) error {
+			defer func() { <-end }()
+			defer close(written)
+			return keepMember(t.Context(), tx, ticket, org, bob, &found)
+		})
+	}()
+	<-written
+	go func() { ended <- d.refresh(t.Context(), m.deleteUser(bob)[0], nil) }()
+	select {
+	case err := <-ended:
+		t.Errorf("the news did not wait: %v", err)
+		ended <- err
+	case <-time.After(500 * time.Millisecond):
+	}
+	close(end)
+	for range 2 {
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}
+	agree(t, d, m, []string{org}, []string{alice, bob})
 }

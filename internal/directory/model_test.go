@@ -27,7 +27,8 @@ type model struct {
 	members       map[spot]clerk.Membership
 	invited       map[spot]clerk.Invitation
 
-	unlisted map[spot]bool // members that lists leave out
+	unlisted map[spot]bool   // members that lists leave out
+	broken   map[string]bool // organizations that cannot be asked for
 	fetches  int
 	hold     func() // called before and after an answer is made; may be nil
 }
@@ -40,7 +41,7 @@ var _ Source = (*model)(nil)
 func newModel() *model {
 	return &model{
 		organizations: map[string]clerk.Organization{}, users: map[string]clerk.User{},
-		members: map[spot]clerk.Membership{}, invited: map[spot]clerk.Invitation{}, unlisted: map[spot]bool{},
+		members: map[spot]clerk.Membership{}, invited: map[spot]clerk.Invitation{}, unlisted: map[spot]bool{}, broken: map[string]bool{},
 	}
 }
 
@@ -92,6 +93,9 @@ func all[K comparable, T any](m *model, from map[K]T, in func(K) bool) iter.Seq2
 }
 
 func (m *model) Organization(_ context.Context, id string) (clerk.Organization, error) {
+	if m.broken[id] {
+		return clerk.Organization{}, clerk.Unavailable
+	}
 	return one(m, m.organizations, id)
 }
 

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
+	"slices"
 
 	"github.com/teamtask/teamtask/internal/clerk"
 	"github.com/teamtask/teamtask/internal/tenancy"
@@ -38,10 +40,20 @@ type Summary struct {
 	Applied       int // written; the rest was overtaken by something newer, or not asked for
 }
 
+// Errors of Reconcile.
+var (
+	ErrOtherInstance = errors.New("nothing of what is kept here is known to Clerk: is the key of another instance? " +
+		"Where it is not, reconcile the organizations one by one")
+	ErrNoOrganization = errors.New("there is no such organization, neither here nor at Clerk")
+)
+
 // Reconcile compares our copy with Clerk, organization by organization and person by
-// person, and writes what differs if asked to. What comes in by events meanwhile is newer and stays. Nothing is
-// removed because a list lacks it: Clerk is asked for that one first. It stops at the
-// first error, and what was written stays.
+// person, and writes what differs if asked to. What comes in by events meanwhile is
+// newer and stays. Nothing is removed because a list lacks it: Clerk is asked for that
+// one first. What cannot be compared is left and the rest goes on; the errors of it are
+// in the one that is answered. It gives up after 10 in a row.
+//
+// Errors: ErrOtherInstance, ErrNoOrganization, Clerk's and the database's.
 func (d *Directory) Reconcile(ctx context.Context, r Reconciliation) (Summary, error) {
 	c := comparison{d: d, r: r}
 	if r.Organization != "" {
@@ -51,15 +63,41 @@ func (d *Directory) Reconcile(ctx context.Context, r Reconciliation) (Summary, e
 	if err := c.organizations(ctx); err != nil {
 		return c.sum, err
 	}
-	err := c.people(ctx)
-	return c.sum, err
+	if err := c.people(ctx); err != nil {
+		return c.sum, err
+	}
+	return c.sum, errors.Join(c.failed...)
 }
+
+const (
+	inARow  = 10 // failures after which nothing is tried any more
+	toldMax = 20 // failures that are told of
+	lossOf  = 3  // of all that is alive here, and more, is taken for another instance
+)
 
 // comparison is a reconciliation under way.
 type comparison struct {
 	d   *Directory
 	r   Reconciliation
 	sum Summary
+
+	failed []error
+	row    int // failures since the last success
+}
+
+// each compares one of many, and answers an error where it is no use to go on.
+func (c *comparison) each(ctx context.Context, err error) error {
+	if err == nil {
+		c.row = 0
+		return nil
+	}
+	if len(c.failed) < toldMax {
+		c.failed = append(c.failed, err)
+	}
+	if c.row++; c.row >= inARow || ctx.Err() != nil {
+		return errors.Join(c.failed...)
+	}
+	return nil
 }
 
 // organizations compares those that Clerk lists, and those that only we have.
@@ -70,32 +108,63 @@ func (c *comparison) organizations(ctx context.Context) error {
 			return fmt.Errorf("list the organizations: %w", err)
 		}
 		seen[o.ID] = true
-		if err := c.organization(ctx, o.ID); err != nil {
-			return err
-		}
 	}
-	return c.unseen(ctx, false, seen, c.organization)
-}
-
-// unseen looks at the tenants of ours that no list of Clerk's had.
-func (c *comparison) unseen(ctx context.Context, people bool, seen map[string]bool, look func(context.Context, string) error) error {
-	var ours []string
-	err := c.read(ctx, "", func(tx *tenancy.Tx) (err error) {
-		ours, err = selectTenants(ctx, tx, people)
-		return err
-	})
+	ours, err := c.tenants(ctx, false)
 	if err != nil {
 		return err
+	}
+	if err := c.sameInstance(ctx, ours, seen); err != nil {
+		return err
+	}
+	for id := range seen {
+		if err := c.each(ctx, c.organization(ctx, id)); err != nil {
+			return err
+		}
 	}
 	for _, id := range ours {
 		if seen[id] {
 			continue
 		}
-		if err := look(ctx, id); err != nil {
+		if err := c.each(ctx, c.organization(ctx, id)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// sameInstance refuses to go on where Clerk knows none of several organizations that are
+// alive here: all would end.
+func (c *comparison) sameInstance(ctx context.Context, ours []string, seen map[string]bool) error {
+	alive := 0
+	for _, id := range ours {
+		if seen[id] {
+			return nil
+		}
+		var o *organization
+		err := c.read(ctx, id, func(tx *tenancy.Tx) (err error) {
+			o, err = selectOrganization(ctx, tx, id)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if o != nil && o.DeleteTime == nil {
+			alive++
+		}
+	}
+	if alive >= lossOf {
+		return ErrOtherInstance
+	}
+	return nil
+}
+
+// tenants are the ids of all organizations, or of all people, that were ever kept.
+func (c *comparison) tenants(ctx context.Context, people bool) (ids []string, err error) {
+	err = c.read(ctx, "", func(tx *tenancy.Tx) (err error) {
+		ids, err = selectTenants(ctx, tx, people)
+		return err
+	})
+	return ids, err
 }
 
 func (c *comparison) organization(ctx context.Context, id string) error {
@@ -115,6 +184,15 @@ func (c *comparison) organization(ctx context.Context, id string) error {
 	})
 	if err != nil {
 		return err
+	}
+	if found == nil && ours == nil && c.r.Organization != "" {
+		known, err := c.tenants(ctx, false)
+		if err != nil {
+			return err
+		}
+		if !slices.Contains(known, id) {
+			return ErrNoOrganization
+		}
 	}
 	if what := organizationDiffers(ours, found); what != "" {
 		c.drift(Drift{id, aboutOrganization, id, what})
@@ -229,8 +307,11 @@ func compare[O, T any](ctx context.Context, c *comparison, org string, p part[O,
 			break
 		}
 	}
-	for id, t := range theirs {
-		if err := listed(id, t, "missing here"); err != nil {
+	if err := w.flush(ctx); err != nil { // what follows begins with lower ids again
+		return err
+	}
+	for _, id := range slices.Sorted(maps.Keys(theirs)) {
+		if err := listed(id, theirs[id], "missing here"); err != nil {
 			return err
 		}
 	}
