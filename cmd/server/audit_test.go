@@ -54,6 +54,10 @@ func TestCallsThatCannotBeReadLeaveOneLineAndNoneOfTheirText(t *testing.T) {
 	} {
 		before := len(s.lines("org_d2gamers"))
 		answer := s.post(createTask, token, []byte(body))
+		if want == "ok  " {
+			made, _ := s.column(`SELECT id::text FROM tasks ORDER BY id DESC LIMIT 1`)
+			want += made[0]
+		}
 		if diff := cmp.Diff([]string{"user_alice " + createTask + " " + want}, s.lines("org_d2gamers")[before:]); diff != "" {
 			t.Errorf("%.40s: status %d (-want +got):\n%s", body, answer.status, diff)
 		}
@@ -101,10 +105,11 @@ func TestOfManyWithTheSameETagOneIsOKAndTheOthersAreNot(t *testing.T) {
 	for _, l := range s.lines("org_d2gamers") {
 		got[l]++
 	}
+	made, _ := s.column(`SELECT id::text FROM tasks WHERE id <> $1`, id)
 	want := map[string]int{
 		"user_alice " + updateTask + " ok  " + id:                         1,
 		"user_alice " + updateTask + " aborted ETAG_MISMATCH " + id:       many - 1,
-		"user_alice " + createTask + " ok  ":                              1,
+		"user_alice " + createTask + " ok  " + strings.Join(made, " "):    1,
 		"user_alice " + createTask + " already_exists REQUEST_ID_REUSED ": many - 1,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -316,5 +321,34 @@ func TestNeitherChangeNorLineOutlivesATransactionThatDies(t *testing.T) {
 	}
 	if !bytes.Contains(answer.body, []byte("unavailable")) {
 		t.Errorf("%s", answer.body)
+	}
+}
+
+// The line of a call that makes something says what it made.
+func TestTheLineOfACreationNamesWhatWasMade(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, nil)
+	tasks := s.as("alice", "d2-gamers")
+	targets := func() []string {
+		got, _ := s.column(`SELECT target FROM audit_events WHERE method = $1 AND outcome = 'ok' ORDER BY id`, createTask)
+		return got
+	}
+	var want []string
+	for _, request := range []string{"", "again"} {
+		made, err := tasks.CreateTask(t.Context(), &teamtaskv1.CreateTaskRequest{Name: "x", RequestId: request})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, made.GetTask().GetId())
+	}
+	if diff := cmp.Diff(want, targets()); diff != "" {
+		t.Errorf("targets (-want +got):\n%s", diff)
+	}
+	// Repeated, it makes nothing: the id that it had ready is nobody's.
+	if _, err := tasks.CreateTask(t.Context(), &teamtaskv1.CreateTaskRequest{Name: "x", RequestId: "again"}); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(append(want, ""), targets()); diff != "" {
+		t.Errorf("targets after the repetition (-want +got):\n%s", diff)
 	}
 }

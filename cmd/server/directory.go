@@ -76,9 +76,12 @@ func chores(d *directory.Directory, log *slog.Logger) []inbox.Chore {
 				log.InfoContext(ctx, "our copy differed from Clerk", slog.String("tenant", found.Tenant),
 					slog.String("about", found.About), slog.String("id", found.ID), slog.String("what", found.What))
 			}})
+			if err != nil {
+				return err
+			}
 			log.InfoContext(ctx, "reconciled with Clerk", slog.Int("organizations", sum.Organizations), slog.Int("people", sum.People),
 				slog.Int("differences", sum.Drifts), slog.Int("written", sum.Applied))
-			return err
+			return nil
 		},
 	}}
 }

@@ -106,7 +106,13 @@ func (interceptor) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 			c.target, c.kept = c.plan.read(m.ProtoReflect())
 		}
 		c.witness.Tenant, c.witness.Statement = c.actor.Tenant, insertChangeSQL
-		c.witness.Args = func() []any { return c.line(fault.Outcome{Code: succeeded}).args() }
+		c.witness.Args = func() []any {
+			made := c.line(fault.Outcome{Code: succeeded})
+			if made.target == "" {
+				made.target = c.witness.Touched()
+			}
+			return made.args()
+		}
 		return next(tenancy.WithWitness(ctx, &c.witness), req)
 	}
 }

@@ -36,14 +36,19 @@ var _ Source = (*clerk.Client)(nil)
 
 // Directory keeps the copy. It is safe to share.
 type Directory struct {
-	db    *tenancy.DB
-	clerk Source
+	db     *tenancy.DB
+	clerk  Source
+	forget func(ctx context.Context, texts []string) error // may be nil
 }
 
 // New makes the directory kept in db, which must have been opened with Statements.
 func New(db *tenancy.DB, source Source) *Directory {
 	return &Directory{db: db, clerk: source}
 }
+
+// OnEnd has forget called with the id and the addresses of a person who is gone, so that
+// they are removed where events keep them. It must be said before d is used.
+func (d *Directory) OnEnd(forget func(ctx context.Context, texts []string) error) { d.forget = forget }
 
 // Consumer applies Clerk's events.
 func (d *Directory) Consumer() inbox.Consumer {
@@ -171,16 +176,20 @@ func (d *Directory) endUser(ctx context.Context, ticket int64, user string) erro
 			if err != nil {
 				return err
 			}
-			known := addresses
 			if was != nil {
-				known = append(known, was.Email)
+				addresses = append(addresses, was.Email)
 			}
-			if err := forgetInvitations(ctx, tx, org, known); err != nil {
+			if err := forgetInvitations(ctx, tx, org, addresses); err != nil {
 				return err
 			}
 			return keepMember(ctx, tx, ticket, org, user, nil)
 		})
 		if err != nil {
+			return err
+		}
+	}
+	if d.forget != nil {
+		if err := d.forget(ctx, append(addresses, user)); err != nil {
 			return err
 		}
 	}

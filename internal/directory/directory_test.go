@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -172,6 +173,8 @@ func TestNothingIsLeftOfSomebodyWhoWasDeletedButIDs(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			m, d := small(t)
+			var forgotten []string
+			d.OnEnd(func(_ context.Context, texts []string) error { forgotten = append(forgotten, texts...); return nil })
 			apply(t, d, m.addUser(bob, "Bob"), m.addMember(org, bob, "org:member"), m.invite(org, "orginv_other", "pending"))
 			invited := m.invite(org, "orginv_bob", "accepted")
 			m.did(func() {
@@ -181,6 +184,10 @@ func TestNothingIsLeftOfSomebodyWhoWasDeletedButIDs(t *testing.T) {
 			})
 			apply(t, d, invited)
 			forget(t, d, m.deleteUser(bob))
+			slices.Sort(forgotten)
+			if diff := cmp.Diff([]string{"Bob@a.test", "user_bob"}, slices.Compact(forgotten)); diff != "" {
+				t.Errorf("texts of events that are to be forgotten (-want +got):\n%s", diff)
+			}
 			apply(t, d, invited) // Clerk still has the invitation
 			if sum, err := d.Reconcile(t.Context(), Reconciliation{Apply: true}); err != nil || sum.Drifts != 0 {
 				t.Errorf("got %+v, %v, want no drift", sum, err)

@@ -94,6 +94,7 @@ func (s *Tasks) Create(ctx context.Context, actor tenancy.Actor, d draft) (made 
 	if err != nil {
 		return task{}, fmt.Errorf("make a task id: %w", err)
 	}
+	tenancy.Touch(ctx, id.String())
 	if d.requestID == "" {
 		err = s.db.Once(ctx, actor, func(tx *tenancy.Tx) error {
 			made, err = insertTask(ctx, tx, actor, id, d)

@@ -21,7 +21,24 @@ type Witness struct {
 	Statement Statement    // among those given to Open
 	Args      func() []any // asked for when the statement is sent
 
-	state atomic.Int32
+	state   atomic.Int32
+	touched atomic.Pointer[string]
+}
+
+// Touched is what the change is to, where the call has said so by Touch; "" elsewhere.
+func (w *Witness) Touched() string {
+	if id := w.touched.Load(); id != nil {
+		return *id
+	}
+	return ""
+}
+
+// Touch tells the witness of ctx what its change will be to: for a call that makes
+// something, whose request cannot name it. Without a witness nothing happens.
+func Touch(ctx context.Context, id string) {
+	if w, ok := ctx.Value(witnessKey{}).(*Witness); ok {
+		w.touched.Store(&id)
+	}
 }
 
 // The states of a witness.
