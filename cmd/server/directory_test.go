@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
 
 	teamtaskv1 "github.com/teamtask/teamtask/gen/teamtask/v1"
 	"github.com/teamtask/teamtask/gen/teamtask/v1/teamtaskv1connect"
@@ -181,6 +182,34 @@ var castOfGamers = []string{
 	"user_dana org:admin", "user_alice org:manager", "user_bob org:member", "user_ben org:member", "user_charlie org:viewer",
 }
 
+// mentions are the tables in which the text stands somewhere, tasks apart.
+func (f *follower) mentions(text string) []string {
+	f.t.Helper()
+	conn, err := pgx.Connect(f.t.Context(), f.database.AdminURL)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(context.Background()) }()
+	var found []string
+	for _, table := range []string{"users", "members", "invitations", "organizations", "inbox_deliveries", "river_job", "audit_events"} {
+		var n int
+		if err := conn.QueryRow(f.t.Context(), `SELECT count(*) FROM `+table+` r WHERE to_jsonb(r)::text LIKE '%' || $1 || '%'`, text).Scan(&n); err != nil {
+			f.t.Fatal(err)
+		}
+		if n > 0 {
+			found = append(found, table)
+		}
+	}
+	var n int
+	if err := conn.QueryRow(f.t.Context(), `SELECT count(*) FROM inbox_events WHERE position(convert_to($1, 'UTF8') IN body) > 0`, text).Scan(&n); err != nil {
+		f.t.Fatal(err)
+	}
+	if n > 0 {
+		found = append(found, "inbox_events")
+	}
+	return found
+}
+
 // TestOurCopyFollowsClerk is the story of an organization, told by its webhooks:
 // shuffled, doubled and late.
 func TestOurCopyFollowsClerk(t *testing.T) {
@@ -220,6 +249,7 @@ func TestOurCopyFollowsClerk(t *testing.T) {
 	own := f.caller("olaf", "")
 	f.control(http.MethodDelete, "/sandbox/users/olaf", "")
 	f.until("somebody who was deleted is refused", func() bool { return f.reason(own) == "MEMBERSHIP_ENDED" })
+	f.until("nothing is left of them but ids", func() bool { return len(f.mentions("olaf@")) == 0 }) // H18
 	f.control(http.MethodDelete, "/sandbox/organizations/new-co", "")
 	f.until("an organization that was deleted is refused", func() bool { return f.reason(nora) == "MEMBERSHIP_ENDED" })
 

@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"os"
 
 	"github.com/teamtask/teamtask/internal/clerk"
 	"github.com/teamtask/teamtask/internal/directory"
+	"github.com/teamtask/teamtask/internal/inbox"
 	"github.com/teamtask/teamtask/internal/tenancy"
 	"github.com/teamtask/teamtask/migrations"
 )
@@ -36,7 +38,15 @@ func (r *reconcileCommand) Run(ctx context.Context) error {
 		return fmt.Errorf("DATABASE_URL: %w", err)
 	}
 	defer db.Close()
-	sum, err := directory.New(db, client).Reconcile(ctx, directory.Reconciliation{
+	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	events, err := inbox.Open(ctx, inbox.Options{URL: url, Log: log})
+	if err != nil {
+		return fmt.Errorf("DATABASE_URL: %w", err)
+	}
+	defer events.Close()
+	copied := directory.New(db, client)
+	copied.OnEnd(events.Forget)
+	sum, err := copied.Reconcile(ctx, directory.Reconciliation{
 		Organization: r.Org,
 		Apply:        r.Apply,
 		Drift: func(d directory.Drift) {

@@ -99,6 +99,7 @@ func serve(ctx context.Context, c config, logTo io.Writer) error {
 			return fmt.Errorf("DATABASE_URL: %w", err)
 		}
 		defer events.Close()
+		copied.OnEnd(events.Forget)
 		m.watchEvents(events)
 		defer background(ctx, func(ctx context.Context) { copying.meetings.Run(ctx, copied) })()
 	}

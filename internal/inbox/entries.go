@@ -108,7 +108,7 @@ func (b *Inbox) Replay(ctx context.Context, e Entry, doneToo bool) (consumers []
 		if consumers, err = reopen(ctx, tx, e.ID, wanting, doneToo); err != nil || len(consumers) == 0 {
 			return err
 		}
-		return b.enqueue(ctx, tx, deliveries(e.ID, consumers))
+		return b.enqueue(ctx, tx, deliveries(e.ID, e.Kind, consumers))
 	})
 	if err != nil {
 		return nil, fmt.Errorf("replay: %w", err)

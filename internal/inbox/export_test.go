@@ -1,6 +1,9 @@
 package inbox
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // At tells f of each step.
 func (b *Inbox) At(f func(step string)) { b.step = f }
@@ -24,4 +27,22 @@ func (b *Inbox) JobArgs(ctx context.Context) (text string, err error) {
 func (b *Inbox) TasksSeen(ctx context.Context) (n int, err error) {
 	err = b.pool.QueryRow(ctx, `SELECT count(*) FROM tasks`).Scan(&n)
 	return n, err
+}
+
+// WatchEvery is how often the session that keeps others off a chore says something.
+const WatchEvery = watchEvery
+
+// SilenceOfAChore is how long that session may say nothing.
+func (b *Inbox) SilenceOfAChore(ctx context.Context) (most time.Duration, err error) {
+	conn, err := b.pool.Acquire(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer endSession(ctx, conn)
+	if _, err := takeChore(ctx, conn, "silent"); err != nil {
+		return 0, err
+	}
+	var milliseconds int64
+	err = conn.QueryRow(ctx, `SELECT setting::bigint FROM pg_settings WHERE name = 'idle_session_timeout'`).Scan(&milliseconds)
+	return time.Duration(milliseconds) * time.Millisecond, err
 }

@@ -1,8 +1,14 @@
 package inbox
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -10,6 +16,7 @@ import (
 
 const (
 	forgetBatch = 500
+	textsBatch  = 100 // fewer: some of the bodies are fetched
 
 	// forgetAgain is when a person is forgotten once more: events of theirs that waited
 	// at first, or were sent again later, are done by then. Svix gives up after 28 h.
@@ -27,7 +34,7 @@ func (forgetJob) Kind() string { return "inbox_forget" }
 
 // InsertOpts implements river.JobArgsWithInsertOpts.
 func (forgetJob) InsertOpts() river.InsertOpts {
-	return river.InsertOpts{Queue: queue, MaxAttempts: riverAttempts}
+	return river.InsertOpts{Queue: queue, MaxAttempts: riverAttempts, Priority: priorityHouse}
 }
 
 // forgetting are the jobs that forget a person, none for "".
@@ -58,4 +65,68 @@ func (b *Inbox) forget(ctx context.Context, job *river.Job[forgetJob]) error {
 			return nil
 		}
 	}
+}
+
+// Forget removes the events whose body holds one of the texts as a whole string of JSON,
+// in capital or small letters, and that wait for nothing. Empty texts are ignored. A
+// text that is nobody's own, such as a kind, would remove everybody's events. Errors
+// quote no text.
+func (b *Inbox) Forget(ctx context.Context, texts []string) error {
+	texts = slices.DeleteFunc(slices.Clone(texts), func(t string) bool { return strings.TrimSpace(t) == "" })
+	if len(texts) == 0 {
+		return nil
+	}
+	quoted := plainlyQuoted(texts)
+	for after := int64(0); ; {
+		var holding []int64
+		last, err := readSuspects(ctx, b.pool, after, quoted, textsBatch, func(id int64, body []byte) {
+			if holds(body, texts) {
+				holding = append(holding, id)
+			}
+		})
+		if err == nil && len(holding) > 0 {
+			err = deleteSettled(ctx, b.pool, holding)
+		}
+		if err != nil {
+			return fmt.Errorf("forget texts: %w", fromDatabase(ctx, err))
+		}
+		if last == 0 {
+			return nil
+		}
+		after = last
+	}
+}
+
+// plainlyQuoted are those texts, in small letters and between quotes, that stand in JSON
+// as they are unless it escapes something.
+func plainlyQuoted(texts []string) []string {
+	quoted := []string{}
+	for _, t := range texts {
+		if !strings.ContainsFunc(t, func(r rune) bool { return r < ' ' || r > '~' || r == '"' || r == '\\' }) {
+			quoted = append(quoted, `"`+strings.ToLower(t)+`"`)
+		}
+	}
+	return quoted
+}
+
+// holds tells whether a string of the document, a value or a name, is one of the texts.
+// In what is not JSON the texts are looked for between quotes.
+func holds(body []byte, texts []string) bool {
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.UseNumber()
+	for {
+		token, err := d.Token()
+		if errors.Is(err, io.EOF) {
+			return false
+		}
+		if err != nil {
+			break
+		}
+		s, ok := token.(string)
+		if ok && slices.ContainsFunc(texts, func(t string) bool { return strings.EqualFold(s, t) }) {
+			return true
+		}
+	}
+	small := strings.ToLower(string(body))
+	return slices.ContainsFunc(texts, func(t string) bool { return strings.Contains(small, `"`+strings.ToLower(t)+`"`) })
 }

@@ -63,7 +63,7 @@ type Options struct {
 }
 
 const (
-	connections   = 12 // of the pool: workers and receipts need one for moments, listening needs one
+	connections   = 12 // of the pool: workers and receipts need one for moments, listening needs one, and a chore one while it is under way
 	softStop      = 15 * time.Second
 	sweepEvery    = time.Hour
 	keepCompleted = time.Hour // finished jobs; what became of a delivery is in its own row

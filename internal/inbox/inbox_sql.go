@@ -171,6 +171,67 @@ func forgetText(ctx context.Context, q querier, after int64, text string, most i
 	return last, nil
 }
 
+const readSuspectsSQL = `
+	WITH page AS MATERIALIZED (
+	    SELECT id, body, lower(encode(body, 'escape') COLLATE "C") AS text
+	      FROM inbox_events
+	     WHERE id > $1
+	     ORDER BY id
+	     LIMIT $3
+	)
+	SELECT id,
+	       CASE WHEN position('\' IN text) > 0
+	              OR EXISTS (SELECT
+	                           FROM unnest($2::text[]) quoted
+	                          WHERE position(quoted IN text) > 0)
+	            THEN body
+	       END
+	  FROM page
+	 ORDER BY id`
+
+// readSuspects shows, of the next so many events after that one, those whose body may
+// hold one of the texts: it holds a quoted one as it is, or escapes or characters beyond
+// ASCII, both of which 'escape' writes with a backslash. It answers the last one it
+// looked at, or 0 where there are no more.
+func readSuspects(ctx context.Context, q querier, after int64, quoted []string, most int, show func(id int64, body []byte)) (last int64, err error) {
+	rows, err := q.Query(ctx, readSuspectsSQL, after, quoted, most)
+	if err != nil {
+		return 0, err
+	}
+	var body []byte
+	_, err = pgx.ForEachRow(rows, []any{&last, &body}, func() error {
+		if body != nil {
+			show(last, body)
+		}
+		return nil
+	})
+	return last, err
+}
+
+const deleteSettledSQL = `
+	DELETE FROM inbox_events e
+	 WHERE e.id = ANY ($1)
+	   AND NOT EXISTS (SELECT
+	                     FROM inbox_deliveries d
+	                    WHERE d.event_id = e.id AND d.state = 'pending')`
+
+// deleteSettled removes those of the events that wait for nothing.
+func deleteSettled(ctx context.Context, q querier, events []int64) error {
+	_, err := q.Exec(ctx, deleteSettledSQL, events)
+	return err
+}
+
+const takeChoreSQL = `
+	SELECT pg_try_advisory_lock(hashtextextended('inbox chore ' || $1::text, 0)),
+	       set_config('idle_session_timeout', '30s', false)`
+
+// takeChore tells whether the chore is the session's now. A session that says nothing
+// for 30 s ends, and the chore is free: its machine may be gone without a word.
+func takeChore(ctx context.Context, q querier, name string) (taken bool, err error) {
+	err = q.QueryRow(ctx, takeChoreSQL, name).Scan(&taken, nil)
+	return taken, err
+}
+
 const readBacklogSQL = `
 	SELECT count(*) FILTER (WHERE state = 'pending') AS pending,
 	       count(*) FILTER (WHERE state = 'failed') AS failed,

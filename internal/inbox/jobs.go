@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -26,6 +27,25 @@ const (
 	// ever: how often one is tried is decided here.
 	riverAttempts = math.MaxInt16
 )
+
+// How soon a job is taken up, whatever came before it: River begins with 1. A removal
+// must be seen soon, also behind thousands of additions.
+const (
+	priorityRemoval  = 1
+	priorityChange   = 2
+	priorityAddition = 3
+	priorityHouse    = 4
+)
+
+func priority(kind string) int {
+	switch {
+	case strings.HasSuffix(kind, ".deleted"):
+		return priorityRemoval
+	case strings.HasSuffix(kind, ".created"):
+		return priorityAddition
+	}
+	return priorityChange
+}
 
 // deliveryJob is one event for one consumer. Whoever reads jobs reads ids.
 type deliveryJob struct {
@@ -49,7 +69,7 @@ func (sweepJob) Kind() string { return "inbox_sweep" }
 
 // InsertOpts implements river.JobArgsWithInsertOpts.
 func (sweepJob) InsertOpts() river.InsertOpts {
-	return river.InsertOpts{Queue: queue, MaxAttempts: 3}
+	return river.InsertOpts{Queue: queue, MaxAttempts: 3, Priority: priorityHouse}
 }
 
 func (b *Inbox) newClient() (*river.Client[pgx.Tx], error) {

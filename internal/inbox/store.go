@@ -46,7 +46,7 @@ func (b *Inbox) store(ctx context.Context, e Event, gone string) (Outcome, error
 		if outcome = Stored; len(wanting) == 0 {
 			outcome = Ignored
 		}
-		if err := b.enqueue(ctx, tx, append(deliveries(id, wanting), forgetting(gone, time.Now())...)); err != nil {
+		if err := b.enqueue(ctx, tx, append(deliveries(id, e.Kind, wanting), forgetting(gone, time.Now())...)); err != nil {
 			return err
 		}
 		b.step(stepInserted)
@@ -55,11 +55,14 @@ func (b *Inbox) store(ctx context.Context, e Event, gone string) (Outcome, error
 	return outcome, err
 }
 
-// deliveries are a job for each of the consumers.
-func deliveries(event int64, consumers []string) []river.InsertManyParams {
+// deliveries are a job for each of the consumers of an event of the kind.
+func deliveries(event int64, kind string, consumers []string) []river.InsertManyParams {
 	jobs := make([]river.InsertManyParams, 0, len(consumers)+2)
 	for _, name := range consumers {
-		jobs = append(jobs, river.InsertManyParams{Args: deliveryJob{Event: event, Consumer: name}})
+		jobs = append(jobs, river.InsertManyParams{
+			Args:       deliveryJob{Event: event, Consumer: name},
+			InsertOpts: &river.InsertOpts{Priority: priority(kind)},
+		})
 	}
 	return jobs
 }

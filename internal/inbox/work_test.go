@@ -427,3 +427,71 @@ func TestAnEventThatEndsTheProcessIsSetAside(t *testing.T) {
 		t.Errorf("%d calls, %+v", calls.Load(), d)
 	}
 }
+
+// One organization's thousands of new members are no reason for others to wait for
+// a removal.
+func TestARemovalIsAppliedBeforeAdditionsThatCameEarlier(t *testing.T) {
+	t.Parallel()
+	const workers = 2
+	begun, let := make(chan string, 100), make(chan bool)
+	x := newBox(t, func(_ *box, o *inbox.Options) {
+		o.Workers = workers
+		o.Consumers = []inbox.Consumer{{Name: "slow", Wants: all, Apply: func(ctx context.Context, e inbox.Event) error {
+			begun <- e.Kind
+			select {
+			case <-let:
+			case <-ctx.Done():
+			}
+			return ctx.Err()
+		}}}
+	})
+	x.start()
+	x.until(1, `SELECT count(*) FROM river_job WHERE kind = 'inbox_sweep' AND state = 'completed'`)
+	for range workers {
+		x.put(eventBody(kind))
+	}
+	for range workers {
+		<-begun
+	}
+	for range 40 {
+		x.put(eventBody(kind))
+	}
+	x.put(eventBody("organization.updated"))
+	x.put(eventBody("organizationMembership.deleted"))
+	for i, want := range []string{"organizationMembership.deleted", "organization.updated", kind} {
+		let <- true // one worker is free
+		if got := <-begun; got != want {
+			t.Errorf("number %d behind those under way: %s, want %s", i+1, got, want)
+		}
+	}
+	close(let)
+	x.until(workers+42, doneSQL)
+}
+
+// What is not about one event waits, also where it is done again.
+func TestEveryJobHasItsPriority(t *testing.T) {
+	t.Parallel()
+	x := newBox(t, func(_ *box, o *inbox.Options) {
+		o.Consumers = []inbox.Consumer{{Name: "any", Wants: all, Apply: func(context.Context, inbox.Event) error { return nil }}}
+		o.Chores = []inbox.Chore{{Name: "daily", Every: 24 * time.Hour, Within: time.Hour, Do: func(context.Context) error { return nil }}}
+	})
+	const latest = `SELECT priority FROM river_job WHERE kind = 'inbox_delivery' ORDER BY id DESC LIMIT 1`
+	for kind, want := range map[string]int{
+		"user.deleted": 1, "organizationMembership.deleted": 1, "user.updated": 2, "organizationInvitation.revoked": 2, "deleted": 2, "user.deleted.x": 2,
+		"organizationMembership.created": 3, "organization.created": 3,
+	} {
+		e := x.put(strings.Replace(eventBody(kind), "orgmem_1", "user_1", 1))
+		if got := x.count(latest); got != want {
+			t.Errorf("%s: %d, want %d", kind, got, want)
+		}
+		if _, err := x.inbox.Replay(t.Context(), e, false); err != nil {
+			t.Fatal(err)
+		}
+		if got := x.count(latest); got != want {
+			t.Errorf("%s, replayed: %d, want %d", kind, got, want)
+		}
+	}
+	x.start()
+	x.until(4, `SELECT count(*) FROM river_job WHERE kind IN ('inbox_forget', 'inbox_chore', 'inbox_sweep') AND priority = 4`)
+	x.until(0, `SELECT count(*) FROM river_job WHERE kind <> 'inbox_delivery' AND priority <> 4`)
+}
