@@ -294,7 +294,7 @@ func TestOneThatCannotBeComparedDoesNotStopTheOthers(t *testing.T) {
 func TestAnotherInstanceEndsNothing(t *testing.T) {
 	t.Parallel()
 	m, d := small(t)
-	apply(t, d, m.addOrganization("org_b", "B"), m.addOrganization("org_c", "C"))
+	apply(t, d, m.addOrganization("org_b", "B"), m.addOrganization("org_c", "C"), m.addOrganization("org_d", "D"))
 	before := kept(t, d, []string{org, "org_b", "org_c"}, []string{alice})
 	other := newModel()
 	other.addOrganization("org_z", "Z")
@@ -313,7 +313,7 @@ func TestAnotherInstanceEndsNothing(t *testing.T) {
 	if _, err := elsewhere.Reconcile(t.Context(), Reconciliation{Apply: true}); err != nil {
 		t.Error(err)
 	}
-	agree(t, elsewhere, other, []string{org, "org_b", "org_c", "org_z"}, []string{alice})
+	agree(t, elsewhere, other, []string{org, "org_b", "org_c", "org_d", "org_z"}, []string{alice})
 }
 
 func TestAnOrganizationThatNobodyKnowsIsAnError(t *testing.T) {

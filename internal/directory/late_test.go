@@ -28,6 +28,14 @@ func TestALateAnswerBringsNothingBack(t *testing.T) {
 			after(m, 1, func() { apply(t, d, m.deleteUser(bob)) })
 			apply(t, d, add)
 		},
+		"a member of a person who was deleted for the second time": func(t *testing.T, m *model, d *Directory) {
+			t.Helper()
+			apply(t, d, m.deleteUser(bob)) // an answer that was wrong, and is mended
+			apply(t, d, m.addUser(bob, "Bob"))
+			add := m.addMember(org, bob, "org:member")
+			after(m, 1, func() { apply(t, d, m.deleteUser(bob)) })
+			apply(t, d, add)
+		},
 		"a member of an organization that was deleted": func(t *testing.T, m *model, d *Directory) {
 			t.Helper()
 			add := m.addMember(org, bob, "org:member")
