@@ -102,8 +102,8 @@ type Member struct {
 	// The permissions of this system that the person holds, with those that others
 	// imply, for instance "org:tasks:view"; unset in lists.
 	Permissions []string `protobuf:"bytes,6,rep,name=permissions,proto3" json:"permissions,omitempty"`
-	// Whether the person holds a seat. In lists as the copy has it, for the caller as
-	// their calls are judged by; false in a personal workspace, which needs none.
+	// Whether the person holds a seat that works, as their calls are judged by; false in
+	// a personal workspace, which needs none.
 	Licensed      bool `protobuf:"varint,7,opt,name=licensed,proto3" json:"licensed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

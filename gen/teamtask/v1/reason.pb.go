@@ -54,8 +54,8 @@ const (
 	// INVALID_ARGUMENT: the page token was not given out for this list, by this
 	// system, in this tenant, with this filter.
 	Reason_REASON_PAGE_TOKEN_INVALID Reason = 8
-	// INVALID_ARGUMENT: the update mask names a field that cannot be updated; the
-	// metadata entry `path` says which.
+	// INVALID_ARGUMENT: the update mask names a field that cannot be updated, and the
+	// metadata entry `path` says which; or a return path is not a path of the frontend.
 	Reason_REASON_PATH_NOT_ALLOWED Reason = 9
 	// INVALID_ARGUMENT: there is no such role.
 	Reason_REASON_ROLE_UNKNOWN Reason = 10
@@ -91,7 +91,7 @@ const (
 	// FAILED_PRECONDITION: the caller acts as somebody else, which is not allowed
 	// here.
 	Reason_REASON_IMPERSONATION_NOT_ALLOWED Reason = 24
-	// RESOURCE_EXHAUSTED: every seat is taken. Metadata: `purchased`, `assigned`.
+	// RESOURCE_EXHAUSTED: no seat is free. Metadata: `purchased`, `assigned`.
 	Reason_REASON_SEATS_EXHAUSTED Reason = 25
 	// RESOURCE_EXHAUSTED: the message is larger than the server reads or sends. Do
 	// not retry.

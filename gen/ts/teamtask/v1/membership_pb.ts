@@ -68,8 +68,8 @@ export type Member = Message<"teamtask.v1.Member"> & {
   permissions: string[];
 
   /**
-   * Whether the person holds a seat. In lists as the copy has it, for the caller as
-   * their calls are judged by; false in a personal workspace, which needs none.
+   * Whether the person holds a seat that works, as their calls are judged by; false in
+   * a personal workspace, which needs none.
    *
    * @generated from field: bool licensed = 7;
    */

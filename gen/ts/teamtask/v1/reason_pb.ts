@@ -92,8 +92,8 @@ export enum Reason {
   PAGE_TOKEN_INVALID = 8,
 
   /**
-   * INVALID_ARGUMENT: the update mask names a field that cannot be updated; the
-   * metadata entry `path` says which.
+   * INVALID_ARGUMENT: the update mask names a field that cannot be updated, and the
+   * metadata entry `path` says which; or a return path is not a path of the frontend.
    *
    * @generated from enum value: REASON_PATH_NOT_ALLOWED = 9;
    */
@@ -209,7 +209,7 @@ export enum Reason {
   IMPERSONATION_NOT_ALLOWED = 24,
 
   /**
-   * RESOURCE_EXHAUSTED: every seat is taken. Metadata: `purchased`, `assigned`.
+   * RESOURCE_EXHAUSTED: no seat is free. Metadata: `purchased`, `assigned`.
    *
    * @generated from enum value: REASON_SEATS_EXHAUSTED = 25;
    */
