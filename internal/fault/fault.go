@@ -45,6 +45,8 @@ var (
 	// DirectoryNotConfigured is a call that needs Clerk's directory on a server that has
 	// none.
 	DirectoryNotConfigured = New(connect.CodeUnavailable, teamtaskv1.Reason_REASON_DIRECTORY_NOT_CONFIGURED, "this server has no directory of members configured")
+	// BillingNotConfigured is a call that needs Stripe on a server that has none.
+	BillingNotConfigured = New(connect.CodeUnavailable, teamtaskv1.Reason_REASON_BILLING_NOT_CONFIGURED, "this server has no billing configured")
 	// DatabaseUnavailable is a database that cannot be reached or takes no work.
 	DatabaseUnavailable = New(connect.CodeUnavailable, teamtaskv1.Reason_REASON_DATABASE_UNAVAILABLE, "the database cannot be reached; try again later")
 

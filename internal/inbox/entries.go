@@ -37,7 +37,7 @@ type Delivery struct {
 type Backlog struct {
 	Pending int64
 	Failed  int64
-	Oldest  time.Duration // how long the oldest pending delivery has been waiting
+	Oldest  time.Duration // how long the oldest pending delivery has been waiting, other than those of NotYet
 }
 
 // ErrNoEvent is an id that no event has.

@@ -3,6 +3,8 @@ package inbox
 import (
 	"context"
 	"time"
+
+	"github.com/riverqueue/river"
 )
 
 // At tells f of each step.
@@ -46,3 +48,24 @@ func (b *Inbox) SilenceOfAChore(ctx context.Context) (most time.Duration, err er
 	err = conn.QueryRow(ctx, `SELECT setting::bigint FROM pg_settings WHERE name = 'idle_session_timeout'`).Scan(&milliseconds)
 	return time.Duration(milliseconds) * time.Millisecond, err
 }
+
+// InsertJob asks for a job by River's own insert.
+func (b *Inbox) InsertJob(ctx context.Context, name, tenant, subject string, notBefore time.Time) error {
+	_, err := b.river.Insert(ctx, askedJob{Name: name, Tenant: tenant, Subject: subject}, &river.InsertOpts{ScheduledAt: notBefore})
+	return err
+}
+
+// UnderWay are the jobs that a process is doing.
+type UnderWay struct{ all underWay }
+
+// Take joins the run of that subject that is under way, or begins one.
+func (u *UnderWay) Take(ctx context.Context, subject string) (finish func() bool, leave func(), joined bool) {
+	r, joined := u.all.take(ctx, askedJob{Subject: subject})
+	if r == nil {
+		return nil, nil, joined
+	}
+	return func() bool { return u.all.finish(r) }, func() { u.all.leave(r) }, joined
+}
+
+// Working tells whether jobs are worked: neither before Start nor once Stop has begun.
+func (b *Inbox) Working() bool { return b.working.Load() }

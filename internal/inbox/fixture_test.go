@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"log/slog"
@@ -47,8 +48,9 @@ const (
 	patience = 90 * time.Second
 )
 
-// signed is a request as the provider sends it.
+// signed is a request as a provider sends it.
 type signed struct {
+	stripe                   bool // or Clerk
 	id, timestamp, signature string
 	body                     []byte
 }
@@ -68,12 +70,36 @@ func signature(secret, id, timestamp, body string) string {
 	return "v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil))
 }
 
+// signStripe signs as Stripe does. The id is not sent: it stands in the body.
+func signStripe(secret, id string, at time.Time, body string) signed {
+	timestamp := strconv.FormatInt(at.Unix(), 10)
+	return signed{
+		stripe: true, id: id, timestamp: timestamp, body: []byte(body),
+		signature: "t=" + timestamp + ",v1=" + stripeMAC([]byte(secret), timestamp+"."+body),
+	}
+}
+
+func stripeMAC(key []byte, content string) string {
+	mac := hmac.New(sha256.New, key)
+	mac.Write([]byte(content))
+	return hex.EncodeToString(mac.Sum(nil))
+}
+
+const stripePath = "/stripe" // of a box; Clerk has the rest
+
 func (s signed) request(ctx context.Context, url string) *http.Request {
+	if s.stripe {
+		url += stripePath
+	}
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(s.body))
 	if err != nil {
 		panic(err)
 	}
 	r.Header.Set("Content-Type", "application/json")
+	if s.stripe {
+		r.Header.Set("Stripe-Signature", s.signature)
+		return r
+	}
 	r.Header.Set("Svix-Id", s.id)
 	r.Header.Set("Svix-Timestamp", s.timestamp)
 	r.Header.Set("Svix-Signature", s.signature)
@@ -150,12 +176,16 @@ func newBox(t testing.TB, change func(x *box, o *inbox.Options)) *box {
 		t.Fatal(err)
 	}
 	t.Cleanup(x.inbox.Close)
-	provider, err := inbox.NewClerk([]string{secretA, secretB})
-	if err != nil {
-		t.Fatal(err)
-	}
 	exit := fault.NewExit(o.Log, func(fault.Outcome) {})
-	server := httptest.NewServer(exit.Handler(x.inbox.Handler(provider, exit)))
+	mux := http.NewServeMux()
+	for _, from := range senders {
+		provider, err := from.open([]string{secretA, secretB})
+		if err != nil {
+			t.Fatal(err)
+		}
+		mux.Handle(map[string]string{"clerk": "/", "stripe": stripePath}[from.name], x.inbox.Handler(provider, exit))
+	}
+	server := httptest.NewServer(exit.Handler(mux))
 	t.Cleanup(server.Close)
 	x.url = server.URL
 	return x
@@ -253,7 +283,7 @@ func withEffects(before func(inbox.Event) error) func(*box, *inbox.Options) {
 		}
 		x.t.Cleanup(pool.Close)
 		o.Consumers = append(o.Consumers, inbox.Consumer{
-			Name: consumer, Wants: func(k string) bool { return k == kind },
+			Name: consumer, Wants: func(k string) bool { return k == kind || k == stripeKind },
 			Apply: func(ctx context.Context, e inbox.Event) error {
 				if before != nil {
 					if err := before(e); err != nil {

@@ -52,14 +52,18 @@ type Options struct {
 	Log       *slog.Logger
 	Consumers []Consumer
 	Chores    []Chore
-	Observe   func(Receipt)    // told of every request to receive; may be nil
-	Now       func() time.Time // the clock; time.Now where nil
+	Jobs      []Job
 
-	Attempts int                             // before a delivery is set aside: 8
-	Backoff  func(attempt int) time.Duration // after a failed attempt: 2 s, 8 s, 32 s and so on, at most 3 h
-	Workers  int                             // deliveries applied at once: 16
-	Timeout  time.Duration                   // of one attempt: 60 s
-	Rescue   time.Duration                   // after which an attempt whose process died is made again: 2 min
+	Observe    func(Receipt)    // told of every request to receive; may be nil
+	ObserveJob func(JobRun)     // told of every attempt of a job; may be nil
+	Now        func() time.Time // the clock; time.Now where nil
+
+	Attempts   int                             // before a delivery is set aside: 8
+	Backoff    func(attempt int) time.Duration // after a failed attempt: 2 s, 8 s, 32 s and so on, at most 3 h; for jobs at most 5 min
+	Workers    int                             // deliveries applied and chores done at once: 16
+	JobWorkers int                             // jobs done at once, beside those: 4
+	Timeout    time.Duration                   // of one attempt: 60 s
+	Rescue     time.Duration                   // after which an attempt whose process died is made again: 2 min
 }
 
 const (
@@ -91,6 +95,9 @@ func Open(ctx context.Context, o Options) (*Inbox, error) {
 	if err := checkConsumers(o.Consumers); err != nil {
 		return nil, err
 	}
+	if err := checkJobs(o.Jobs); err != nil {
+		return nil, err
+	}
 	o = withDefaults(o)
 	config, err := poolConfig(o.URL)
 	if err != nil {
@@ -116,6 +123,9 @@ func withDefaults(o Options) Options {
 	if o.Observe == nil {
 		o.Observe = func(Receipt) {}
 	}
+	if o.ObserveJob == nil {
+		o.ObserveJob = func(JobRun) {}
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -127,6 +137,9 @@ func withDefaults(o Options) Options {
 	}
 	if o.Workers == 0 {
 		o.Workers = 16
+	}
+	if o.JobWorkers == 0 {
+		o.JobWorkers = 4
 	}
 	if o.Timeout == 0 {
 		o.Timeout = time.Minute

@@ -77,22 +77,23 @@ func insertEvent(ctx context.Context, q querier, e Event, consumers []string) (i
 }
 
 const readPendingSQL = `
-	SELECT e.id, e.provider, e.external_id, e.kind, e.instance, e.body, e.receive_time
+	SELECT e.id, e.provider, e.external_id, e.kind, e.instance, e.body, e.receive_time, d.wait_time
 	  FROM inbox_deliveries d
 	  JOIN inbox_events e ON e.id = d.event_id
 	 WHERE d.event_id = $1 AND d.consumer = $2 AND d.state = 'pending'`
 
-// readPending answers the event of a delivery that is pending, and whether it is.
-func readPending(ctx context.Context, q querier, event int64, consumer string) (e Event, pending bool, err error) {
+// readPending answers the event of a delivery that is pending, and since when it is: the
+// zero time where it is not.
+func readPending(ctx context.Context, q querier, event int64, consumer string) (e Event, since time.Time, err error) {
 	err = q.QueryRow(ctx, readPendingSQL, event, consumer).
-		Scan(&e.ID, &e.Provider, &e.ExternalID, &e.Kind, &e.Instance, &e.Body, &e.ReceiveTime)
+		Scan(&e.ID, &e.Provider, &e.ExternalID, &e.Kind, &e.Instance, &e.Body, &e.ReceiveTime, &since)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return Event{}, false, nil
+		return Event{}, time.Time{}, nil
 	}
 	if err != nil {
-		return Event{}, false, fmt.Errorf("read the delivery: %w", err)
+		return Event{}, time.Time{}, fmt.Errorf("read the delivery: %w", err)
 	}
-	return e, true, nil
+	return e, since, nil
 }
 
 const markDoneSQL = `
@@ -235,7 +236,7 @@ func takeChore(ctx context.Context, q querier, name string) (taken bool, err err
 const readBacklogSQL = `
 	SELECT count(*) FILTER (WHERE state = 'pending') AS pending,
 	       count(*) FILTER (WHERE state = 'failed') AS failed,
-	       greatest(0, coalesce(extract(epoch FROM now() - min(wait_time) FILTER (WHERE state = 'pending')), 0))::float8 AS seconds
+	       greatest(0, coalesce(extract(epoch FROM now() - min(wait_time) FILTER (WHERE state = 'pending' AND NOT starts_with(last_error, '` + waitWords + `'))), 0))::float8 AS seconds
 	  FROM inbox_deliveries
 	 WHERE state <> 'done'`
 

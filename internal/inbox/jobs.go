@@ -19,7 +19,8 @@ import (
 )
 
 const (
-	queue       = "inbox"
+	queue       = "inbox"         // of deliveries and of what is done for the house
+	jobQueue    = "jobs"          // of what others asked for: it may be much and slow, and holds up none of the above
 	noteWithin  = 5 * time.Second // for what is written down after an attempt
 	sweepBatch  = 500
 	sweepWithin = 50 * time.Second
@@ -78,10 +79,11 @@ func (b *Inbox) newClient() (*river.Client[pgx.Tx], error) {
 	river.AddWorker(workers, river.WorkFunc(b.sweep))
 	river.AddWorker(workers, river.WorkFunc(b.forget))
 	river.AddWorker(workers, &choreWorker{inbox: b})
+	river.AddWorker(workers, &jobWorker{inbox: b})
 	sweeping := river.NewPeriodicJob(river.PeriodicInterval(sweepEvery),
 		func() (river.JobArgs, *river.InsertOpts) { return sweepJob{}, nil }, &river.PeriodicJobOpts{RunOnStart: true})
 	return river.NewClient(riverpgxv5.New(b.pool), &river.Config{
-		Queues:                      map[string]river.QueueConfig{queue: {MaxWorkers: b.o.Workers}},
+		Queues:                      map[string]river.QueueConfig{queue: {MaxWorkers: b.o.Workers}, jobQueue: {MaxWorkers: b.o.JobWorkers}},
 		Workers:                     workers,
 		PeriodicJobs:                append(periodic(b.o.Chores), sweeping),
 		FetchCooldown:               fetchCooldown,
@@ -118,11 +120,11 @@ func (w warnings) Enabled(ctx context.Context, level slog.Level) bool {
 
 // deliver makes one attempt to apply a delivery.
 func (b *Inbox) deliver(ctx context.Context, job *river.Job[deliveryJob]) error {
-	e, pending, err := readPending(ctx, b.pool, job.Args.Event, job.Args.Consumer)
+	e, since, err := readPending(ctx, b.pool, job.Args.Event, job.Args.Consumer)
 	if err != nil {
 		return err // not an attempt of the consumer's
 	}
-	if !pending {
+	if since.IsZero() {
 		return nil // done by an attempt whose end was not noted, set aside, or removed
 	}
 	e.Attempt = job.Attempt
@@ -145,6 +147,9 @@ func (b *Inbox) deliver(ctx context.Context, job *river.Job[deliveryJob]) error 
 		return nil
 	case ctx.Err() != nil && !errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return river.JobSnooze(0) // the server stops; the attempt does not count
+	}
+	if until, ok := waiting(err); ok {
+		return b.wait(ctx, e, since, job, err, until)
 	}
 	return b.failed(ctx, e, job, err)
 }

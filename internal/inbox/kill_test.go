@@ -52,6 +52,11 @@ func child() error {
 		Consumers: []inbox.Consumer{{Name: consumer, Wants: all, Apply: func(ctx context.Context, e inbox.Event) error {
 			return effect(ctx, pool, e, at)
 		}}},
+		Jobs: []inbox.Job{{Name: "effect", Do: func(ctx context.Context, _ inbox.JobCall) error {
+			at("doing")
+			_, err := pool.Exec(ctx, `INSERT INTO effects (event_id) VALUES (0)`)
+			return err
+		}}},
 	})
 	if err != nil {
 		return err
@@ -61,14 +66,14 @@ func child() error {
 	if err != nil {
 		return err
 	}
-	if err := b.Start(ctx); err != nil {
-		return err
-	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(os.Stdout, l.Addr())
+	fmt.Fprintln(os.Stdout, l.Addr()) // before it works: it may die of what a predecessor left
+	if err := b.Start(ctx); err != nil {
+		return err
+	}
 	exit := fault.NewExit(slogDiscard, func(fault.Outcome) {})
 	return http.Serve(l, exit.Handler(b.Handler(provider, exit)))
 }
@@ -89,6 +94,7 @@ func spawn(t *testing.T, url, deathAt string) (process *exec.Cmd, address string
 	}
 	line, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
+		_ = process.Wait()
 		t.Fatalf("the child did not start: %v\n%s", err, stderr.String())
 	}
 	return process, "http://" + strings.TrimSpace(line)
@@ -164,4 +170,28 @@ func TestKilledAtEveryStepNothingIsLostAndNothingHappensTwice(t *testing.T) {
 		t.Errorf("%d effects of %d events", n, len(sent))
 	}
 	t.Logf("%d kills %v: %d events, %d effects", kills, died, len(sent), x.effects())
+}
+
+func TestAJobWhoseProcessDiedIsDoneAgain(t *testing.T) {
+	t.Parallel()
+	x := newBox(t, nil)
+	process, _ := spawn(t, x.db.AppURL, "doing")
+	x.exec(inbox.JobSQL, "effect", "org_1", "user_1", nil)
+	late := time.AfterFunc(patience, func() { _ = process.Process.Kill() })
+	_ = process.Wait()
+	if !late.Stop() {
+		t.Fatal("the child did not begin the job")
+	}
+	if n := x.count(`SELECT count(*) FROM river_job WHERE kind = 'inbox_job' AND state = 'running'`); n != 1 || x.effects() != 0 {
+		t.Errorf("%d jobs under way, %d effects", n, x.effects())
+	}
+	process, _ = spawn(t, x.db.AppURL, "never")
+	x.until(1, `SELECT count(*) FROM river_job WHERE kind = 'inbox_job' AND state = 'completed'`)
+	if x.effects() != 1 {
+		t.Errorf("%d effects, want 1", x.effects())
+	}
+	if err := process.Process.Kill(); err != nil {
+		t.Error(err)
+	}
+	_ = process.Wait()
 }

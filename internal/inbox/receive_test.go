@@ -3,10 +3,9 @@ package inbox_test
 import (
 	"bufio"
 	"bytes"
-	"compress/gzip"
-	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -27,107 +26,54 @@ func TestWhatIsNotSignedLeavesNoRow(t *testing.T) {
 		withEffects(nil)(x, o)
 		o.Now = func() time.Time { return now }
 	})
-	good := func() signed { return sign(secretA, newID(), now, eventBody(kind)) }
-	for name, c := range map[string]struct {
-		cause  inbox.Cause
-		change func(s *signed, r *http.Request)
-	}{
-		"no headers":            {inbox.CauseHeaders, func(_ *signed, r *http.Request) { r.Header = http.Header{} }},
-		"no id":                 {inbox.CauseHeaders, func(_ *signed, r *http.Request) { r.Header.Del("Svix-Id") }},
-		"no timestamp":          {inbox.CauseHeaders, func(_ *signed, r *http.Request) { r.Header.Del("Svix-Timestamp") }},
-		"no signature":          {inbox.CauseHeaders, func(_ *signed, r *http.Request) { r.Header.Del("Svix-Signature") }},
-		"empty signature":       {inbox.CauseHeaders, func(_ *signed, r *http.Request) { r.Header.Set("Svix-Signature", "") }},
-		"two ids":               {inbox.CauseHeaders, func(s *signed, r *http.Request) { r.Header.Add("Svix-Id", s.id) }},
-		"two signature headers": {inbox.CauseHeaders, func(s *signed, r *http.Request) { r.Header.Add("Svix-Signature", s.signature) }},
-		"no version":            {inbox.CauseHeaders, func(s *signed, r *http.Request) { r.Header.Set("Svix-Signature", s.signature[3:]) }},
-		"version 2":             {inbox.CauseHeaders, func(s *signed, r *http.Request) { r.Header.Set("Svix-Signature", "v2"+s.signature[2:]) }},
-		"version 1a":            {inbox.CauseHeaders, func(s *signed, r *http.Request) { r.Header.Set("Svix-Signature", "v1a"+s.signature[2:]) }},
-		"not base64":            {inbox.CauseHeaders, func(_ *signed, r *http.Request) { r.Header.Set("Svix-Signature", "v1,*") }},
-		"empty MAC":             {inbox.CauseHeaders, func(_ *signed, r *http.Request) { r.Header.Set("Svix-Signature", "v1,") }},
-		"half a MAC": {inbox.CauseHeaders, func(s *signed, r *http.Request) {
-			r.Header.Set("Svix-Signature", s.signature[:3+20])
-		}},
-		"a good one behind sixteen": {inbox.CauseHeaders, func(s *signed, r *http.Request) {
-			r.Header.Set("Svix-Signature", strings.Repeat(sign(secretC, s.id, now, string(s.body)).signature+" ", 16)+s.signature)
-		}},
-		"a signature in hex": {inbox.CauseHeaders, func(_ *signed, r *http.Request) { r.Header.Set("Svix-Signature", "v1,"+strings.Repeat("ab", 32)) }},
-		"another secret": {inbox.CauseSignature, func(s *signed, r *http.Request) {
-			r.Header.Set("Svix-Signature", signature(secretC, s.id, s.timestamp, string(s.body)))
-		}},
-		"another id":          {inbox.CauseSignature, func(_ *signed, r *http.Request) { r.Header.Set("Svix-Id", newID()) }},
-		"another timestamp":   {inbox.CauseSignature, func(_ *signed, r *http.Request) { r.Header.Set("Svix-Timestamp", fmt.Sprint(now.Unix()+1)) }},
-		"one byte more":       {inbox.CauseSignature, func(s *signed, r *http.Request) { setBody(r, append(s.body, ' ')) }},
-		"one byte less":       {inbox.CauseSignature, func(s *signed, r *http.Request) { setBody(r, s.body[:len(s.body)-1]) }},
-		"no body":             {inbox.CauseSignature, func(_ *signed, r *http.Request) { setBody(r, nil) }},
-		"timestamp with sign": {inbox.CauseHeaders, func(s *signed, r *http.Request) { r.Header.Set("Svix-Timestamp", "+"+s.timestamp) }},
-		"timestamp of words":  {inbox.CauseHeaders, func(_ *signed, r *http.Request) { r.Header.Set("Svix-Timestamp", "now") }},
-		"timestamp too long":  {inbox.CauseHeaders, func(_ *signed, r *http.Request) { r.Header.Set("Svix-Timestamp", strings.Repeat("9", 30)) }},
-		"301 s old":           {inbox.CauseTime, resigned(now.Add(-301 * time.Second))},
-		"301 s ahead":         {inbox.CauseTime, resigned(now.Add(301 * time.Second))},
-		"a year ahead":        {inbox.CauseTime, resigned(now.AddDate(1, 0, 0))},
-		"milliseconds":        {inbox.CauseHeaders, resigned(time.Unix(now.UnixMilli(), 0))},
-		"a dot in the id": {inbox.CauseHeaders, func(s *signed, r *http.Request) {
-			*s = sign(secretA, "msg.1", now, string(s.body))
-			r.Header = s.request(t.Context(), x.url).Header
-		}},
-		"a long id": {inbox.CauseHeaders, func(s *signed, r *http.Request) {
-			*s = sign(secretA, strings.Repeat("m", 201), now, string(s.body))
-			r.Header = s.request(t.Context(), x.url).Header
-		}},
-		"a blank in the id": {inbox.CauseHeaders, func(s *signed, r *http.Request) {
-			*s = sign(secretA, "msg 1", now, string(s.body))
-			r.Header = s.request(t.Context(), x.url).Header
-		}},
-		"Stripe's header": {inbox.CauseHeaders, func(_ *signed, r *http.Request) {
-			r.Header = http.Header{"Stripe-Signature": {"t=1,v1=" + strings.Repeat("ab", 32)}}
-		}},
-		"gzip": {inbox.CauseEncoding, func(s *signed, r *http.Request) {
-			var packed bytes.Buffer
-			writer := gzip.NewWriter(&packed)
-			_, _ = writer.Write(s.body)
-			_ = writer.Close()
-			setBody(r, packed.Bytes())
-			r.Header.Set("Content-Encoding", "gzip")
-		}},
-		"in gRPC": {inbox.CauseSignature, func(_ *signed, r *http.Request) {
-			r.Header.Set("Svix-Id", newID())
-			r.Header.Set("Content-Type", "application/grpc")
-		}},
-	} {
-		s := good()
-		r := s.request(t.Context(), x.url)
-		c.change(&s, r)
-		before := x.seen(inbox.Receipt{Provider: "clerk", Cause: c.cause})
-		status, answer := x.do(r)
-		if status != http.StatusBadRequest {
-			t.Errorf("%s: status %d, want 400: %s", name, status, answer)
-		}
-		if want := `"message":"the event is not accepted"`; !strings.Contains(answer, want) || strings.Contains(answer, string(c.cause)) {
-			t.Errorf("%s: answered %s, want the same for every cause", name, answer)
-		}
-		if x.seen(inbox.Receipt{Provider: "clerk", Cause: c.cause}) != before+1 {
-			t.Errorf("%s: not counted as %s: %v", name, c.cause, x.receipts)
+	for _, from := range senders {
+		forgeries := from.forgeries(now)
+		maps.Copy(forgeries, anybodysForgeries(from, now))
+		for name, c := range forgeries {
+			s := from.signed(secretA, now)
+			r := s.request(t.Context(), x.url)
+			c.change(&s, r)
+			before := x.seen(inbox.Receipt{Provider: from.name, Cause: c.cause})
+			status, answer := x.do(r)
+			if status != http.StatusBadRequest {
+				t.Errorf("%s, %s: status %d, want 400: %s", from.name, name, status, answer)
+			}
+			if want := `"message":"the event is not accepted"`; !strings.Contains(answer, want) || strings.Contains(answer, string(c.cause)) {
+				t.Errorf("%s, %s: answered %s, want the same for every cause", from.name, name, answer)
+			}
+			if x.seen(inbox.Receipt{Provider: from.name, Cause: c.cause}) != before+1 {
+				t.Errorf("%s, %s: not counted as %s: %v", from.name, name, c.cause, x.receipts)
+			}
 		}
 	}
 	if n := x.events(); n != 0 {
 		t.Errorf("%d rows", n)
 	}
-	for name, s := range map[string]signed{ // E08, and the positive control
-		"now": good(), "300 s old": sign(secretA, newID(), now.Add(-300*time.Second), eventBody(kind)),
-		"300 s ahead": sign(secretA, newID(), now.Add(300*time.Second), eventBody(kind)), "the other secret": sign(secretB, newID(), now, eventBody(kind)),
-	} {
-		if status, answer := x.send(s); status != http.StatusNoContent {
-			t.Errorf("%s: status %d %s", name, status, answer)
+	sent := 0
+	for _, from := range senders { // E08, and the positive control
+		all := from.good(from.signed(secretA, now))
+		maps.Copy(all, map[string]signed{
+			"now": from.signed(secretA, now), "300 s old": from.signed(secretA, now.Add(-300*time.Second)),
+			"300 s ahead": from.signed(secretA, now.Add(300*time.Second)), "the other secret": from.signed(secretB, now),
+		})
+		for name, s := range all {
+			if status, answer := x.send(s); status != http.StatusNoContent {
+				t.Errorf("%s, %s: status %d %s", from.name, name, status, answer)
+			}
 		}
+		sent += len(all)
+		// Other forms of one event are one event.
+		sent -= len(from.good(from.signed(secretA, now))) - 1
 	}
-	both := good()
-	both.signature = "v1a,xyz " + signature(secretC, both.id, both.timestamp, string(both.body)) + " " + both.signature
-	if status, answer := x.send(both); status != http.StatusNoContent {
-		t.Errorf("one good signature of several: status %d %s", status, answer)
+	if n := x.events(); n != sent {
+		t.Errorf("%d rows, want %d", n, sent)
 	}
-	if n := x.events(); n != 5 {
-		t.Errorf("%d rows, want 5", n)
-	}
+}
+
+// signed is an event of its own that is wanted.
+func (from sender) signed(secret string, at time.Time) signed {
+	id := newID()
+	return from.sign(secret, id, at, from.body(id, from.kind, `{"id":"orgmem_1"}`))
 }
 
 func setBody(r *http.Request, body []byte) {
@@ -135,24 +81,33 @@ func setBody(r *http.Request, body []byte) {
 	r.GetBody = nil
 }
 
-func resigned(at time.Time) func(*signed, *http.Request) {
-	return func(s *signed, r *http.Request) {
-		*s = sign(secretA, s.id, at, string(s.body))
-		r.Header.Set("Svix-Timestamp", s.timestamp)
-		r.Header.Set("Svix-Signature", s.signature)
-	}
-}
-
 // E03.
 func TestAnEmptyOrMalformedSecretIsRefused(t *testing.T) {
 	t.Parallel()
-	for _, secrets := range [][]string{
-		nil, {}, {""}, {"whsec_"}, {secretA, ""}, {"whsec_c2hvcnQ="}, {"whsec_***"}, {strings.TrimPrefix(secretA, "whsec_")}, {secretA, "whsec_ "},
+	for _, c := range []struct {
+		open    func([]string) (inbox.Provider, error)
+		secrets []string // each of which is refused
+	}{
+		{inbox.NewClerk, []string{"", "whsec_", "whsec_c2hvcnQ=", "whsec_***", strings.TrimPrefix(secretA, "whsec_"), "whsec_ "}},
+		{inbox.NewStripe, []string{
+			"", "whsec_", "whsec_c2hvcnQ0123456", strings.TrimPrefix(secretA, "whsec_"), secretA + " ", secretA + "\n", "WHSEC_0123456789abcdef",
+			"whsec_0123456789abcde\x00", "whsec_0123456789abcdé", "whsec_ 0123456789abcdef", "sk_test_0123456789abcdef",
+		}},
 	} {
-		if _, err := inbox.NewClerk(secrets); err == nil {
-			t.Errorf("%q is let through", secrets)
-		} else if strings.Contains(err.Error(), "c2hvcnQ") {
-			t.Errorf("%v quotes the secret", err)
+		if _, err := c.open(nil); err == nil {
+			t.Error("none is let through")
+		}
+		if _, err := c.open([]string{secretA, secretB}); err != nil {
+			t.Error(err)
+		}
+		for _, secret := range c.secrets {
+			for _, secrets := range [][]string{{secret}, {secretA, secret}} {
+				if _, err := c.open(secrets); err == nil {
+					t.Errorf("%q is let through", secrets)
+				} else if strings.Contains(err.Error(), "c2hvcnQ") || strings.Contains(err.Error(), "0123") {
+					t.Errorf("%v quotes the secret", err)
+				}
+			}
 		}
 	}
 }
@@ -161,19 +116,22 @@ func TestAnEmptyOrMalformedSecretIsRefused(t *testing.T) {
 func TestALargeBodyIsRefused(t *testing.T) {
 	t.Parallel()
 	x := newBox(t, nil)
-	padded := func(size int) signed {
-		body := eventBody(kind)
-		return sign(secretA, newID(), time.Now(), body+strings.Repeat(" ", size-len(body)))
-	}
-	if status, answer := x.send(padded(inbox.BodyMax)); status != http.StatusNoContent {
-		t.Errorf("at the limit: %d %s", status, answer)
-	}
-	for name, length := range map[string]int64{"announced": inbox.BodyMax + 1, "in chunks": -1} {
-		s := padded(inbox.BodyMax + 1)
-		r := s.request(t.Context(), x.url)
-		r.ContentLength = length
-		if status, answer := x.do(r); status != http.StatusRequestEntityTooLarge || !strings.Contains(answer, "MESSAGE_TOO_LARGE") {
-			t.Errorf("%s: %d %s", name, status, answer)
+	for _, from := range senders {
+		padded := func(size int) signed {
+			id := newID()
+			body := from.body(id, from.kind, "null")
+			return from.sign(secretA, id, time.Now(), body+strings.Repeat(" ", size-len(body)))
+		}
+		if status, answer := x.send(padded(inbox.BodyMax)); status != http.StatusNoContent {
+			t.Errorf("%s, at the limit: %d %s", from.name, status, answer)
+		}
+		for name, length := range map[string]int64{"announced": inbox.BodyMax + 1, "in chunks": -1} {
+			s := padded(inbox.BodyMax + 1)
+			r := s.request(t.Context(), x.url)
+			r.ContentLength = length
+			if status, answer := x.do(r); status != http.StatusRequestEntityTooLarge || !strings.Contains(answer, "MESSAGE_TOO_LARGE") {
+				t.Errorf("%s, %s: %d %s", from.name, name, status, answer)
+			}
 		}
 	}
 	// Chunks without end are cut off.
@@ -201,8 +159,8 @@ func TestALargeBodyIsRefused(t *testing.T) {
 	if response.StatusCode != http.StatusRequestEntityTooLarge {
 		t.Errorf("endless: status %d", response.StatusCode)
 	}
-	if n := x.events(); n != 1 {
-		t.Errorf("%d rows, want 1", n)
+	if n := x.events(); n != len(senders) {
+		t.Errorf("%d rows, want %d", n, len(senders))
 	}
 }
 
@@ -235,68 +193,95 @@ func (noRoom) Read([]byte) (int, error) { return 0, fault.Overloaded.OnRead() }
 func TestWithoutItsDatabaseTheProviderIsAskedToComeAgain(t *testing.T) {
 	t.Parallel()
 	x := newBox(t, withEffects(nil))
-	s := sign(secretA, newID(), time.Now(), eventBody(kind))
+	clerks, stripes := clerkSender.signed(secretA, time.Now()), stripeSender.signed(secretA, time.Now())
 	x.exec(`REVOKE CONNECT ON DATABASE ` + x.db.Name + ` FROM PUBLIC`)
 	x.exec(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'teamtask-inbox'`)
 	for range 3 {
-		if status, answer := x.send(s); status != http.StatusServiceUnavailable || !strings.Contains(answer, "DATABASE_UNAVAILABLE") {
-			t.Errorf("without: %d %s", status, answer)
+		for _, s := range []signed{clerks, stripes} {
+			if status, answer := x.send(s); status != http.StatusServiceUnavailable || !strings.Contains(answer, "DATABASE_UNAVAILABLE") {
+				t.Errorf("without: %d %s", status, answer)
+			}
 		}
 	}
 	x.exec(`GRANT CONNECT ON DATABASE ` + x.db.Name + ` TO PUBLIC`)
-	if status, answer := x.send(s); status != http.StatusNoContent {
-		t.Errorf("afterwards: %d %s", status, answer)
+	for _, s := range []signed{clerks, stripes} {
+		if status, answer := x.send(s); status != http.StatusNoContent {
+			t.Errorf("afterwards: %d %s", status, answer)
+		}
 	}
 	x.start()
-	x.until(1, `SELECT count(*) FROM effects`)
+	x.until(2, `SELECT count(*) FROM effects`)
 }
 
 // E19, E20: what is signed is stored, whatever it says.
 func TestStrangeEventsAreStoredAndSetAsideOrIgnored(t *testing.T) {
 	t.Parallel()
 	x := newBox(t, withEffects(nil))
-	for body, want := range map[string]inbox.Receipt{
-		"":                    {Provider: "clerk", Kind: "other", Outcome: inbox.Unreadable},
-		"not json":            {Provider: "clerk", Kind: "other", Outcome: inbox.Unreadable},
-		"null":                {Provider: "clerk", Kind: "other", Outcome: inbox.Unreadable},
-		"[]":                  {Provider: "clerk", Kind: "other", Outcome: inbox.Unreadable},
-		`{"type":7}`:          {Provider: "clerk", Kind: "other", Outcome: inbox.Unreadable},
-		`{"data":null}`:       {Provider: "clerk", Kind: "other", Outcome: inbox.Unreadable},
-		`{"type":"a\u0000b"}`: {Provider: "clerk", Kind: "other", Outcome: inbox.Unreadable},
-		"\x00\xff":            {Provider: "clerk", Kind: "other", Outcome: inbox.Unreadable},
-		`{"type":"` + strings.Repeat("k", 1<<18) + `"}`:                                                {Provider: "clerk", Kind: "other", Outcome: inbox.Unreadable},
-		`{"type":"future.event","data":{"new":[1,2]},"instance_id":{"a":1}}`:                           {Provider: "clerk", Kind: "other", Outcome: inbox.Ignored},
-		`{"type":"user.created","data":null,"instance_id":"a\u0000"}`:                                  {Provider: "clerk", Kind: "user.created", Outcome: inbox.Ignored},
-		`{"type":"` + kind + `","data":"` + strings.Repeat("x", 400_000) + `"}`:                        {Provider: "clerk", Kind: kind, Outcome: inbox.Stored},
-		`{"type":"` + kind + `","data":` + strings.Repeat("[", 5000) + strings.Repeat("]", 5000) + `}`: {Provider: "clerk", Kind: kind, Outcome: inbox.Stored},
-	} {
-		before := x.seen(want)
-		s := sign(secretA, newID(), time.Now(), body)
-		for range 2 { // resent, it changes nothing
-			if status, answer := x.send(s); status != http.StatusNoContent {
-				t.Errorf("%.60q: %d %s", body, status, answer)
-			}
+	unreadable, wanted, sent := 0, 0, 0
+	for _, from := range senders {
+		of := func(kind string, outcome inbox.Outcome) inbox.Receipt {
+			return inbox.Receipt{Provider: from.name, Kind: kind, Outcome: outcome}
 		}
-		if x.seen(want) != before+1 {
-			t.Errorf("%.60q: not counted as %v: %v", body, want, x.receipts)
+		bodies := map[string]inbox.Receipt{
+			"":                              of("other", inbox.Unreadable),
+			"not json":                      of("other", inbox.Unreadable),
+			"null":                          of("other", inbox.Unreadable),
+			"[]":                            of("other", inbox.Unreadable),
+			`{"data":null}`:                 of("other", inbox.Unreadable),
+			"\x00\xff":                      of("other", inbox.Unreadable),
+			from.body("a", `a\u0000b`, "1"): of("other", inbox.Unreadable),
+			from.body("b", strings.Repeat("k", 1<<18), "1"):                                of("other", inbox.Unreadable),
+			from.body("c", from.kind, `"`+strings.Repeat("x", 400_000)+`"`):                of(from.kind, inbox.Stored),
+			from.body("d", from.kind, strings.Repeat("[", 5000)+strings.Repeat("]", 5000)): of(from.kind, inbox.Stored),
+			from.body("e", "future.kind", "{}"):                                            of("other", inbox.Ignored),
+		}
+		maps.Copy(bodies, from.strange)
+		for body, want := range bodies {
+			before := x.seen(want)
+			s := from.sign(secretA, newID(), time.Now(), body)
+			for range 2 { // resent, it changes nothing
+				if status, answer := x.send(s); status != http.StatusNoContent {
+					t.Errorf("%s, %.60q: %d %s", from.name, body, status, answer)
+				}
+			}
+			if x.seen(want) != before+1 {
+				t.Errorf("%s, %.60q: not counted as %v: %v", from.name, body, want, x.receipts)
+			}
+			if want.Outcome == inbox.Unreadable {
+				unreadable++
+			}
+			if want.Outcome == inbox.Stored {
+				wanted++
+			}
+			sent++
 		}
 	}
 	x.start()
-	x.until(2, `SELECT count(*) FROM effects`)
-	if b, err := x.inbox.Backlog(t.Context()); err != nil || b.Failed != 9 || b.Pending != 0 {
-		t.Errorf("backlog %+v %v, want 9 set aside", b, err)
+	x.until(wanted, `SELECT count(*) FROM effects`)
+	if b, err := x.inbox.Backlog(t.Context()); err != nil || int(b.Failed) != unreadable || b.Pending != 0 {
+		t.Errorf("backlog %+v %v, want %d set aside", b, err, unreadable)
 	}
-	if n := x.events(); n != 13 {
-		t.Errorf("%d rows, want 13", n)
+	if n := x.events(); n != sent {
+		t.Errorf("%d rows, want %d", n, sent)
 	}
 }
 
 // E11.
 func TestAnEventThatComesAHundredTimesHasOneEffect(t *testing.T) {
 	t.Parallel()
+	for _, from := range senders {
+		t.Run(from.name, func(t *testing.T) {
+			t.Parallel()
+			hundredTimes(t, from)
+		})
+	}
+}
+
+func hundredTimes(t *testing.T, from sender) {
+	t.Helper()
 	x := newBox(t, withEffects(nil))
 	x.start()
-	one, two := sign(secretA, newID(), time.Now(), eventBody(kind)), sign(secretA, newID(), time.Now(), eventBody(kind))
+	one, two := from.signed(secretA, time.Now()), from.signed(secretA, time.Now())
 	for range 100 {
 		if status, _ := x.send(one); status != http.StatusNoContent {
 			t.Errorf("status %d", status)
@@ -330,7 +315,7 @@ func TestAnEventThatComesAHundredTimesHasOneEffect(t *testing.T) {
 	if x.events() != 2 || x.effects() != 2 {
 		t.Errorf("%d rows, %d effects, want 2 and 2", x.events(), x.effects())
 	}
-	stored, again := x.seen(inbox.Receipt{Provider: "clerk", Kind: kind, Outcome: inbox.Stored}), x.seen(inbox.Receipt{Provider: "clerk", Kind: kind, Outcome: inbox.Duplicate})
+	stored, again := x.seen(inbox.Receipt{Provider: from.name, Kind: from.kind, Outcome: inbox.Stored}), x.seen(inbox.Receipt{Provider: from.name, Kind: from.kind, Outcome: inbox.Duplicate})
 	if stored != 2 || again != 99+127 {
 		t.Errorf("%d stored, %d duplicates", stored, again)
 	}

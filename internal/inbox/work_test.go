@@ -339,6 +339,9 @@ func TestOpenRefusesWhatCannotWork(t *testing.T) {
 		"a reserved name":  {URL: x.db.AppURL, Consumers: []inbox.Consumer{{Name: "inbox", Wants: all, Apply: apply}}},
 		"without a name":   {URL: x.db.AppURL, Consumers: []inbox.Consumer{{Wants: all, Apply: apply}}},
 		"without Apply":    {URL: x.db.AppURL, Consumers: []inbox.Consumer{{Name: "a", Wants: all}}},
+		"two jobs alike":   {URL: x.db.AppURL, Jobs: []inbox.Job{{Name: "a", Do: nothingDone}, {Name: "a", Do: nothingDone}}},
+		"a job of no name": {URL: x.db.AppURL, Jobs: []inbox.Job{{Do: nothingDone}}},
+		"a job to no end":  {URL: x.db.AppURL, Jobs: []inbox.Job{{Name: "a"}}},
 		"rescue too early": {URL: x.db.AppURL, Timeout: time.Minute, Rescue: time.Second},
 	} {
 		o.Log = slogDiscard
