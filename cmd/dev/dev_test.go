@@ -142,8 +142,9 @@ func TestPrintedLinesWorkWhenPasted(t *testing.T) {
 	said := r.ready()
 	for _, want := range []struct{ line, answer string }{
 		{"/CreateTask", `"name":"Buy milk"`},
-		{"curl -s", `"createdBy":"user_alice"`},
+		{"/ListTasks -H", `"createdBy":"user_alice"`},
 		{"buf curl", `"Buymilk"`},
+		{"/CreateCheckoutSession", `/stripe/checkout/cs_test_`},
 	} {
 		line := lineWith(t, said, want.line)
 		ctx, cancel := context.WithTimeout(t.Context(), readyWithin)

@@ -1,5 +1,5 @@
 // Command dev is teamtask on one machine, offline: a private PostgreSQL, a stand-in
-// for Clerk, and the server as it is deployed, wired together. It is for development
+// for Clerk and Stripe, and the server as it is deployed, wired together. It is for development
 // and never part of the server. The database is kept between runs; the stand-in lives
 // in memory, so each run starts with its first people and organizations again.
 package main

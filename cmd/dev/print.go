@@ -21,7 +21,7 @@ func (r *runCommand) printAddresses(pg *localpg.Server, appURL string) {
 teamtask is ready
   API       %[1]s   Connect, gRPC and gRPC-Web
   admin     http://%[2]s   /metrics, /debug/pprof
-  sandbox   %[3]s   stands in for Clerk
+  sandbox   %[3]s   stands in for Clerk and Stripe
   database  %[4]s%[5]s
 
 Try it; alice manages the tasks of d2-gamers:
@@ -33,6 +33,10 @@ Try it; alice manages the tasks of d2-gamers:
 Or over gRPC:
 
   go tool -modfile=tools/go.mod buf curl --protocol grpc --http2-prior-knowledge -H "Authorization: Bearer $(%[6]s)" -d '{}' %[1]s/teamtask.v1.TaskService/ListTasks
+
+Buy seats for acme; the url that comes back is a page to pay on:
+
+  curl -s %[1]s/teamtask.v1.LicensingService/CreateCheckoutSession -H 'Content-Type: application/json' -H "Authorization: Bearer $(curl -s '%[3]s/sandbox/token?user=erin&org=acme')" -d '{"quantity":3,"successPath":"/","cancelPath":"/"}'
 
 Ctrl-C stops all of it.
 `, api, r.Admin, box, appURL, from, token)

@@ -14,8 +14,10 @@ import (
 
 const (
 	stopWithin = 30 * time.Second
-	consoleAt  = "http://127.0.0.1:5173" // the frontend's origin: azp of the tokens, CORS
-	webhooksAt = "/webhooks/clerk"       // where the server takes Clerk's webhooks
+	consoleAt  = "http://127.0.0.1:5173" // the frontend's origin: azp of the tokens, CORS, where checkouts lead back to
+
+	clerkEventsAt  = "/webhooks/clerk" // where the server takes Clerk's webhooks
+	stripeEventsAt = "/webhooks/stripe"
 )
 
 type runCommand struct {
@@ -66,6 +68,10 @@ func (r *runCommand) Run(ctx context.Context) (err error) {
 	if out, err := migrate.CombinedOutput(); err != nil {
 		return unlessStopped(ctx, fmt.Errorf("migrate: %w\n%s", err, out))
 	}
+	// The sandbox begins with people who have their seats already: the ledger takes them over.
+	if out, err := p.server(env, "reconcile", "--apply", "--adopt").CombinedOutput(); err != nil {
+		return unlessStopped(ctx, fmt.Errorf("reconcile: %w\n%s", err, out))
+	}
 	server, err := startServer(p.server(env, "serve"))
 	if err != nil {
 		return err
@@ -113,7 +119,8 @@ type runningSandbox struct {
 
 func (r *runCommand) startSandbox() (runningSandbox, error) {
 	box, err := sandbox.New(sandbox.Options{
-		BaseURL: "http://" + r.Sandbox, AuthorizedParty: consoleAt, WebhookURL: "http://" + r.Listen + webhooksAt,
+		BaseURL: "http://" + r.Sandbox, AuthorizedParty: consoleAt,
+		WebhookURL: "http://" + r.Listen + clerkEventsAt, StripeWebhookURL: "http://" + r.Listen + stripeEventsAt,
 	})
 	if err != nil {
 		return runningSandbox{}, fmt.Errorf("make the sandbox: %w", err)
@@ -138,6 +145,11 @@ func (r *runCommand) environment(box *sandbox.Sandbox, appURL string) []string {
 		"CLERK_API_URL=http://" + r.Sandbox + "/clerk/v1",
 		"CLERK_WEBHOOK_SECRET=" + box.WebhookSecret(),
 		"CLERK_AUTHORIZED_PARTIES=" + consoleAt,
+		"STRIPE_SECRET_KEY=" + box.StripeSecretKey(),
+		"STRIPE_API_URL=" + box.StripeURL(),
+		"STRIPE_WEBHOOK_SECRET=" + box.StripeWebhookSecret(),
+		"STRIPE_SEAT_PRICE=" + box.SeatPrice(),
+		"APP_URL=" + consoleAt,
 		"CORS_ORIGINS=" + consoleAt,
 		"REFLECTION=on",
 	}

@@ -8,18 +8,24 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stripe/stripe-go/v76/webhook"
 	svix "github.com/svix/svix-webhooks/go"
 )
 
 // What the sandbox sends arrives at the server's address, and the server's own environment is enough to verify it.
 func TestSandboxAndServerAreWiredTogether(t *testing.T) {
 	t.Parallel()
-	came := make(chan error, 1)
+	came := make(chan error, 2)
 	env := map[string]string{}
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
 			t.Error(err)
+		}
+		if r.URL.Path == "/webhooks/stripe" {
+			_, err := webhook.ConstructEvent(body, r.Header.Get("Stripe-Signature"), env["STRIPE_WEBHOOK_SECRET"])
+			came <- err
+			return
 		}
 		if r.Method != http.MethodPost || r.URL.Path != "/webhooks/clerk" {
 			t.Errorf("%s %s", r.Method, r.URL)
@@ -67,12 +73,19 @@ func TestSandboxAndServerAreWiredTogether(t *testing.T) {
 	ask(http.MethodGet, env["CLERK_API_URL"]+"/organizations/org_acme", "Bearer "+env["CLERK_SECRET_KEY"], "")
 	ask(http.MethodGet, env["CLERK_ISSUER"]+"/.well-known/jwks.json", "", "")
 	ask(http.MethodPatch, "http://"+run.Sandbox+"/sandbox/organizations/acme/members/frank", "", `{"role":"org:viewer"}`)
-	select {
-	case err := <-came:
-		if err != nil {
-			t.Error(err)
+	ask(http.MethodGet, env["STRIPE_API_URL"]+"/v1/prices/"+env["STRIPE_SEAT_PRICE"], "Bearer "+env["STRIPE_SECRET_KEY"], "")
+	ask(http.MethodPost, "http://"+run.Sandbox+"/sandbox/subscriptions/sub_d2gamers/dispute", "", "")
+	for range 2 {
+		select {
+		case err := <-came:
+			if err != nil {
+				t.Error(err)
+			}
+		case <-time.After(endWithin):
+			t.Fatal("a webhook did not come")
 		}
-	case <-time.After(endWithin):
-		t.Fatal("no webhook came")
+	}
+	if env["APP_URL"] != "http://127.0.0.1:5173" || !strings.HasSuffix(env["STRIPE_API_URL"], "/stripe") {
+		t.Errorf("environment = %v", env)
 	}
 }

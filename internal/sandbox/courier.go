@@ -1,8 +1,10 @@
 package sandbox
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"slices"
@@ -12,8 +14,10 @@ import (
 
 const (
 	shuffleWithin  = 300 * time.Millisecond // an event is held back at most so long to change the order
-	patience       = time.Second            // a slow receiver holds up the next event at most so long
-	deliveriesKept = 1000                   // of those that are over
+	patience       = time.Second            // a slow receiver holds up its next event at most so long
+	attemptTimeout = 15 * time.Second
+	answerMax      = 64 << 10 // bytes of an answer that are read, so that the connection can be used again
+	deliveriesKept = 1000     // of those that are over
 )
 
 // The states of a delivery.
@@ -24,12 +28,20 @@ const (
 	droppedAway = "dropped"
 )
 
-// courier delivers events to one address in the background: in the order of the changes as long as the receiver answers
+// signer makes the headers of an attempt to deliver an event.
+type signer func(id string, now time.Time, body []byte) http.Header
+
+// mailbox is where events of a service are delivered to.
+type mailbox struct {
+	service string
+	url     string // empty: nothing is delivered
+	sign    signer
+}
+
+// courier delivers events in the background: to each address in the order of the changes as long as the receiver answers
 // within a second, and again by the schedule where it does not answer 2xx within 15 s. It is safe for concurrent use and
 // never calls back into the sandbox.
 type courier struct {
-	url    string // empty: nothing is delivered
-	key    []byte
 	now    func() time.Time
 	client *http.Client
 	ctx    context.Context //nolint:containedctx // ends with the courier, and what is being sent with it
@@ -40,15 +52,15 @@ type courier struct {
 	schedule   []time.Duration
 	deliveries []*delivery // oldest first
 	counts     map[string]int
-	queue      []*delivery   // whose first attempt is due in this order
-	forgotten  chan struct{} // closed when what is pending is given up, for whoever waits for its time
-	pumping    bool
+	queues     map[string][]*delivery // by address, while a pump runs: whose first attempt is due in this order
+	forgotten  chan struct{}          // closed when what is pending is given up, for whoever waits for its time
 	closed     bool
 	running    sync.WaitGroup
 }
 
 // delivery is one event on its way.
 type delivery struct {
+	to       mailbox
 	id, kind string
 	body     []byte
 	due      time.Time // of the first attempt, on the real clock
@@ -60,10 +72,10 @@ type delivery struct {
 	retry    *time.Timer // of the next attempt, nil unless one is awaited
 }
 
-func newCourier(url string, key []byte, now func() time.Time) *courier {
+func newCourier(now func() time.Time) *courier {
 	ctx, stop := context.WithCancel(context.Background())
 	return &courier{
-		url: url, key: key, now: now, ctx: ctx, stop: stop, schedule: retrySchedule, counts: map[string]int{},
+		now: now, ctx: ctx, stop: stop, schedule: retrySchedule, counts: map[string]int{}, queues: map[string][]*delivery{},
 		forgotten: make(chan struct{}),
 		client: &http.Client{
 			Transport:     &http.Transport{},
@@ -72,9 +84,9 @@ func newCourier(url string, key []byte, now func() time.Time) *courier {
 	}
 }
 
-// tell takes an event to deliver. It does not wait.
-func (c *courier) tell(kind string, body []byte) {
-	if c == nil || c.url == "" {
+// tell takes an event to deliver, with the id that it has whenever it is sent. It does not wait.
+func (c *courier) tell(to mailbox, id, kind string, body []byte) {
+	if c == nil || to.url == "" {
 		return
 	}
 	c.mu.Lock()
@@ -82,7 +94,7 @@ func (c *courier) tell(kind string, body []byte) {
 	if c.closed {
 		return
 	}
-	d := &delivery{id: freshID("msg_"), kind: kind, body: body, status: waiting, copies: int(c.settings.Duplicate)}
+	d := &delivery{to: to, id: id, kind: kind, body: body, status: waiting, copies: int(c.settings.Duplicate)}
 	c.deliveries = append(c.deliveries, d)
 	c.counts[waiting]++
 	if c.settings.Drop.take() {
@@ -96,24 +108,25 @@ func (c *courier) tell(kind string, body []byte) {
 		return
 	}
 	d.due = time.Now().Add(hold)
-	c.queue = append(c.queue, d)
-	if !c.pumping {
-		c.pumping = true
-		c.running.Go(c.pump)
+	queue, pumping := c.queues[to.url]
+	c.queues[to.url] = append(queue, d)
+	if !pumping {
+		c.running.Go(func() { c.pump(to.url) })
 	}
 }
 
-// pump makes the first attempts in order until none is left.
-func (c *courier) pump() {
+// pump makes the first attempts at an address in order until none is left.
+func (c *courier) pump(url string) {
 	for {
 		c.mu.Lock()
-		if len(c.queue) == 0 || c.closed {
-			c.pumping = false
+		queue := c.queues[url]
+		if len(queue) == 0 || c.closed {
+			delete(c.queues, url)
 			c.mu.Unlock()
 			return
 		}
-		d, forgotten := c.queue[0], c.forgotten
-		c.queue = c.queue[1:]
+		d, forgotten := queue[0], c.forgotten
+		c.queues[url] = queue[1:]
 		c.mu.Unlock()
 		if !sleep(time.Until(d.due), forgotten) {
 			continue
@@ -163,9 +176,9 @@ func (c *courier) attempt(d *delivery) {
 
 	var together sync.WaitGroup
 	for range copies {
-		together.Go(func() { _, _ = svixPost(c.ctx, c.client, c.url, c.key, d.id, c.now(), d.body) })
+		together.Go(func() { _, _ = c.send(d) })
 	}
-	answer, err := svixPost(c.ctx, c.client, c.url, c.key, d.id, c.now(), d.body)
+	answer, err := c.send(d)
 	together.Wait()
 
 	c.mu.Lock()
@@ -183,6 +196,24 @@ func (c *courier) attempt(d *delivery) {
 	default:
 		d.retry = time.AfterFunc(c.schedule[d.attempts-1], func() { c.attempt(d) })
 	}
+}
+
+// send makes one attempt and answers the status. Redirects are not followed.
+func (c *courier) send(d *delivery) (int, error) {
+	ctx, cancel := context.WithTimeout(c.ctx, attemptTimeout)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, d.to.url, bytes.NewReader(d.body))
+	if err != nil {
+		return 0, err
+	}
+	request.Header = d.to.sign(d.id, c.now(), d.body)
+	request.Header.Set("Content-Type", jsonKind)
+	answer, err := c.client.Do(request)
+	if err != nil {
+		return 0, err
+	}
+	_, _ = io.Copy(io.Discard, io.LimitReader(answer.Body, answerMax))
+	return answer.StatusCode, answer.Body.Close()
 }
 
 // settle ends a delivery. The caller holds c.mu.
@@ -236,7 +267,10 @@ func (c *courier) forget() {
 			d.status = droppedAway
 		}
 	}
-	c.deliveries, c.queue, c.counts = nil, nil, map[string]int{}
+	c.deliveries, c.counts = nil, map[string]int{}
+	for url := range c.queues {
+		c.queues[url] = nil // its pump ends
+	}
 	close(c.forgotten)
 	c.forgotten = make(chan struct{})
 }
@@ -254,7 +288,9 @@ func (c *courier) close() {
 
 // deliveryJSON is one delivery as GET /sandbox/webhooks shows it.
 type deliveryJSON struct {
-	ID       string          `json:"id"`   // the svix-id
+	Service  string          `json:"service"`
+	URL      string          `json:"url"`
+	ID       string          `json:"id"`   // the svix-id, or Stripe's of the event
 	Type     string          `json:"type"` // of the event
 	Status   string          `json:"status"`
 	Attempts int             `json:"attempts"`
@@ -270,7 +306,7 @@ func (c *courier) report() map[string]any {
 	list := []deliveryJSON{}
 	for _, d := range c.deliveries {
 		list = append(list, deliveryJSON{
-			ID: d.id, Type: d.kind, Status: d.status, Attempts: d.attempts, Answer: d.answer, Problem: d.problem, Event: d.body,
+			Service: d.to.service, URL: d.to.url, ID: d.id, Type: d.kind, Status: d.status, Attempts: d.attempts, Answer: d.answer, Problem: d.problem, Event: d.body,
 		})
 	}
 	retry := []int64{}
@@ -279,7 +315,7 @@ func (c *courier) report() map[string]any {
 	}
 	settings := c.settings
 	return map[string]any{
-		"url": c.url, "settings": &settings, "retry_ms": retry, "deliveries": list,
+		"settings": &settings, "retry_ms": retry, "deliveries": list,
 		"sent": c.counts[sent], "pending": c.counts[waiting], "failed": c.counts[failed], "dropped": c.counts[droppedAway],
 	}
 }

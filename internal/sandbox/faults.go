@@ -2,6 +2,10 @@ package sandbox
 
 import (
 	"bytes"
+	"cmp"
+	"context"
+	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -18,21 +22,24 @@ const (
 // fault is what POST /sandbox/faults asks for: a number of coming requests go wrong. A fault that is asked for while there are
 // others comes after them.
 type fault struct {
-	// Service is clerk.
+	// Service is clerk or stripe.
 	Service string `json:"service"`
 	// Method is an HTTP method. Empty or *: any.
 	Method string `json:"method"`
-	// Path is how the path starts, as Clerk's documentation writes it ("/users", also "/v1/users") or whole. Empty: any.
+	// Path is how the path starts, as the service's documentation writes it ("/users", also "/v1/users") or whole. Empty: any.
 	Path string `json:"path"`
-	// Status is answered instead, from 400 to 599. 0: the request goes its way after the delay.
+	// Status is answered instead, from 400 to 599, with a Body also from 200. 0: the request goes its way after the delay, or 200
+	// where there is a Body.
 	Status int `json:"status"`
+	// Body is answered with the status instead of an error of the service: HTML, or JSON that ends too early. Empty: the error.
+	Body string `json:"body"`
 	// RetryAfter is the header of that name, in seconds. 0: none.
 	RetryAfter int `json:"retry_after"`
-	// DelayMS is waited first, in milliseconds.
+	// DelayMS is waited first, in milliseconds, or after what was asked is done with ApplyFirst.
 	DelayMS int `json:"delay_ms"`
 	// Times is how many requests go wrong. Absent: 1. -1: all until a reset.
 	Times *int `json:"times"`
-	// ApplyFirst does what was asked, tells of it and then answers Status.
+	// ApplyFirst does what was asked, tells of it and then answers Status, or late.
 	ApplyFirst bool `json:"apply_first"`
 	// Lie answers 200 with what would have been and does nothing.
 	Lie bool `json:"lie"`
@@ -51,25 +58,23 @@ func (f *fault) check() error {
 	}
 	var words string
 	switch {
-	case f.Service == "stripe":
-		words = "The sandbox has no Stripe yet: the service is clerk."
-	case f.Service != serviceClerk:
-		words = "The service is clerk."
+	case f.Service != serviceClerk && f.Service != serviceStripe:
+		words = "The service is clerk or stripe."
 	case f.Path != "" && !strings.HasPrefix(f.Path, "/"):
 		words = "The path starts with a slash."
-	case f.Status != 0 && (f.Status < 400 || f.Status > 599):
-		words = "The status is from 400 to 599."
+	case f.Status != 0 && (f.Status < 400 && f.Body == "" || f.Status < 200 || f.Status > 599):
+		words = "The status is from 400 to 599, with a body from 200."
 	case f.RetryAfter < 0:
 		words = "The retry_after is whole seconds."
 	case f.DelayMS < 0 || f.DelayMS > delayMax:
 		words = "The delay_ms is from 0 to 60000."
 	case *f.Times != -1 && *f.Times < 1:
 		words = "The times are 1 or more, or -1 for all until a reset."
-	case f.Lie && (f.Status != 0 || f.ApplyFirst):
-		words = "A lie answers 200 and does nothing: it goes with neither status nor apply_first."
-	case f.ApplyFirst && f.Status == 0:
-		words = "With apply_first goes the status to answer."
-	case f.Status == 0 && f.DelayMS == 0 && !f.Lie:
+	case f.Lie && (f.answers() || f.ApplyFirst):
+		words = "A lie answers 200 and does nothing: it goes with neither status, body nor apply_first."
+	case f.ApplyFirst && !f.answers() && f.DelayMS == 0:
+		words = "With apply_first goes the status to answer, or a delay_ms."
+	case !f.answers() && f.DelayMS == 0 && !f.Lie:
 		words = "A fault needs a status, a delay_ms or a lie."
 	default:
 		return nil
@@ -77,13 +82,36 @@ func (f *fault) check() error {
 	return refuse(http.StatusBadRequest, "%s", words)
 }
 
-func (f *fault) meets(r *http.Request) bool {
+// answers says whether a fault has an answer of its own.
+func (f *fault) answers() bool { return f.Status != 0 || f.Body != "" }
+
+// kind is what the body looks like.
+func (f *fault) kind() string {
+	switch {
+	case strings.HasPrefix(f.Body, "<"):
+		return "text/html; charset=utf-8"
+	case strings.HasPrefix(f.Body, "{"), strings.HasPrefix(f.Body, "["):
+		return jsonKind
+	}
+	return "text/plain; charset=utf-8"
+}
+
+// wait waits for the delay, and says whether it was over before the client went away.
+func (f *fault) wait(ctx context.Context) bool {
+	return f.DelayMS == 0 || sleep(time.Duration(f.DelayMS)*time.Millisecond, ctx.Done())
+}
+
+func (f *fault) meets(service string, r *http.Request) bool {
+	if f.Service != service {
+		return false
+	}
 	if f.Method != "" && f.Method != "*" && !strings.EqualFold(f.Method, r.Method) {
 		return false
 	}
 	whole := r.URL.Path
-	return strings.HasPrefix(whole, f.Path) || strings.HasPrefix(strings.TrimPrefix(whole, "/"+serviceClerk), f.Path) ||
-		strings.HasPrefix(strings.TrimPrefix(whole, clerkRoot), f.Path)
+	root := "/" + service
+	return strings.HasPrefix(whole, f.Path) || strings.HasPrefix(strings.TrimPrefix(whole, root), f.Path) ||
+		strings.HasPrefix(strings.TrimPrefix(whole, root+"/v1"), f.Path)
 }
 
 func (f *faults) add(one fault) {
@@ -98,11 +126,11 @@ func (f *faults) reset() {
 	f.list = nil
 }
 
-// take answers the fault that a request meets, and counts it.
-func (f *faults) take(r *http.Request) (fault, bool) {
+// take answers the fault that a request to a service meets, and counts it.
+func (f *faults) take(service string, r *http.Request) (fault, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	i := slices.IndexFunc(f.list, func(one fault) bool { return one.meets(r) })
+	i := slices.IndexFunc(f.list, func(one fault) bool { return one.meets(service, r) })
 	if i < 0 {
 		return fault{}, false
 	}
@@ -117,33 +145,42 @@ func (f *faults) take(r *http.Request) (fault, bool) {
 	return found, true
 }
 
-// withFaults makes requests go wrong that meet a fault.
+// withFaults makes requests to Clerk go wrong that meet a fault.
 func (s *Sandbox) withFaults(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		f, ok := s.faults.take(r)
+		f, ok := s.faults.take(serviceClerk, r)
 		if !ok {
 			next.ServeHTTP(w, r)
 			return
 		}
-		if f.DelayMS > 0 {
-			select {
-			case <-time.After(time.Duration(f.DelayMS) * time.Millisecond):
-			case <-r.Context().Done():
-				return
-			}
+		done := &kept{silent: silent{header: http.Header{}}}
+		if f.ApplyFirst {
+			next.ServeHTTP(done, r)
+		}
+		if !f.wait(r.Context()) {
+			return
 		}
 		switch {
 		case f.Lie:
 			s.lie(w, r)
 			return
-		case f.ApplyFirst:
-			next.ServeHTTP(&kept{silent: silent{header: http.Header{}}}, r)
-		case f.Status == 0:
+		case f.ApplyFirst && !f.answers():
+			maps.Copy(w.Header(), done.header)
+			w.WriteHeader(done.status)
+			_, _ = w.Write(done.body.Bytes())
+			return
+		case !f.answers():
 			next.ServeHTTP(w, r)
 			return
 		}
 		if f.RetryAfter > 0 {
 			w.Header().Set("Retry-After", strconv.Itoa(f.RetryAfter))
+		}
+		if f.Body != "" {
+			w.Header().Set("Content-Type", f.kind())
+			w.WriteHeader(cmp.Or(f.Status, http.StatusOK))
+			_, _ = io.WriteString(w, f.Body)
+			return
 		}
 		writeClerkRefusal(w, statusRefusal(f.Status))
 	})

@@ -7,12 +7,14 @@ import (
 )
 
 // refusal is an answer to someone who asked for what there is not or what is not theirs: a status and one sentence. Those of
-// Clerk's API have a code, a short form of the sentence and sometimes more on it.
+// Clerk's API have a code, a short form of the sentence and sometimes more on it; those of Stripe's a kind, mostly a code, and the
+// parameter they are about.
 type refusal struct {
 	status      int
 	words       string
 	code, short string
 	meta        map[string]any
+	kind, param string
 }
 
 func refuse(status int, format string, args ...any) error {

@@ -1,5 +1,6 @@
-// Package sandbox is a stand-in for Clerk over HTTP, with people and organizations of its own, for cmd/dev and for tests: its
-// Backend API, its session tokens and its webhooks, with faults on demand. All of it is kept in memory.
+// Package sandbox is a stand-in for Clerk and Stripe over HTTP, with people, organizations and a subscription of its own, for
+// cmd/dev and for tests: their APIs, Clerk's session tokens, Stripe's hosted pages and the webhooks of both, with faults on
+// demand. All of it is kept in memory.
 // It signs session tokens for anyone who asks, so it must never be reachable from outside the developer's computer.
 package sandbox
 
@@ -9,11 +10,12 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 )
 
-// defaultSecretKey is what the Backend API asks for when Options names no other.
+// defaultSecretKey is what Clerk's and Stripe's APIs ask for when Options names no other.
 const defaultSecretKey = "sk_test_sandbox"
 
 // Options says where a sandbox is reached and what it hands out.
@@ -28,6 +30,13 @@ type Options struct {
 	WebhookURL string
 	// WebhookSecret signs them: whsec_ and the key in base64. Empty: a secret that everybody knows, see Sandbox.WebhookSecret.
 	WebhookSecret string
+	// StripeSecretKey is what Stripe's API asks for. Empty: sk_test_sandbox.
+	StripeSecretKey string
+	// StripeWebhookURL is where Stripe's events are sent to, beside the endpoints made through its API. Empty: to those alone.
+	StripeWebhookURL string
+	// StripeWebhookSecret signs them: whsec_ and at least 16 characters. Empty: a secret that everybody knows, see
+	// Sandbox.StripeWebhookSecret.
+	StripeWebhookSecret string
 	// RequestLimit is how many requests of the Backend API are answered in 10 s, the key set not counted. Zero: 1000, as Clerk.
 	// Below zero: no limit.
 	RequestLimit int
@@ -41,25 +50,30 @@ type Options struct {
 	Now func() time.Time
 }
 
-// Sandbox is one Clerk instance with its signing key, its people and its organizations. It is safe for concurrent use.
+// Sandbox is one Clerk instance with its signing key, its people and its organizations, and one Stripe account. It is safe for
+// concurrent use.
 type Sandbox struct {
 	baseURL, secretKey, authorizedParty, webhookSecret string
+	stripeSecretKey, stripeWebhookSecret               string
 	now                                                func() time.Time
 	requestLimit, metadataLimit, invitationLimit       int
+	clerkMail, stripeMail                              mailbox
 
 	limiter limiter
 	faults  faults
+	saved   savedAnswers
 	courier *courier
 
 	mu            sync.Mutex // guards everything below; taken before the courier's
 	key           *signingKey
 	keySetsServed int
 	dir           *directory
+	money         *stripeAccount
 	started       int64 // when the directory began, in milliseconds
 }
 
 // New makes a sandbox with a fresh signing key and the people described in cast.go. It fails when BaseURL is not an http
-// or https origin, when WebhookURL is no such address, and when WebhookSecret is not one.
+// or https origin, when WebhookURL or StripeWebhookURL is no such address, and when a secret is not one.
 func New(o Options) (*Sandbox, error) {
 	if err := checkOrigin(o.BaseURL); err != nil {
 		return nil, err
@@ -69,8 +83,14 @@ func New(o Options) (*Sandbox, error) {
 	if err != nil {
 		return nil, err
 	}
-	if u, err := url.Parse(o.WebhookURL); o.WebhookURL != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "") {
-		return nil, fmt.Errorf("WebhookURL %q is not an address such as http://127.0.0.1:8080/webhooks/clerk", o.WebhookURL)
+	for name, at := range map[string]string{"WebhookURL": o.WebhookURL, "StripeWebhookURL": o.StripeWebhookURL} {
+		if u, err := url.Parse(at); at != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "") {
+			return nil, fmt.Errorf("%s %q is not an address such as http://127.0.0.1:8080/webhooks/clerk", name, at)
+		}
+	}
+	stripeSecret := cmp.Or(o.StripeWebhookSecret, defaultStripeSecret)
+	if rest, ok := strings.CutPrefix(stripeSecret, secretPrefix); !ok || len(rest) < stripeSecretMin {
+		return nil, fmt.Errorf("StripeWebhookSecret is not whsec_ and at least %d characters", stripeSecretMin)
 	}
 	key, err := newSigningKey()
 	if err != nil {
@@ -81,33 +101,42 @@ func New(o Options) (*Sandbox, error) {
 		secretKey:       cmp.Or(o.SecretKey, defaultSecretKey),
 		authorizedParty: o.AuthorizedParty,
 		webhookSecret:   secret,
+		clerkMail:       mailbox{service: serviceClerk, url: o.WebhookURL, sign: svixSigner(webhook)},
+		stripeMail:      mailbox{service: serviceStripe, url: o.StripeWebhookURL, sign: stripeSigner(stripeSecret)},
+		stripeSecretKey: cmp.Or(o.StripeSecretKey, defaultSecretKey),
 		requestLimit:    cmp.Or(o.RequestLimit, requestsMax),
 		metadataLimit:   cmp.Or(o.MetadataLimit, metadataMax),
 		invitationLimit: cmp.Or(o.InvitationLimit, invitationsMax),
 		now:             o.Now,
 		key:             key,
+
+		stripeWebhookSecret: stripeSecret,
 	}
 	if s.now == nil {
 		s.now = time.Now
 	}
-	s.courier = newCourier(o.WebhookURL, webhook, s.now)
+	s.courier = newCourier(s.now)
 	s.Reset()
 	return s, nil
 }
 
-// Reset brings the cast back as it was and forgets all else: faults, limits, how webhooks are sent and those that are pending.
+// Reset brings the cast and its subscription back as they were and forgets all else: faults, limits, idempotency keys, how webhooks
+// are sent and those that are pending.
 // The signing key stays. It sends no events, so whoever keeps a copy has to fetch anew.
 func (s *Sandbox) Reset() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.now()
 	s.dir, s.started = cast(now), now.Add(-castAge).UnixMilli()
+	s.money = seededAccount(s.baseURL, s.now)
+	s.money.post = s.postStripe
 	s.faults.reset()
+	s.saved.reset()
 	s.limiter.reset()
 	s.courier.reset()
 }
 
-// Close gives up the webhooks that are pending and waits for none to be under way. A sandbox without a WebhookURL need not be
+// Close gives up the webhooks that are pending and waits for none to be under way. A sandbox that sends none need not be
 // closed. Handler still answers afterwards.
 func (s *Sandbox) Close() { s.courier.close() }
 
@@ -119,6 +148,8 @@ func (s *Sandbox) Handler() http.Handler {
 	s.handleControl(mux)
 	mux.Handle("GET /clerk/.well-known/jwks.json", s.withFaults(http.HandlerFunc(s.serveKeySet)))
 	mux.Handle(clerkRoot+"/", s.clerkAPI())
+	mux.HandleFunc(stripeAPIRoot+"/", s.serveStripe)
+	s.handlePages(mux)
 	return mux
 }
 
@@ -130,6 +161,18 @@ func (s *Sandbox) SecretKey() string { return s.secretKey }
 
 // WebhookSecret is what webhooks are signed with, as CLERK_WEBHOOK_SECRET takes it.
 func (s *Sandbox) WebhookSecret() string { return s.webhookSecret }
+
+// StripeSecretKey is what Stripe's API asks for, as STRIPE_SECRET_KEY takes it.
+func (s *Sandbox) StripeSecretKey() string { return s.stripeSecretKey }
+
+// StripeWebhookSecret is what Stripe's webhooks are signed with, as STRIPE_WEBHOOK_SECRET takes it.
+func (s *Sandbox) StripeWebhookSecret() string { return s.stripeWebhookSecret }
+
+// StripeURL is the base of Stripe's API, as STRIPE_API_URL and stripe-go's BackendConfig.URL take it: what follows is /v1.
+func (s *Sandbox) StripeURL() string { return s.baseURL + stripeRoot }
+
+// SeatPrice is the id of the price of a seat, as STRIPE_SEAT_PRICE takes it.
+func (s *Sandbox) SeatPrice() string { return seatPrice }
 
 func checkOrigin(base string) error {
 	u, err := url.Parse(base)

@@ -114,7 +114,7 @@ type eventAttributes struct {
 // tell sends an event of a kind such as user.created to the webhook's address, with the data as it is now. The caller holds
 // s.mu, so that events are told in the order of the changes.
 func (s *Sandbox) tell(kind string, data any) {
-	if s.courier == nil || s.courier.url == "" {
+	if s.courier == nil || s.clerkMail.url == "" {
 		return
 	}
 	if user, ok := data.(userJSON); ok {
@@ -125,12 +125,18 @@ func (s *Sandbox) tell(kind string, data any) {
 	if err != nil {
 		panic(fmt.Sprintf("sandbox: write %s: %v", kind, err)) // a shape of ours that is no JSON
 	}
-	s.courier.tell(kind, body)
+	s.courier.tell(s.clerkMail, freshID("msg_"), kind, body)
 }
 
 // serveWebhooks answers GET /sandbox/webhooks: the settings, how many events were sent, are pending, failed and were dropped
 // since the start or the last reset, and each of them, the last 1000 of those that are over.
-func (s *Sandbox) serveWebhooks(*http.Request) (any, error) { return s.courier.report(), nil }
+func (s *Sandbox) serveWebhooks(*http.Request) (any, error) { return s.reportWebhooks(), nil }
+
+func (s *Sandbox) reportWebhooks() map[string]any {
+	report := s.courier.report()
+	report["url"], report["stripe_url"] = s.clerkMail.url, s.stripeMail.url
+	return report
+}
 
 // setWebhooks answers POST /sandbox/webhooks. The body is the whole setting for the events to come; what it leaves out is off:
 //
@@ -158,7 +164,7 @@ func (s *Sandbox) setWebhooks(r *http.Request) (any, error) {
 		return nil, err
 	}
 	s.courier.setup(body.webhookSettings, schedule)
-	return s.courier.report(), nil
+	return s.reportWebhooks(), nil
 }
 
 // readSchedule reads retry_ms. It answers nil where it was left out.

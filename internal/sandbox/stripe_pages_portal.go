@@ -1,0 +1,138 @@
+package sandbox
+
+import (
+	"cmp"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+)
+
+type portalPage struct {
+	Session      *stripePortalSession
+	Subscription *stripeSubscription
+	Plan         string
+	Quantity     int64
+	Least, Most  int64
+	MayChange    bool
+	MayCancel    bool
+	CancelNow    bool
+	Paused       bool
+	Return       string
+	Until        string
+	Invoices     []portalInvoice
+	Message      string
+}
+
+type portalInvoice struct {
+	ID, Number, Status, Amount, Date string
+	Open                             bool
+}
+
+func (a *stripeAccount) portalAnswer(v visited, refused error) pageAnswer {
+	p := portalPage{Session: v.visit, Subscription: v.subscription}
+	if v.visit.ReturnURL != nil {
+		p.Return = *v.visit.ReturnURL
+	}
+	if sub := v.subscription; sub != nil {
+		item := sub.Items.Data[0]
+		p.Plan = a.productName(item.Price.Product) + ", " + amount(item.Price.UnitAmount, item.Price.Currency) + " each a " + item.Price.Recurring.Interval
+		p.Quantity, p.Paused, p.Until = item.Quantity, sub.Status == subPaused, date(sub.CurrentPeriodEnd)
+		least, most, err := v.limits()
+		p.Least, p.Most, p.MayChange = least, most, err == nil
+		p.MayCancel = v.portal.Features.SubscriptionCancel.Enabled
+		p.CancelNow = v.portal.Features.SubscriptionCancel.Mode == cancelNow
+	}
+	for _, i := range a.invoices.where(func(i *stripeInvoice) bool { return i.Customer == v.visit.Customer && i.Status != invoiceDraft }) {
+		one := portalInvoice{ID: i.ID, Status: i.Status, Amount: amount(i.Total, i.Currency), Date: date(i.Created), Open: i.Status == invoiceOpen}
+		if i.Number != nil {
+			one.Number = *i.Number
+		}
+		p.Invoices = append(p.Invoices, one)
+	}
+	answer := pageAnswer{page: portalTemplate}
+	p.Message, answer.status = said(refused)
+	answer.data = p
+	return answer
+}
+
+func (s *Sandbox) showPortal(w http.ResponseWriter, r *http.Request) {
+	s.page(w, func(a *stripeAccount) (pageAnswer, error) {
+		v, err := a.visitNamed(r.PathValue("session"))
+		if err != nil {
+			return pageAnswer{}, err
+		}
+		return a.portalAnswer(v, nil), nil
+	})
+}
+
+func (s *Sandbox) clickPortal(w http.ResponseWriter, r *http.Request) {
+	r.Body = http.MaxBytesReader(w, r.Body, bodyMax)
+	quantity, refused := pageQuantity(r)
+	s.page(w, func(a *stripeAccount) (pageAnswer, error) {
+		v, err := a.visitNamed(r.PathValue("session"))
+		if err != nil {
+			return pageAnswer{}, err
+		}
+		if refused == nil {
+			refused = a.click(v, r.PostFormValue("do"), quantity, r.PostFormValue("invoice"))
+		}
+		if refused != nil {
+			return a.portalAnswer(v, refused), nil
+		}
+		return pageAnswer{goTo: v.visit.URL}, nil
+	})
+}
+
+// click is a button of the portal page.
+func (a *stripeAccount) click(v visited, do string, quantity *int64, invoice string) error {
+	switch do {
+	case "change":
+		if quantity == nil {
+			return refuse(http.StatusBadRequest, "How many?")
+		}
+		return a.setQuantity(v, *quantity)
+	case "cancel":
+		return a.leave(v, v.portal.Features.SubscriptionCancel.Mode == cancelNow)
+	case "resume":
+		return a.stay(v)
+	case "pay":
+		return a.payAnew(v, invoice)
+	}
+	return refuse(http.StatusBadRequest, "The page has no such button.")
+}
+
+// payAnew pays an open invoice, with another card where the one at hand is no good.
+func (a *stripeAccount) payAnew(v visited, id string) error {
+	invoice, err := named(&a.invoices, "id", "invoice", id)
+	if err != nil {
+		return err
+	}
+	if invoice.Customer != v.visit.Customer || invoice.Status != invoiceOpen {
+		return refuse(http.StatusBadRequest, "The invoice %s is not open.", id)
+	}
+	s, err := named(&a.subscriptions, "id", "subscription", invoice.Subscription)
+	if err != nil {
+		return err
+	}
+	if m := a.methodOf(s); m != nil && m.Declines {
+		card := a.newCard(freshID("pm_"), testCards["pm_card_visa"])
+		card.Customer = &s.Customer
+		s.DefaultPaymentMethod = &card.ID
+	}
+	a.charge(invoice, a.methodFor(s), true)
+	if !s.over() {
+		a.revive(s)
+	}
+	return nil
+}
+
+func amount(cents int64, currency string) string {
+	sign := ""
+	if cents < 0 {
+		sign, cents = "-", -cents
+	}
+	return fmt.Sprintf("%s%d.%02d %s", sign, cents/100, cents%100, strings.ToUpper(cmp.Or(currency, seatCurrency)))
+}
+
+func date(at int64) string { return time.Unix(at, 0).UTC().Format("2 January 2006") }
