@@ -61,7 +61,10 @@ func seed(ctx context.Context, adminURL string) ([]string, error) {
 	if err := seedDirectory(ctx, conn); err != nil {
 		return nil, err
 	}
-	for _, statement := range []string{"VACUUM (ANALYZE) tasks", "VACUUM (ANALYZE) members, organizations, standings", "CHECKPOINT"} {
+	if err := seedLedger(ctx, conn); err != nil {
+		return nil, err
+	}
+	for _, statement := range []string{"VACUUM (ANALYZE) tasks", "VACUUM (ANALYZE) members, organizations, standings, licenses, seats", "CHECKPOINT"} {
 		if _, err := conn.Exec(ctx, statement); err != nil {
 			return nil, fmt.Errorf("seed: %s: %w", statement, err)
 		}
@@ -97,4 +100,23 @@ func uuidAt(at time.Time, tail uint64) uuid.UUID {
 	id[6] = id[6]&0x0f | 0x70
 	id[8] = id[8]&0x3f | 0x80
 	return id
+}
+
+// seedLedger gives half of the members of each organization a seat, the caller among them.
+func seedLedger(ctx context.Context, conn *pgx.Conn) error {
+	for _, statement := range []string{`
+		INSERT INTO licenses (tenant_id, status, working, purchased)
+		SELECT tenant_id, 'active', true, $1
+		  FROM organizations`, `
+		INSERT INTO seats (tenant_id, user_id, assigned_by)
+		SELECT tenant_id, user_id, 'user_admin'
+		  FROM members
+		 WHERE $1::integer > 0
+		   AND (user_id = 'user_` + caller + `' OR hashtext(user_id) % 2 = 0)`,
+	} {
+		if _, err := conn.Exec(ctx, statement, seedMembers); err != nil {
+			return fmt.Errorf("seed the ledger: %w", err)
+		}
+	}
+	return nil
 }

@@ -14,18 +14,19 @@ import (
 // shared are the tables of schema public that hold no rows of tenants, and what the
 // runtime role may do with them.
 var shared = map[string]string{
-	"goose_db_version":   "SELECT",
-	"sealing_keys":       "SELECT",
-	"inbox_events":       "SELECT INSERT DELETE",
-	"inbox_deliveries":   "SELECT INSERT UPDATE",
-	"river_job":          "SELECT INSERT UPDATE DELETE",
-	"river_leader":       "SELECT INSERT UPDATE DELETE",
-	"river_queue":        "SELECT INSERT UPDATE DELETE",
-	"river_migration":    "SELECT",
-	"river_notification": "", // not used on PostgreSQL
-	"directory_places":   "SELECT INSERT",
-	"directory_gone":     "SELECT INSERT UPDATE",
-	"directory_tenants":  "SELECT INSERT",
+	"goose_db_version":    "SELECT",
+	"sealing_keys":        "SELECT",
+	"inbox_events":        "SELECT INSERT DELETE",
+	"inbox_deliveries":    "SELECT INSERT UPDATE",
+	"river_job":           "SELECT INSERT UPDATE DELETE",
+	"river_leader":        "SELECT INSERT UPDATE DELETE",
+	"river_queue":         "SELECT INSERT UPDATE DELETE",
+	"river_migration":     "SELECT",
+	"river_notification":  "", // not used on PostgreSQL
+	"directory_places":    "SELECT INSERT",
+	"directory_gone":      "SELECT INSERT UPDATE",
+	"directory_tenants":   "SELECT INSERT",
+	"licensing_customers": "SELECT INSERT",
 }
 
 // rights are what shared says, one line each, as the check prints them.
@@ -44,9 +45,9 @@ func rights() []string {
 const definers = `'{expire_audit}'::name[]`
 
 // unwitnessed are the tenant tables whose change is by itself nothing that a call is
-// about: the audit log, what only remembers requests, and our copy of Clerk, whose lines
-// are written with it.
-const unwitnessed = `'{audit_events,task_requests,users,organizations,members,invitations,standings}'::name[]`
+// about: the audit log, what only remembers requests, our copy of Clerk, and what follows
+// Stripe, whose lines are written with it.
+const unwitnessed = `'{audit_events,task_requests,users,organizations,members,invitations,standings,licenses,subscriptions,seat_holds}'::name[]`
 
 const (
 	ours = `n.nspname NOT LIKE 'pg\_%' AND n.nspname <> 'information_schema'`
@@ -196,7 +197,7 @@ var checks = map[string]string{
 		            AND g.privilege_type IN ('SELECT', 'DELETE'))
 		   AND (g.grantee <> 'teamtask_runtime'::regrole OR g.is_grantable
 		        OR g.privilege_type NOT IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE')
-		           AND (c.relname, g.privilege_type) NOT IN (('river_job_id_seq', 'USAGE'), ('directory_tickets', 'USAGE')))`,
+		           AND (c.relname, g.privilege_type) NOT IN (('river_job_id_seq', 'USAGE'), ('directory_tickets', 'USAGE'), ('licensing_tickets', 'USAGE')))`,
 	"the runtime role may with what is shared what is listed": `
 		SELECT c.relname || ': ' || g.privilege_type
 		  FROM pg_class c

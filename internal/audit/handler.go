@@ -30,7 +30,7 @@ func (h *Handler) ListAuditEvents(ctx context.Context, r *teamtaskv1.ListAuditEv
 	if err != nil {
 		return nil, err
 	}
-	found, next, err := h.log.list(ctx, tenancy.ActorOf(ctx), f, page{size: int(r.GetPageSize()), token: r.GetPageToken()})
+	found, next, err := h.log.list(ctx, tenancy.ActorOf(ctx), f, tenancy.Page{Size: int(r.GetPageSize()), Token: r.GetPageToken()})
 	if err != nil {
 		return nil, err
 	}

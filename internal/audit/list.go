@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
-	"errors"
 	"time"
 
 	"github.com/google/uuid"
@@ -12,11 +11,13 @@ import (
 	"github.com/teamtask/teamtask/internal/tenancy"
 )
 
-const (
-	pageDefault = 50
-	pageMax     = 200
-	listName    = "audit" // what a page token of this list is bound to
-)
+const listName = "audit" // what a page token of this list is bound to
+
+// idOf reads the id with which a page has ended.
+func idOf(position []byte) (uuid.UUID, bool) {
+	id, err := uuid.FromBytes(position)
+	return id, err == nil
+}
 
 // filter narrows a list; the zero filter lets everything through.
 type filter struct {
@@ -69,34 +70,18 @@ func firstOf(milli int64) (id uuid.UUID) {
 	return id
 }
 
-// page asks for a part of a list: how many events (0: the default), behind which token.
-type page struct {
-	size  int
-	token string
-}
-
 // list answers events, newest first, and the token of the next page, or "".
-func (l *Log) list(ctx context.Context, actor tenancy.Actor, f filter, p page) ([]event, string, error) {
-	size := min(p.size, pageMax)
-	if size == 0 {
-		size = pageDefault
+func (l *Log) list(ctx context.Context, actor tenancy.Actor, f filter, p tenancy.Page) ([]event, string, error) {
+	before, err := tenancy.OpenAt(l.db, actor, listName, f.binding(), p, uuid.Max, idOf)
+	if err != nil {
+		return nil, "", err
 	}
-	before := f.highest()
-	if p.token != "" {
-		position, err := l.db.OpenPage(actor, listName, f.binding(), p.token)
-		if err != nil {
-			return nil, "", err
-		}
-		last, err := uuid.FromBytes(position)
-		if err != nil {
-			return nil, "", tenancy.PageTokenInvalid.Because(errors.New("holds no position"))
-		}
-		if bytes.Compare(last[:], before[:]) < 0 {
-			before = last
-		}
+	if highest := f.highest(); bytes.Compare(highest[:], before[:]) < 0 {
+		before = highest
 	}
+	size := p.Rows()
 	var found []event
-	err := l.db.Once(ctx, actor, func(tx *tenancy.Tx) (err error) {
+	err = l.db.Once(ctx, actor, func(tx *tenancy.Tx) (err error) {
 		found, err = selectEvents(ctx, tx, actor, f, before, size+1)
 		return err
 	})

@@ -25,7 +25,7 @@ func members(ctx context.Context, c *comparison, org string) part[keptMember, cl
 			return c.d.clerk.Membership(ctx, org, user)
 		},
 		keep: func(ctx context.Context, tx *tenancy.Tx, ticket int64, user string, found *clerk.Membership) error {
-			return keepMember(ctx, tx, ticket, org, user, found)
+			return c.d.keepMember(ctx, tx, ticket, org, user, found)
 		},
 		ended: c.ended,
 	}
@@ -127,7 +127,7 @@ func invitations(ctx context.Context, c *comparison, org string) part[keptInvita
 			return c.d.clerk.Invitation(ctx, org, id)
 		},
 		keep: func(ctx context.Context, tx *tenancy.Tx, ticket int64, id string, found *clerk.Invitation) error {
-			return keepInvitation(ctx, tx, ticket, org, id, found)
+			return c.d.keepInvitation(ctx, tx, ticket, org, id, found)
 		},
 	}
 }

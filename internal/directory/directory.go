@@ -39,6 +39,24 @@ type Directory struct {
 	db     *tenancy.DB
 	clerk  Source
 	forget func(ctx context.Context, texts []string) error // may be nil
+	tell   Follower
+}
+
+// Follower is told of what is written, in the transaction that writes it: what must never
+// be behind. Its error ends the transaction. A nil function is told nothing.
+type Follower struct {
+	// Lock is called before anything of an organization is written.
+	Lock func(ctx context.Context, tx *tenancy.Tx, org string) error
+	// Member is told of a member after they were written, and whether that is new or what
+	// Clerk says of their seat is.
+	Member func(ctx context.Context, tx *tenancy.Tx, org, user string, news bool) error
+	// MemberEnded is told of one who is not a member any more.
+	MemberEnded func(ctx context.Context, tx *tenancy.Tx, org, user string) error
+	// Invitation is told of an invitation after it was written.
+	Invitation func(ctx context.Context, tx *tenancy.Tx, org, id string) error
+	// OrganizationEnded is told of an organization that is gone. Of its members it is told
+	// nothing more.
+	OrganizationEnded func(ctx context.Context, tx *tenancy.Tx, org string) error
 }
 
 // New makes the directory kept in db, which must have been opened with Statements.
@@ -50,12 +68,23 @@ func New(db *tenancy.DB, source Source) *Directory {
 // they are removed where events keep them. It must be said before d is used.
 func (d *Directory) OnEnd(forget func(ctx context.Context, texts []string) error) { d.forget = forget }
 
+// Follow has f told of what is written. It must be said before d is used.
+func (d *Directory) Follow(f Follower) { d.tell = f }
+
+// Refresh fetches a membership and writes what there is.
+func (d *Directory) Refresh(ctx context.Context, org, user string) error {
+	return d.refresh(ctx, hint{about: aboutMembership, organization: org, user: user}, nil)
+}
+
 // Consumer applies Clerk's events.
 func (d *Directory) Consumer() inbox.Consumer {
 	return inbox.Consumer{
 		Name:  Consumer,
 		Wants: func(kind string) bool { return aboutOf(kind) != "" },
 		Apply: func(ctx context.Context, e inbox.Event) error {
+			if e.Provider != provider {
+				return errProvider
+			}
 			h, err := readHint(e.Kind, e.Body)
 			if err != nil {
 				return err
@@ -79,7 +108,7 @@ func (d *Directory) refresh(ctx context.Context, h hint, event *int64) error {
 			return err
 		}
 		return d.in(ctx, h.organization, event, func(tx *tenancy.Tx) error {
-			return keepOrganization(ctx, tx, ticket, h.organization, found)
+			return d.keepOrganization(ctx, tx, ticket, h.organization, found)
 		})
 	case aboutMembership:
 		return d.refreshMember(ctx, ticket, h.organization, h.user, event)
@@ -89,7 +118,7 @@ func (d *Directory) refresh(ctx context.Context, h hint, event *int64) error {
 			return err
 		}
 		return d.in(ctx, h.organization, event, func(tx *tenancy.Tx) error {
-			return keepInvitation(ctx, tx, ticket, h.organization, h.invitation, found)
+			return d.keepInvitation(ctx, tx, ticket, h.organization, h.invitation, found)
 		})
 	default:
 		return d.refreshUser(ctx, ticket, h.user)
@@ -101,7 +130,7 @@ func (d *Directory) refreshMember(ctx context.Context, ticket int64, org, user s
 	if err != nil {
 		return err
 	}
-	return d.in(ctx, org, event, func(tx *tenancy.Tx) error { return keepMember(ctx, tx, ticket, org, user, found) })
+	return d.in(ctx, org, event, func(tx *tenancy.Tx) error { return d.keepMember(ctx, tx, ticket, org, user, found) })
 }
 
 // refreshUser writes every place of a person: those that Clerk lists, and those that
@@ -130,7 +159,7 @@ func (d *Directory) refreshUser(ctx context.Context, ticket int64, user string) 
 		}
 		listed[m.Organization] = true
 		err := d.in(ctx, m.Organization, nil, func(tx *tenancy.Tx) error {
-			return keepMember(ctx, tx, ticket, m.Organization, user, &m)
+			return d.keepMember(ctx, tx, ticket, m.Organization, user, &m)
 		})
 		if err != nil {
 			return err
@@ -182,7 +211,7 @@ func (d *Directory) endUser(ctx context.Context, ticket int64, user string) erro
 			if err := forgetInvitations(ctx, tx, org, addresses); err != nil {
 				return err
 			}
-			return keepMember(ctx, tx, ticket, org, user, nil)
+			return d.keepMember(ctx, tx, ticket, org, user, nil)
 		})
 		if err != nil {
 			return err
@@ -213,6 +242,11 @@ func (d *Directory) in(ctx context.Context, tenant string, event *int64, fn func
 	return d.db.In(ctx, system(tenant), func(tx *tenancy.Tx) error {
 		if err := lock(ctx, tx, tenant); err != nil {
 			return err
+		}
+		if d.tell.Lock != nil {
+			if err := d.tell.Lock(ctx, tx, tenant); err != nil {
+				return err
+			}
 		}
 		if err := fn(tx); err != nil {
 			return err

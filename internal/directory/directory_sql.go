@@ -194,7 +194,7 @@ var upsertMemberSQL = tenancy.Statement{Name: "directory_upsert_member", SQL: `
 
 func upsertMember(ctx context.Context, tx *tenancy.Tx, org, user string, m member) error {
 	_, err := tenancy.Exec(ctx, tx, upsertMemberSQL, org, user, m.MembershipID, m.Role,
-		m.Name, Key(m.Name), m.Email, Key(m.Email), m.Licensed, m.CreateTime, m.Ticket)
+		m.Name, tenancy.SearchKey(m.Name), m.Email, tenancy.SearchKey(m.Email), m.Licensed, m.CreateTime, m.Ticket)
 	return err
 }
 
@@ -261,7 +261,7 @@ var forgetInvitationsSQL = tenancy.Statement{Name: "directory_forget_invitations
 func forgetInvitations(ctx context.Context, tx *tenancy.Tx, org string, addresses []string) error {
 	keys := make([]string, len(addresses))
 	for i, address := range addresses {
-		keys[i] = Key(address)
+		keys[i] = tenancy.SearchKey(address)
 	}
 	_, err := tenancy.Exec(ctx, tx, forgetInvitationsSQL, org, keys)
 	return err

@@ -32,6 +32,11 @@ type hint struct {
 	invitation   string
 }
 
+// provider is whose events say something of people.
+const provider = "clerk"
+
+var errProvider = errors.New("the event was signed by somebody who has no say in it")
+
 var errNoIDs = errors.New("the event does not name what it is about")
 
 // readHint reads the ids out of an event; nothing else of it is believed.

@@ -5,8 +5,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/text/unicode/norm"
-
 	"github.com/teamtask/teamtask/internal/audit"
 	"github.com/teamtask/teamtask/internal/clerk"
 	"github.com/teamtask/teamtask/internal/tenancy"
@@ -57,13 +55,13 @@ type invitation struct {
 	Ticket     int64
 }
 
-func keepOrganization(ctx context.Context, tx *tenancy.Tx, ticket int64, id string, found *clerk.Organization) error {
+func (d *Directory) keepOrganization(ctx context.Context, tx *tenancy.Tx, ticket int64, id string, found *clerk.Organization) error {
 	before, err := selectOrganization(ctx, tx, id)
 	if err != nil || before != nil && before.Ticket >= ticket {
 		return err
 	}
 	if found == nil {
-		return endOrganization(ctx, tx, ticket, id, before)
+		return d.endOrganization(ctx, tx, ticket, id, before)
 	}
 	now := organization{Slug: found.Slug, Name: found.Name, CreateTime: known(found.CreateTime), Ticket: ticket}
 	if err := upsertOrganization(ctx, tx, id, now); err != nil {
@@ -80,7 +78,7 @@ func keepOrganization(ctx context.Context, tx *tenancy.Tx, ticket int64, id stri
 
 // endOrganization ends every membership and invitation with the organization: Clerk does
 // not say whether it sends an event for each.
-func endOrganization(ctx context.Context, tx *tenancy.Tx, ticket int64, id string, before *organization) error {
+func (d *Directory) endOrganization(ctx context.Context, tx *tenancy.Tx, ticket int64, id string, before *organization) error {
 	gone := organization{Ticket: ticket}
 	if before != nil {
 		gone.Slug, gone.Name, gone.CreateTime, gone.DeleteTime = before.Slug, before.Name, before.CreateTime, before.DeleteTime
@@ -97,6 +95,11 @@ func endOrganization(ctx context.Context, tx *tenancy.Tx, ticket int64, id strin
 	if err != nil {
 		return err
 	}
+	if d.tell.OrganizationEnded != nil {
+		if err := d.tell.OrganizationEnded(ctx, tx, id); err != nil {
+			return err
+		}
+	}
 	if !first && members+invitations == 0 {
 		return nil
 	}
@@ -106,7 +109,7 @@ func endOrganization(ctx context.Context, tx *tenancy.Tx, ticket int64, id strin
 // keepMember also takes the person's lock, so that it waits for news of the person's end
 // or that news for it. Whoever keeps several in one transaction does so in the order of
 // their ids.
-func keepMember(ctx context.Context, tx *tenancy.Tx, ticket int64, org, user string, found *clerk.Membership) error {
+func (d *Directory) keepMember(ctx context.Context, tx *tenancy.Tx, ticket int64, org, user string, found *clerk.Membership) error {
 	if err := lock(ctx, tx, user); err != nil {
 		return err
 	}
@@ -119,7 +122,7 @@ func keepMember(ctx context.Context, tx *tenancy.Tx, ticket int64, org, user str
 		return err
 	}
 	if found == nil || ended {
-		return endMember(ctx, tx, ticket, org, user, before)
+		return d.endMember(ctx, tx, ticket, org, user, before)
 	}
 	now := member{
 		MembershipID: found.ID, Role: found.Role, Name: found.Name, Email: address(found.Identifier),
@@ -127,6 +130,12 @@ func keepMember(ctx context.Context, tx *tenancy.Tx, ticket int64, org, user str
 	}
 	if err := upsertMember(ctx, tx, org, user, now); err != nil {
 		return err
+	}
+	if d.tell.Member != nil {
+		news := before == nil || before.RemoveTime != nil || before.Licensed != now.Licensed
+		if err := d.tell.Member(ctx, tx, org, user, news); err != nil {
+			return err
+		}
 	}
 	switch {
 	case before == nil || before.RemoveTime != nil:
@@ -141,13 +150,18 @@ func keepMember(ctx context.Context, tx *tenancy.Tx, ticket int64, org, user str
 	return nil
 }
 
-func endMember(ctx context.Context, tx *tenancy.Tx, ticket int64, org, user string, before *member) error {
+func (d *Directory) endMember(ctx context.Context, tx *tenancy.Tx, ticket int64, org, user string, before *member) error {
 	gone := member{Ticket: ticket}
 	if before != nil {
 		gone.MembershipID, gone.Role = before.MembershipID, before.Role
 	}
 	if err := removeMember(ctx, tx, org, user, gone); err != nil {
 		return err
+	}
+	if d.tell.MemberEnded != nil {
+		if err := d.tell.MemberEnded(ctx, tx, org, user); err != nil {
+			return err
+		}
 	}
 	if before == nil || before.RemoveTime != nil {
 		return nil
@@ -198,7 +212,7 @@ func keepUser(ctx context.Context, tx *tenancy.Tx, ticket int64, id string, foun
 	return record(ctx, tx, id, "user.delete", id, nil)
 }
 
-func keepInvitation(ctx context.Context, tx *tenancy.Tx, ticket int64, org, id string, found *clerk.Invitation) error {
+func (d *Directory) keepInvitation(ctx context.Context, tx *tenancy.Tx, ticket int64, org, id string, found *clerk.Invitation) error {
 	before, err := selectInvitation(ctx, tx, org, id)
 	if err != nil || before != nil && before.Ticket >= ticket {
 		return err
@@ -216,6 +230,11 @@ func keepInvitation(ctx context.Context, tx *tenancy.Tx, ticket int64, org, id s
 	}
 	if err := upsertInvitation(ctx, tx, org, id, now); err != nil {
 		return err
+	}
+	if d.tell.Invitation != nil {
+		if err := d.tell.Invitation(ctx, tx, org, id); err != nil {
+			return err
+		}
 	}
 	if before != nil && before.Status == now.Status || before == nil && now.Status == statusGone {
 		return nil
@@ -246,9 +265,6 @@ func changed(first string, one bool, second string, other bool) map[string]any {
 func record(ctx context.Context, tx *tenancy.Tx, tenant, what, target string, details map[string]any) error {
 	return audit.Record(ctx, tx, system(tenant), audit.Line{Method: "directory." + what, Target: target, Details: details})
 }
-
-// Key is a name or an address as it is sorted and searched by: without case.
-func Key(text string) string { return strings.ToLower(norm.NFC.String(text)) }
 
 // address is the identifier where it is an e-mail address; it may be a telephone number
 // or a username.

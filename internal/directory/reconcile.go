@@ -196,7 +196,7 @@ func (c *comparison) organization(ctx context.Context, id string) error {
 	}
 	if what := organizationDiffers(ours, found); what != "" {
 		c.drift(Drift{id, aboutOrganization, id, what})
-		err := c.apply(ctx, id, func(tx *tenancy.Tx) error { return keepOrganization(ctx, tx, ticket, id, found) })
+		err := c.apply(ctx, id, func(tx *tenancy.Tx) error { return c.d.keepOrganization(ctx, tx, ticket, id, found) })
 		if err != nil {
 			return err
 		}

@@ -68,8 +68,8 @@ func TestPagesAreReadOffAnIndexInOrder(t *testing.T) {
 		args      []any
 		index     string
 	}{
-		"first members":     {selectMembersSQL, []any{ours, "", "", "", 51}, "members_by_name"},
-		"last members":      {selectMembersSQL, []any{ours, last.nameKey, last.user, "", 51}, "members_by_name"},
+		"first members":     {selectMembersSQL, []any{ours, "", "", "", 51, true}, "members_by_name"},
+		"last members":      {selectMembersSQL, []any{ours, last.Key, last.ID, "", 51, true}, "members_by_name"},
 		"first invitations": {selectInvitationsSQL, []any{ours, "9999-12-31", "", 51}, "invitations_newest"},
 		"last invitations":  {selectInvitationsSQL, []any{ours, time.Now().AddDate(0, 0, -7).UTC().Format(time.RFC3339), "", 51}, "invitations_newest"},
 	} {
@@ -78,17 +78,17 @@ func TestPagesAreReadOffAnIndexInOrder(t *testing.T) {
 			t.Errorf("%s:\n%s", what, plan)
 		}
 	}
-	plan := f.plan(searchMembersSQL, ours, "", "", "", 51, "name 00", "name 01")
+	plan := f.plan(searchMembersSQL, ours, "", "", "", 51, true, "name 00", "name 01")
 	if strings.Contains(plan, "Seq Scan") || !strings.Contains(plan, "members_by_name") || !strings.Contains(plan, "members_by_email") {
 		t.Errorf("a search:\n%s", plan)
 	}
 }
 
 // lastMember is the place before the last 50.
-func (f *fixture) lastMember() (p place) {
+func (f *fixture) lastMember() (p tenancy.Place) {
 	f.t.Helper()
 	err := f.admin.QueryRow(f.t.Context(), `SELECT name_key, user_id FROM members WHERE tenant_id = $1
-		ORDER BY name_key DESC, user_id DESC OFFSET 50 LIMIT 1`, ours).Scan(&p.nameKey, &p.user)
+		ORDER BY name_key DESC, user_id DESC OFFSET 50 LIMIT 1`, ours).Scan(&p.Key, &p.ID)
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -100,13 +100,13 @@ func (f *fixture) lastMember() (p place) {
 func BenchmarkTenThousand(b *testing.B) {
 	f := newFixture(b)
 	f.crowd()
-	token := f.db.SealPage(someone, membersList, filter{}.binding(), f.lastMember().bytes())
+	token := f.db.SealPage(someone, membersList, filter{}.binding(), f.lastMember().Bytes())
 	older := f.db.SealPage(someone, invitationsList, nil, moment{time.Now().Add(-(many - 50) * time.Minute), "x"}.bytes())
 	members := func(by filter, token string) func() (int, error) {
-		return func() (int, error) { return counted(f.List(b.Context(), someone, by, page{token: token})) }
+		return func() (int, error) { return counted(f.List(b.Context(), someone, by, tenancy.Page{Token: token})) }
 	}
 	invitations := func(token string) func() (int, error) {
-		return func() (int, error) { return counted(f.Invitations(b.Context(), someone, page{token: token})) }
+		return func() (int, error) { return counted(f.Invitations(b.Context(), someone, tenancy.Page{Token: token})) }
 	}
 	var first float64 // nanoseconds
 	for _, c := range []struct {

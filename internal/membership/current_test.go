@@ -69,8 +69,8 @@ func TestWhoeverWasRemovedIsToldNothing(t *testing.T) {
 	f.remove(ours, "user_001")
 	gone := person(ours, "user_001", "org:member")
 	_, current := f.Current(t.Context(), gone)
-	_, _, members := f.List(t.Context(), gone, filter{}, page{})
-	_, _, invitations := f.Invitations(t.Context(), gone, page{})
+	_, _, members := f.List(t.Context(), gone, filter{}, tenancy.Page{})
+	_, _, invitations := f.Invitations(t.Context(), gone, tenancy.Page{})
 	_, roles := f.Roles(t.Context(), gone)
 	for i, err := range []error{current, members, invitations, roles} {
 		if !errors.Is(err, tenancy.MembershipEnded) {

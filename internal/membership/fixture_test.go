@@ -10,7 +10,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/teamtask/teamtask/internal/clerk"
-	"github.com/teamtask/teamtask/internal/directory"
 	"github.com/teamtask/teamtask/internal/pgtest"
 	"github.com/teamtask/teamtask/internal/rbac"
 	"github.com/teamtask/teamtask/internal/tenancy"
@@ -83,7 +82,7 @@ func (f *fixture) put(org string, members ...member) {
 			ON CONFLICT (tenant_id, user_id) DO UPDATE
 			   SET role = excluded.role, name = excluded.name, name_key = excluded.name_key, email = excluded.email,
 			       email_key = excluded.email_key, licensed = excluded.licensed, remove_time = NULL`,
-			org, m.UserID, cmp.Or(m.Role, "org:member"), m.Name, directory.Key(m.Name), m.Email, directory.Key(m.Email), m.Licensed)
+			org, m.UserID, cmp.Or(m.Role, "org:member"), m.Name, tenancy.SearchKey(m.Name), m.Email, tenancy.SearchKey(m.Email), m.Licensed)
 	}
 	if err := f.admin.SendBatch(f.t.Context(), batch).Close(); err != nil {
 		f.t.Fatalf("put members: %v", err)
@@ -136,7 +135,7 @@ func (f *fixture) pages(actor tenancy.Actor, by filter, size int, between func()
 	f.t.Helper()
 	var all [][]string
 	for token := ""; ; {
-		found, next, err := f.List(f.t.Context(), actor, by, page{size: size, token: token})
+		found, next, err := f.List(f.t.Context(), actor, by, tenancy.Page{Size: size, Token: token})
 		if err != nil {
 			f.t.Fatalf("list: %v", err)
 		}
@@ -157,7 +156,7 @@ func (f *fixture) pages(actor tenancy.Actor, by filter, size int, between func()
 // everybody reads the list in one page.
 func (f *fixture) everybody(actor tenancy.Actor, by filter) []string {
 	f.t.Helper()
-	all := f.pages(actor, by, pageMax, nil)
+	all := f.pages(actor, by, 200, nil)
 	if len(all) != 1 {
 		f.t.Fatalf("%d pages, want 1", len(all))
 	}

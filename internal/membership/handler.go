@@ -33,7 +33,7 @@ func (h *Handler) GetCurrentMember(ctx context.Context, _ *teamtaskv1.GetCurrent
 // ListMembers implements teamtask.v1.MembershipService.
 func (h *Handler) ListMembers(ctx context.Context, r *teamtaskv1.ListMembersRequest) (*teamtaskv1.ListMembersResponse, error) {
 	f := filter{role: r.GetFilter().GetRole(), query: r.GetFilter().GetQuery()}
-	found, next, err := h.membership.List(ctx, tenancy.ActorOf(ctx), f, page{size: int(r.GetPageSize()), token: r.GetPageToken()})
+	found, next, err := h.membership.List(ctx, tenancy.ActorOf(ctx), f, tenancy.Page{Size: int(r.GetPageSize()), Token: r.GetPageToken()})
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +59,7 @@ func (h *Handler) ListRoles(ctx context.Context, _ *teamtaskv1.ListRolesRequest)
 
 // ListInvitations implements teamtask.v1.MembershipService.
 func (h *Handler) ListInvitations(ctx context.Context, r *teamtaskv1.ListInvitationsRequest) (*teamtaskv1.ListInvitationsResponse, error) {
-	found, next, err := h.membership.Invitations(ctx, tenancy.ActorOf(ctx), page{size: int(r.GetPageSize()), token: r.GetPageToken()})
+	found, next, err := h.membership.Invitations(ctx, tenancy.ActorOf(ctx), tenancy.Page{Size: int(r.GetPageSize()), Token: r.GetPageToken()})
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +82,7 @@ func (p *profile) proto(actor tenancy.Actor) *teamtaskv1.Member {
 		return m
 	}
 	m.Organization = &teamtaskv1.Organization{Id: actor.Organization.ID, Slug: p.OrganizationSlug, Name: p.OrganizationName}
-	m.Role, m.Licensed = actor.Role, actor.Licensed
+	m.Role, m.Licensed = actor.Role, p.Seated
 	return m
 }
 

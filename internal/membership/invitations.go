@@ -47,15 +47,15 @@ func momentOf(position []byte) (moment, bool) {
 // token of the next page, or "".
 //
 // Faults: fault.DirectoryNotConfigured, tenancy.PageTokenInvalid.
-func (m *Membership) Invitations(ctx context.Context, actor tenancy.Actor, p page) ([]invitation, string, error) {
+func (m *Membership) Invitations(ctx context.Context, actor tenancy.Actor, p tenancy.Page) ([]invitation, string, error) {
 	if err := m.configured(); err != nil {
 		return nil, "", err
 	}
-	before, err := open(m.db, actor, invitationsList, nil, p.token, latest, momentOf)
+	before, err := tenancy.OpenAt(m.db, actor, invitationsList, nil, p, latest, momentOf)
 	if err != nil {
 		return nil, "", err
 	}
-	size := p.rows()
+	size := p.Rows()
 	var found []invitation
 	err = m.db.Once(ctx, actor, func(tx *tenancy.Tx) (err error) {
 		found, err = selectInvitations(ctx, tx, actor, before, size+1)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/teamtask/teamtask/internal/fault"
+	"github.com/teamtask/teamtask/internal/tenancy"
 
 	teamtaskv1 "github.com/teamtask/teamtask/gen/teamtask/v1"
 )
@@ -21,7 +22,7 @@ func sent(n int, status string) invitation {
 func (f *fixture) collected(size int, between func()) (all []string) {
 	f.t.Helper()
 	for token := ""; ; {
-		found, next, err := f.Invitations(f.t.Context(), someone, page{size: size, token: token})
+		found, next, err := f.Invitations(f.t.Context(), someone, tenancy.Page{Size: size, Token: token})
 		if err != nil {
 			f.t.Fatal(err)
 		}
@@ -85,7 +86,7 @@ func TestAnInvitationThatWasNotAcceptedInTimeReadsAsExpired(t *testing.T) {
 			want[one.ID] = of[i]
 		}
 	}
-	found, _, err := f.Invitations(t.Context(), someone, page{})
+	found, _, err := f.Invitations(t.Context(), someone, tenancy.Page{})
 	if err != nil || len(found) != n {
 		t.Fatalf("%d invitations, %v; want %d", len(found), err, n)
 	}
@@ -101,8 +102,8 @@ func TestWithoutADirectoryOnlyTheCallerIsKnown(t *testing.T) {
 	t.Parallel()
 	f := newFixtureWith(t, nil)
 	f.put(ours, named(1, "Ann")...)
-	_, _, members := f.List(t.Context(), someone, filter{}, page{})
-	_, _, invitations := f.Invitations(t.Context(), someone, page{})
+	_, _, members := f.List(t.Context(), someone, filter{}, tenancy.Page{})
+	_, _, invitations := f.Invitations(t.Context(), someone, tenancy.Page{})
 	_, roles := f.Roles(t.Context(), someone)
 	for what, err := range map[string]error{"members": members, "invitations": invitations, "roles": roles} {
 		if !errors.Is(err, fault.DirectoryNotConfigured) {

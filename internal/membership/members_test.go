@@ -10,7 +10,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/teamtask/teamtask/internal/clerk"
-	"github.com/teamtask/teamtask/internal/directory"
 	"github.com/teamtask/teamtask/internal/fault"
 	"github.com/teamtask/teamtask/internal/tenancy"
 )
@@ -41,7 +40,7 @@ func TestMembersAreThoseOfTheActorsOrganizationAlone(t *testing.T) {
 			f.exec(`INSERT INTO users (tenant_id, name, email, ticket) VALUES ('user_someone', 'Alone', '', 1), ('user_003', 'Cid', '', 1)`)
 			same(t, "all", []string{"user_001", "user_002"}, f.everybody(someone, filter{}))
 			same(t, "by name", []string{"user_001"}, f.everybody(someone, filter{query: "a"}))
-			if invited, _, err := f.Invitations(t.Context(), someone, page{}); err != nil || len(invited) != 0 {
+			if invited, _, err := f.Invitations(t.Context(), someone, tenancy.Page{}); err != nil || len(invited) != 0 {
 				t.Errorf("invitations: %v, %v", invited, err)
 			}
 			same(t, "in the other", []string{"user_002", "user_003"}, f.everybody(person(theirs, "user_someone", ""), filter{}))
@@ -85,7 +84,7 @@ func TestMembersAreListedByNameWithoutCaseAndThenById(t *testing.T) {
 			t.Errorf("pages of %d: %d pages, want %d", size, len(all), n)
 		}
 	}
-	got, _, err := f.List(t.Context(), someone, filter{}, page{size: 2})
+	got, _, err := f.List(t.Context(), someone, filter{}, tenancy.Page{Size: 2})
 	if err != nil || got[1].Name != "Ann" || got[1].Role != "org:member" {
 		t.Errorf("got %+v, %v; want the name as it is written", got, err)
 	}
@@ -141,7 +140,7 @@ func TestTheNextPageDoesNotNeedTheLastMemberOfTheOneBefore(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	f.put(ours, named(1, "Ann", "Bea", "Cid", "Dan")...)
-	_, next, err := f.List(t.Context(), someone, filter{}, page{size: 2})
+	_, next, err := f.List(t.Context(), someone, filter{}, tenancy.Page{Size: 2})
 	if err != nil || next == "" {
 		t.Fatal(next, err)
 	}
@@ -150,7 +149,7 @@ func TestTheNextPageDoesNotNeedTheLastMemberOfTheOneBefore(t *testing.T) {
 		"renamed": func() { f.put(ours, member{UserID: "user_002", Name: "Aaa"}) },
 	} {
 		change()
-		rest, end, err := f.List(t.Context(), someone, filter{}, page{size: 2, token: next})
+		rest, end, err := f.List(t.Context(), someone, filter{}, tenancy.Page{Size: 2, Token: next})
 		if err != nil || end != "" || len(rest) != 2 || rest[0].UserID != "user_003" || rest[1].UserID != "user_004" {
 			t.Errorf("%s: %+v, %q, %v", what, rest, end, err)
 		}
@@ -190,7 +189,7 @@ func TestTheQueryIsAPrefixOfNameOrAddressAndNothingElse(t *testing.T) {
 		same(t, role, []string{}, f.everybody(someone, filter{role: role}))
 	}
 	for _, f2 := range []filter{{query: "a\x00"}, {role: "a\x00"}} {
-		if _, _, err := f.List(t.Context(), someone, f2, page{}); !errors.Is(err, fault.Invalid) {
+		if _, _, err := f.List(t.Context(), someone, f2, tenancy.Page{}); !errors.Is(err, fault.Invalid) {
 			t.Errorf("%q: %v, want fault.Invalid", f2, err)
 		}
 	}
@@ -205,8 +204,8 @@ func FuzzTheSpanOfAQueryHoldsWhatBeginsWithIt(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, query, name string) {
 		query, name = strings.ToValidUTF8(query, ""), strings.ToValidUTF8(name, "")
-		s, key := spanOf(query), directory.Key(name)
-		if got, want := key >= s.first && key < s.behind, strings.HasPrefix(key, directory.Key(query)); got != want && query != "" {
+		s, key := tenancy.SpanOf(query), tenancy.SearchKey(name)
+		if got, want := key >= s.First && key < s.Behind, strings.HasPrefix(key, tenancy.SearchKey(query)); got != want && query != "" {
 			t.Errorf("%q in the span of %q: %v, want %v", key, query, got, want)
 		}
 	})
@@ -220,42 +219,42 @@ func TestAPageTokenIsGoodForItsListTenantAndFilterAlone(t *testing.T) {
 	}
 	by := filter{role: "org:member", query: "ann"}
 	f.put(ours, named(4, "Anna", "Annb")...)
-	_, token, err := f.List(t.Context(), someone, by, page{size: 1})
+	_, token, err := f.List(t.Context(), someone, by, tenancy.Page{Size: 1})
 	if err != nil || token == "" {
 		t.Fatal(token, err)
 	}
-	if _, _, err := f.List(t.Context(), person(ours, "user_other", "org:admin"), filter{role: "org:member", query: "ANN"}, page{size: 9, token: token}); err != nil {
+	if _, _, err := f.List(t.Context(), person(ours, "user_other", "org:admin"), filter{role: "org:member", query: "ANN"}, tenancy.Page{Size: 9, Token: token}); err != nil {
 		t.Errorf("the same list, by somebody else, written otherwise: %v", err)
 	}
-	_, open, err := f.List(t.Context(), someone, filter{}, page{size: 1})
+	_, open, err := f.List(t.Context(), someone, filter{}, tenancy.Page{Size: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
 	f.invite(ours, sent(1, "pending"), sent(2, "pending"))
-	_, invitations, err := f.Invitations(t.Context(), someone, page{size: 1})
+	_, invitations, err := f.Invitations(t.Context(), someone, tenancy.Page{Size: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
 	other := person(theirs, "user_someone", "org:member")
 	for what, try := range map[string]func() error{
-		"another tenant": func() error { return listed(f.List(t.Context(), other, by, page{token: token})) },
+		"another tenant": func() error { return listed(f.List(t.Context(), other, by, tenancy.Page{Token: token})) },
 		"another query": func() error {
-			return listed(f.List(t.Context(), someone, filter{role: "org:member", query: "annb"}, page{token: token}))
+			return listed(f.List(t.Context(), someone, filter{role: "org:member", query: "annb"}, tenancy.Page{Token: token}))
 		},
 		"another role": func() error {
-			return listed(f.List(t.Context(), someone, filter{role: "org:admin", query: "ann"}, page{token: token}))
+			return listed(f.List(t.Context(), someone, filter{role: "org:admin", query: "ann"}, tenancy.Page{Token: token}))
 		},
-		"no filter": func() error { return listed(f.List(t.Context(), someone, filter{}, page{token: token})) },
+		"no filter": func() error { return listed(f.List(t.Context(), someone, filter{}, tenancy.Page{Token: token})) },
 		"parts moved": func() error {
-			return listed(f.List(t.Context(), someone, filter{role: "org:membera", query: "nn"}, page{token: token}))
+			return listed(f.List(t.Context(), someone, filter{role: "org:membera", query: "nn"}, tenancy.Page{Token: token}))
 		},
-		"of the invitations": func() error { return listed(f.List(t.Context(), someone, filter{}, page{token: invitations})) },
-		"of the members":     func() error { return listed(f.Invitations(t.Context(), someone, page{token: open})) },
+		"of the invitations": func() error { return listed(f.List(t.Context(), someone, filter{}, tenancy.Page{Token: invitations})) },
+		"of the members":     func() error { return listed(f.Invitations(t.Context(), someone, tenancy.Page{Token: open})) },
 		"another's invitations": func() error {
-			return listed(f.Invitations(t.Context(), other, page{token: invitations}))
+			return listed(f.Invitations(t.Context(), other, tenancy.Page{Token: invitations}))
 		},
-		"cut":      func() error { return listed(f.List(t.Context(), someone, by, page{token: token[1:]})) },
-		"nonsense": func() error { return listed(f.List(t.Context(), someone, by, page{token: "AAAA"})) },
+		"cut":      func() error { return listed(f.List(t.Context(), someone, by, tenancy.Page{Token: token[1:]})) },
+		"nonsense": func() error { return listed(f.List(t.Context(), someone, by, tenancy.Page{Token: "AAAA"})) },
 	} {
 		if err := try(); !errors.Is(err, tenancy.PageTokenInvalid) {
 			t.Errorf("%s: %v, want PageTokenInvalid", what, err)
@@ -263,11 +262,11 @@ func TestAPageTokenIsGoodForItsListTenantAndFilterAlone(t *testing.T) {
 	}
 	for _, position := range []string{"", "\x00\x00\x00", "\x00\x00\x00\x00", "\x00\x00\x00\x05ann", "\xff\xff\xff\xffann", "\x00\x00\x00\x03ann"} {
 		sealed := f.db.SealPage(someone, membersList, filter{}.binding(), []byte(position))
-		if err := listed(f.List(t.Context(), someone, filter{}, page{token: sealed})); !errors.Is(err, tenancy.PageTokenInvalid) {
+		if err := listed(f.List(t.Context(), someone, filter{}, tenancy.Page{Token: sealed})); !errors.Is(err, tenancy.PageTokenInvalid) {
 			t.Errorf("position %q: %v, want PageTokenInvalid", position, err)
 		}
 		if sealed = f.db.SealPage(someone, invitationsList, nil, []byte(position)); len(position) <= 8 {
-			if err := listed(f.Invitations(t.Context(), someone, page{token: sealed})); !errors.Is(err, tenancy.PageTokenInvalid) {
+			if err := listed(f.Invitations(t.Context(), someone, tenancy.Page{Token: sealed})); !errors.Is(err, tenancy.PageTokenInvalid) {
 				t.Errorf("position %q: %v, want PageTokenInvalid", position, err)
 			}
 		}
@@ -284,11 +283,11 @@ func TestAPageHasFiftyMembersUnlessSaidOtherwiseAndTwoHundredAtMost(t *testing.T
 	f.exec(`INSERT INTO invitations (tenant_id, id, email, role, hold_seat, status, create_time, ticket)
 		SELECT $1, 'orginv_'||i, '', 'org:member', false, 'pending', now(), 1 FROM generate_series(1, 250) AS i`, ours)
 	for size, want := range map[int]int{0: 50, 1: 1, 50: 50, 200: 200, 201: 200, 1 << 31: 200} {
-		members, more, err := f.List(t.Context(), someone, filter{}, page{size: size})
+		members, more, err := f.List(t.Context(), someone, filter{}, tenancy.Page{Size: size})
 		if err != nil || len(members) != want || more == "" {
 			t.Errorf("size %d: %d members, %v; want %d", size, len(members), err, want)
 		}
-		invitations, more, err := f.Invitations(t.Context(), someone, page{size: size})
+		invitations, more, err := f.Invitations(t.Context(), someone, tenancy.Page{Size: size})
 		if err != nil || len(invitations) != want || more == "" {
 			t.Errorf("size %d: %d invitations, %v; want %d", size, len(invitations), err, want)
 		}

@@ -21,7 +21,10 @@ type Options struct {
 	AdminRoles []string
 	// Holds is what the role really holds that was given those permissions.
 	Holds func(role string, given tenancy.Permissions) tenancy.Permissions
-	Now   func() time.Time // nil: time.Now
+	// Ledger says that there is a ledger of seats. Without it Clerk's metadata say who holds
+	// one: as the token has them for the caller, as the directory has them for others.
+	Ledger bool
+	Now    func() time.Time // nil: time.Now
 }
 
 // Membership is the membership of all organizations, each call in the scope of its
@@ -30,12 +33,13 @@ type Membership struct {
 	db         *tenancy.DB
 	book       *roleBook // nil: there is no directory
 	adminRoles []string
+	ledger     bool
 	holds      func(role string, given tenancy.Permissions) tenancy.Permissions
 }
 
 // New makes the membership.
 func New(o Options) *Membership {
-	m := &Membership{db: o.DB, adminRoles: o.AdminRoles, holds: o.Holds}
+	m := &Membership{db: o.DB, adminRoles: o.AdminRoles, ledger: o.Ledger, holds: o.Holds}
 	if o.Roles != nil {
 		m.book = newRoleBook(o.Roles, o.Now)
 	}
@@ -57,6 +61,7 @@ type profile struct {
 	Email            string
 	OrganizationSlug string
 	OrganizationName string
+	Seated           bool // holds a seat that works
 }
 
 // Current answers what the directory knows of the actor: nothing, where it does not know
@@ -72,6 +77,9 @@ func (m *Membership) Current(ctx context.Context, actor tenancy.Actor) (profile,
 		found, err = selectCurrent(ctx, tx, actor)
 		return err
 	})
+	if !m.ledger {
+		found.Seated = actor.Licensed
+	}
 	if found.OrganizationSlug == "" {
 		found.OrganizationSlug = actor.Organization.Slug
 	}

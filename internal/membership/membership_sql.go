@@ -13,7 +13,7 @@ var Statements = []tenancy.Statement{
 }
 
 var selectPersonSQL = tenancy.Statement{Name: "select_person", SQL: `
-	SELECT name, email, '' AS organization_slug, '' AS organization_name
+	SELECT name, email, '' AS organization_slug, '' AS organization_name, false AS seated
 	  FROM users
 	 WHERE tenant_id = $1
 	   AND delete_time IS NULL`}
@@ -25,8 +25,10 @@ func selectPerson(ctx context.Context, tx *tenancy.Tx, actor tenancy.Actor) (pro
 
 var selectCurrentSQL = tenancy.Statement{Name: "select_current_member", SQL: `
 	SELECT coalesce(m.name, '') AS name, coalesce(m.email, '') AS email,
-	       coalesce(o.slug, '') AS organization_slug, coalesce(o.name, '') AS organization_name
+	       coalesce(o.slug, '') AS organization_slug, coalesce(o.name, '') AS organization_name,
+	       coalesce(s.seated, false) AS seated
 	  FROM (SELECT) AS nothing
+	  LEFT JOIN standings s ON s.tenant_id = $1 AND s.user_id = $2
 	  LEFT JOIN members m ON m.tenant_id = $1 AND m.user_id = $2 AND m.remove_time IS NULL
 	  LEFT JOIN organizations o ON o.tenant_id = $1 AND o.delete_time IS NULL`}
 
@@ -36,26 +38,27 @@ func selectCurrent(ctx context.Context, tx *tenancy.Tx, actor tenancy.Actor) (pr
 }
 
 var selectMembersSQL = tenancy.Statement{Name: "select_members", SQL: `
-	SELECT user_id, name, name_key, email, role, licensed
-	  FROM members
-	 WHERE tenant_id = $1
-	   AND remove_time IS NULL
-	   AND (name_key, user_id) > ($2, $3)
-	   AND ($4::text = '' OR role = $4)
-	 ORDER BY name_key, user_id
+	SELECT m.user_id, m.name, m.name_key, m.email, m.role, CASE WHEN $6::boolean THEN s.seated ELSE m.licensed END AS licensed
+	  FROM members m
+	  JOIN standings s ON s.tenant_id = m.tenant_id AND s.user_id = m.user_id
+	 WHERE m.tenant_id = $1
+	   AND m.remove_time IS NULL
+	   AND (m.name_key, m.user_id) > ($2, $3)
+	   AND ($4::text = '' OR m.role = $4)
+	 ORDER BY m.name_key, m.user_id
 	 LIMIT $5`}
 
 // searchMembersSQL reads each of the two spans from its own index, so that what matches
 // few costs little; whoever matches by both is of the first.
 var searchMembersSQL = tenancy.Statement{Name: "search_members", SQL: `
-	SELECT user_id, name, name_key, email, role, licensed
+	SELECT m.user_id, m.name, m.name_key, m.email, m.role, CASE WHEN $6::boolean THEN s.seated ELSE m.licensed END AS licensed
 	  FROM ((SELECT user_id, name, name_key, email, role, licensed
 	           FROM members
 	          WHERE tenant_id = $1
 	            AND remove_time IS NULL
 	            AND (name_key, user_id) > ($2, $3)
 	            AND ($4::text = '' OR role = $4)
-	            AND name_key >= $6 AND name_key < $7
+	            AND name_key >= $7 AND name_key < $8
 	          ORDER BY name_key, user_id
 	          LIMIT $5)
 	        UNION ALL
@@ -65,19 +68,20 @@ var searchMembersSQL = tenancy.Statement{Name: "search_members", SQL: `
 	            AND remove_time IS NULL
 	            AND (name_key, user_id) > ($2, $3)
 	            AND ($4::text = '' OR role = $4)
-	            AND email_key >= $6 AND email_key < $7
-	            AND NOT (name_key >= $6 AND name_key < $7)
+	            AND email_key >= $7 AND email_key < $8
+	            AND NOT (name_key >= $7 AND name_key < $8)
 	          ORDER BY name_key, user_id
-	          LIMIT $5)) AS found
-	 ORDER BY name_key, user_id
+	          LIMIT $5)) AS m
+	  JOIN standings s ON s.tenant_id = $1 AND s.user_id = m.user_id
+	 ORDER BY m.name_key, m.user_id
 	 LIMIT $5`}
 
-func selectMembers(ctx context.Context, tx *tenancy.Tx, actor tenancy.Actor, f filter, after place, limit int) ([]member, error) {
+func selectMembers(ctx context.Context, tx *tenancy.Tx, actor tenancy.Actor, f filter, after tenancy.Place, limit int, ledger bool) ([]member, error) {
 	if f.query == "" {
-		return tenancy.Rows[member](ctx, tx, selectMembersSQL, actor.Tenant, after.nameKey, after.user, f.role, limit)
+		return tenancy.Rows[member](ctx, tx, selectMembersSQL, actor.Tenant, after.Key, after.ID, f.role, limit, ledger)
 	}
-	s := spanOf(f.query)
-	return tenancy.Rows[member](ctx, tx, searchMembersSQL, actor.Tenant, after.nameKey, after.user, f.role, limit, s.first, s.behind)
+	s := tenancy.SpanOf(f.query)
+	return tenancy.Rows[member](ctx, tx, searchMembersSQL, actor.Tenant, after.Key, after.ID, f.role, limit, ledger, s.First, s.Behind)
 }
 
 // selectInvitationsSQL says of one that nobody has accepted in time that it has expired,

@@ -58,7 +58,7 @@ func (h *Handler) ListTasks(ctx context.Context, r *teamtaskv1.ListTasksRequest)
 	if r.GetFilter() != nil {
 		f.done = r.GetFilter().Done
 	}
-	found, next, err := h.tasks.List(ctx, tenancy.ActorOf(ctx), f, page{size: int(r.GetPageSize()), token: r.GetPageToken()})
+	found, next, err := h.tasks.List(ctx, tenancy.ActorOf(ctx), f, tenancy.Page{Size: int(r.GetPageSize()), Token: r.GetPageToken()})
 	if err != nil {
 		return nil, err
 	}

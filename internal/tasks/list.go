@@ -2,7 +2,6 @@ package tasks
 
 import (
 	"context"
-	"errors"
 
 	"github.com/google/uuid"
 
@@ -10,9 +9,7 @@ import (
 )
 
 const (
-	pageDefault = 50
-	pageMax     = 200
-	listName    = "tasks" // what a page token of this list is bound to
+	listName = "tasks" // what a page token of this list is bound to
 
 	// pageBytesMax bounds the texts of a page, in bytes: an answer is held in memory for
 	// as long as its reader takes, and JSON may write a byte as six.
@@ -40,33 +37,18 @@ func (f filter) binding() []byte {
 	return append([]byte{state}, f.createdBy...)
 }
 
-// page asks for a part of a list: how many tasks (0: the default), behind which token.
-type page struct {
-	size  int
-	token string
-}
-
 // List answers tasks, newest first, and the token of the next page, or "". A page is
 // shorter than asked for where its texts are long.
 //
 // Faults: tenancy.PageTokenInvalid.
-func (s *Tasks) List(ctx context.Context, actor tenancy.Actor, f filter, p page) ([]task, string, error) {
-	size := min(p.size, pageMax)
-	if size == 0 {
-		size = pageDefault
+func (s *Tasks) List(ctx context.Context, actor tenancy.Actor, f filter, p tenancy.Page) ([]task, string, error) {
+	before, err := tenancy.OpenAt(s.db, actor, listName, f.binding(), p, lastPossible, idOf)
+	if err != nil {
+		return nil, "", err
 	}
-	before := lastPossible
-	if p.token != "" {
-		position, err := s.db.OpenPage(actor, listName, f.binding(), p.token)
-		if err != nil {
-			return nil, "", err
-		}
-		if before, err = uuid.FromBytes(position); err != nil {
-			return nil, "", tenancy.PageTokenInvalid.Because(errors.New("holds no position"))
-		}
-	}
+	size := p.Rows()
 	var found []task
-	err := s.db.Once(ctx, actor, func(tx *tenancy.Tx) (err error) {
+	err = s.db.Once(ctx, actor, func(tx *tenancy.Tx) (err error) {
 		found, err = selectTasks(ctx, tx, actor, f, before, size+1)
 		return err
 	})
@@ -93,4 +75,10 @@ func fitting(found []task, size int) int {
 		}
 	}
 	return len(found)
+}
+
+// idOf reads the id with which a page has ended.
+func idOf(position []byte) (uuid.UUID, bool) {
+	id, err := uuid.FromBytes(position)
+	return id, err == nil
 }

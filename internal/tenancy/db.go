@@ -32,6 +32,7 @@ type Options struct {
 	Schema     int64       // the migration that must have been applied
 	Statements []Statement // all that will ever be run
 	Trace      Trace       // nil where nobody wants to know
+	Claims     bool        // there is no ledger of seats: what tokens claim of them decides
 	Unknown    func(Actor) // told of who is not in the directory, after each transaction of theirs; must not wait; may be nil
 }
 
@@ -42,6 +43,7 @@ type DB struct {
 	declared map[string]string // the statements, by name
 	schema   int64
 	sealer   cipher.AEAD
+	claims   bool        // of seats, decide
 	trace    Trace       // may be nil
 	unknown  func(Actor) // may be nil
 }
@@ -72,7 +74,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the pool: %w", err)
 	}
-	db := &DB{pool: pool, declared: make(map[string]string, len(o.Statements)), schema: o.Schema, sealer: sealer, trace: o.Trace, unknown: o.Unknown}
+	db := &DB{pool: pool, declared: make(map[string]string, len(o.Statements)), schema: o.Schema, sealer: sealer, claims: o.Claims, trace: o.Trace, unknown: o.Unknown}
 	for _, s := range o.Statements {
 		db.declared[s.Name] = s.SQL
 	}

@@ -234,26 +234,31 @@ func TestRefusalOfThePreambleWritesNothing(t *testing.T) {
 	t.Parallel()
 	base := pgtest.New(t)
 	db := openOne(t, base.AppURL)
+	admin := connectAt(t, base.AdminURL)
 	a := person("org_a")
-	a.SeatRequired = true
+	a.Organization.ID, a.SeatRequired, a.IssuedAt = "org_a", true, time.Now()
+	runSQL(t, admin, `
+		INSERT INTO members (tenant_id, user_id, membership_id, role, name, name_key, email, email_key, ticket)
+		VALUES ('org_a', $1, 'm', $2, '', '', '', '', 1)`, a.User, a.Role)
+	runSQL(t, admin, `INSERT INTO licenses (tenant_id, purchased, working) VALUES ('org_a', 1, true)`)
 	for name, door := range map[string]func(context.Context, tenancy.Actor, func(*tenancy.Tx) error) error{"In": db.In, "Once": db.Once} {
 		write := func(tx *tenancy.Tx) error { return add(t.Context(), tx, "org_a", name) }
-		a.Licensed = false
 		if err := door(t.Context(), a, write); !errors.Is(err, tenancy.SeatRequired) {
 			t.Errorf("%s without a seat: got %v, want SeatRequired", name, err)
 		}
 		if err := door(t.Context(), a, func(tx *tenancy.Tx) error { _ = write(tx); return nil }); name == "In" && err == nil {
 			t.Error("In: a refusal that is forgotten was committed")
 		}
-		a.Licensed = true
+		runSQL(t, admin, `INSERT INTO seats (tenant_id, user_id, assigned_by) VALUES ('org_a', $1, 'user_b')`, a.User)
 		if err := door(t.Context(), a, write); err != nil {
 			t.Errorf("%s with a seat: %v", name, err)
 		}
+		runSQL(t, admin, `DELETE FROM seats`)
 	}
 	if n := countTasks(t, base); n != 2 {
 		t.Errorf("got %d rows, want those 2 that were written with a seat", n)
 	}
-	a.Licensed, a.SeatRequired = false, false
+	a.SeatRequired = false
 	if got := tasksOf(t, db, a); len(got) != 2 {
 		t.Errorf("where no seat is asked for: got %q, want 2 tasks", got)
 	}

@@ -3,6 +3,7 @@ package tenancy_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -57,11 +58,25 @@ func TestTheDirectoryHasTheLastWord(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	seated := func(working bool) {
+		t.Helper()
+		for _, statement := range []string{
+			`INSERT INTO licenses (tenant_id, purchased, working) VALUES ('org_us', 1, true)`,
+			`INSERT INTO seats (tenant_id, user_id, assigned_by) VALUES ('org_us', 'user_me', 'user_b')`,
+			fmt.Sprintf(`UPDATE licenses SET purchased = CASE WHEN %[1]t THEN 1 ELSE 0 END, working = %[1]t`, working),
+		} {
+			if _, err := admin.Exec(t.Context(), statement); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
 	const me, us = "user_me", "org_us"
 	inOrganization := tenancy.Actor{User: me, Tenant: us, Organization: tenancy.Organization{ID: us}, Role: "org:member", IssuedAt: issued}
 	alone := tenancy.Actor{User: me, Tenant: me, IssuedAt: issued}
 	seatless := inOrganization
 	seatless.SeatRequired = true
+	claiming := seatless
+	claiming.Licensed = true
 	second := time.Second
 	for name, c := range map[string]struct {
 		actor tenancy.Actor
@@ -90,6 +105,17 @@ func TestTheDirectoryHasTheLastWord(t *testing.T) {
 		"ended, and without a seat":                {seatless, func() { member(us, me, "org:member", nil, at(10*second)) }, tenancy.MembershipEnded, false},
 		"stale, and without a seat":                {seatless, func() { member(us, me, "org:viewer", at(10*second), nil) }, tenancy.TokenStale, false},
 		"without a seat":                           {seatless, func() { member(us, me, "org:member", nil, nil) }, tenancy.SeatRequired, false},
+		"without a seat that the token claims":     {claiming, func() { member(us, me, "org:member", nil, nil) }, tenancy.SeatRequired, false},
+		"not known, without a seat":                {claiming, func() {}, tenancy.SeatRequired, false},
+		"of a lower role before, without a seat":   {claiming, func() { member(us, me, "org:viewer", at(-6*second), nil) }, tenancy.SeatRequired, false},
+		"removed before, without a seat":           {claiming, func() { member(us, me, "org:member", nil, at(-6*second)) }, tenancy.SeatRequired, false},
+		"the organization deleted before":          {claiming, func() { organization(us, at(-6*second)) }, tenancy.SeatRequired, false},
+		"the organization deleted since":           {claiming, func() { organization(us, at(10*second)) }, tenancy.MembershipEnded, false},
+		"with a seat":                              {seatless, func() { member(us, me, "org:member", nil, nil); seated(true) }, nil, false},
+		"with a seat, another role before":         {seatless, func() { member(us, me, "org:viewer", at(-6*second), nil); seated(true) }, nil, true},
+		"with a seat, stale":                       {seatless, func() { member(us, me, "org:viewer", at(10*second), nil); seated(true) }, tenancy.TokenStale, false},
+		"with a seat that is suspended":            {claiming, func() { member(us, me, "org:member", nil, nil); seated(false) }, tenancy.SeatRequired, false},
+		"suspended, where none is asked for":       {inOrganization, func() { member(us, me, "org:member", nil, nil); seated(false) }, nil, false},
 		"alone, not known":                         {alone, func() {}, nil, true},
 		"alone":                                    {alone, func() { user(me, nil) }, nil, false},
 		"alone, deleted since":                     {alone, func() { user(me, at(10*second)) }, tenancy.MembershipEnded, false},
@@ -97,10 +123,8 @@ func TestTheDirectoryHasTheLastWord(t *testing.T) {
 		"alone, removed from an organization":      {alone, func() { member(us, me, "org:member", nil, at(10*second)) }, nil, true},
 		"the system, where all has ended":          {tenancy.System(us, "sweep"), func() { organization(us, at(10*second)) }, nil, false},
 	} {
-		for _, table := range []string{"members", "organizations", "users", "standings"} {
-			if _, err := admin.Exec(t.Context(), "TRUNCATE "+table); err != nil {
-				t.Fatal(err)
-			}
+		if _, err := admin.Exec(t.Context(), `TRUNCATE members, organizations, users, standings, licenses CASCADE`); err != nil {
+			t.Fatal(err)
 		}
 		c.rows()
 		for door, enter := range map[string]func(context.Context, tenancy.Actor, func(*tenancy.Tx) error) error{"Once": db.Once, "In": db.In} {
@@ -116,6 +140,34 @@ func TestTheDirectoryHasTheLastWord(t *testing.T) {
 			}
 			if (met == 1) != c.met || met > 1 {
 				t.Errorf("%s, %s: told %d times of somebody unknown, want %v", name, door, met, c.met)
+			}
+		}
+	}
+}
+
+// Without a ledger there is nothing to ask but the token.
+func TestWithoutALedgerTheClaimDecides(t *testing.T) {
+	t.Parallel()
+	base := pgtest.New(t)
+	db, err := tenancy.Open(t.Context(), tenancy.Options{URL: base.AppURL, Schema: migrations.Latest(), Statements: testStatements, Claims: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(db.Close)
+	admin := connectAt(t, base.AdminURL)
+	runSQL(t, admin, `
+		INSERT INTO members (tenant_id, user_id, membership_id, role, name, name_key, email, email_key, ticket)
+		VALUES ('org_us', 'user_known', 'm', 'org:member', '', '', '', '', 1)`)
+	for _, user := range []string{"user_known", "user_unknown"} {
+		a := tenancy.Actor{User: user, Tenant: "org_us", Organization: tenancy.Organization{ID: "org_us"}, Role: "org:member", IssuedAt: time.Now(), SeatRequired: true}
+		for licensed, want := range map[bool]error{false: tenancy.SeatRequired, true: nil} {
+			a.Licensed = licensed
+			err := db.Once(t.Context(), a, func(tx *tenancy.Tx) error {
+				_, err := tenancy.Rows[taskRow](t.Context(), tx, readTasks)
+				return err
+			})
+			if !errors.Is(err, want) {
+				t.Errorf("%s, licensed %t: got %v, want %v", user, licensed, err, want)
 			}
 		}
 	}

@@ -42,47 +42,48 @@ var (
 	// where the actor may not go on. It travels with the first statement; when it
 	// refuses, PostgreSQL skips what is behind it.
 	//
-	// Whether the membership still is what the token says is asked of the directory, by
-	// standings ($5 is when the token was issued, NULL for the system; $6 is its role).
-	// Whoever it does not know, or knows otherwise and from before the token, is trusted by
-	// the token, and the answer says so. Where an organization has ended, all its members
-	// have, so that it is looked at only for people who are not known. Tokens are issued by
-	// another clock, in whole seconds, so that one from within 5 seconds after the change
-	// counts as older; a role that is the present one is never stale.
+	// Whether the membership still is what the token says, and whether a seat that works goes
+	// with it, is asked of standings, which the directory and the ledger keep ($5 is when the
+	// token was issued, NULL for the system; $6 is its role; $3 is whether the method wants a
+	// seat). Whoever it does not know, or knows otherwise and from before the token, is trusted
+	// by the token, and the answer says so; they hold no seat. Where an organization has ended,
+	// all its members have, so that it is looked at only for people who are not known. Tokens
+	// are issued by another clock, in whole seconds, so that one from within 5 seconds after the
+	// change counts as older; a role that is the present one is never stale.
 	//
-	// Whether the caller holds a seat ($4) is answered by seatHeld, the one place that
-	// knows.
+	// What the token claims of the seat counts only where there is no ledger ($4, NULL where
+	// there is one).
 	preamble = Statement{Name: "preamble", SQL: `
 		SELECT set_config('app.tenant_id', $1, true),
 		       set_config('app.user_id', $2, true),
 		       coalesce(
-		           (SELECT CASE WHEN remove_time IS NULL AND role = $6::text THEN true
+		           (SELECT CASE WHEN remove_time IS NULL AND role = $6::text AND (NOT $3::boolean OR coalesce($4::boolean, seated)) THEN true
 		                        WHEN remove_time >= $5::timestamptz - interval '5 s' THEN refuse('` + codeMembershipEnded + `', 'the membership has ended')
-		                        WHEN remove_time IS NULL AND role_time >= $5 - interval '5 s' THEN refuse('` + codeTokenStale + `', 'the role has changed') END
+		                        WHEN remove_time IS NOT NULL THEN NULL
+		                        WHEN role <> $6 AND role_time >= $5 - interval '5 s' THEN refuse('` + codeTokenStale + `', 'the role has changed')
+		                        WHEN NOT $3 OR coalesce($4, seated) THEN false
+		                        ELSE refuse('` + codeSeatRequired + `', 'a seat is required') END
 		              FROM standings
 		             WHERE tenant_id = $1 AND user_id = $2 AND $5 IS NOT NULL),
 		           (SELECT CASE WHEN remove_time >= $5 - interval '5 s' THEN refuse('` + codeMembershipEnded + `', 'the organization has ended') END
 		              FROM standings
 		             WHERE tenant_id = $1 AND user_id = '' AND $5 IS NOT NULL),
-		           $5 IS NULL) AS known,
-		       CASE WHEN $3::boolean AND NOT $4::boolean
-		            THEN refuse('` + codeSeatRequired + `', 'a seat is required')
-		       END`}
+		           CASE WHEN $3 AND $4 IS NOT TRUE THEN refuse('` + codeSeatRequired + `', 'a seat is required') ELSE $5 IS NULL END) AS known`}
 )
 
 // preambleKnown is the place of the column known in what the preamble answers.
 const preambleKnown = 2
 
-// seatHeld answers whether the actor holds a seat: what the verified token says of
-// the membership.
-func seatHeld(a Actor) bool { return a.Licensed }
-
-func scope(a Actor) []any {
+func (db *DB) scope(a Actor) []any {
 	var issued *time.Time
 	if !a.IssuedAt.IsZero() {
 		issued = &a.IssuedAt
 	}
-	return []any{a.Tenant, a.User, a.SeatRequired, seatHeld(a), issued, a.Role}
+	var claimed *bool
+	if db.claims {
+		claimed = &a.Licensed
+	}
+	return []any{a.Tenant, a.User, a.SeatRequired, claimed, issued, a.Role}
 }
 
 // rollbackMax bounds the end of a transaction whose caller may be gone already.
@@ -132,7 +133,7 @@ func (db *DB) lend(ctx context.Context, a Actor, single bool, fn func(*Tx) error
 		return fromDatabase(ctx, err)
 	}
 	defer conn.Release() // closes the connection where a transaction is still open
-	t := &Tx{db: db, conn: conn, scope: scope(a), single: single, witness: takeWitness(ctx, a)}
+	t := &Tx{db: db, conn: conn, scope: db.scope(a), single: single, witness: takeWitness(ctx, a)}
 	defer func() { t.witness.settle(t.kept) }()
 	defer func() {
 		if t.unknown && db.unknown != nil {

@@ -1,0 +1,84 @@
+package migrations_test
+
+import (
+	"os"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+
+	"github.com/teamtask/teamtask/internal/pgtest"
+	"github.com/teamtask/teamtask/migrations"
+)
+
+// at is a database that is migrated up to that number.
+func at(t *testing.T, version int64) pgtest.Database {
+	t.Helper()
+	base := pgtest.Empty(t)
+	config, err := pgx.ParseConfig(base.OwnerURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db := stdlib.OpenDB(*config)
+	defer func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	provider, err := goose.NewProvider(goose.DialectPostgres, db, os.DirFS("."), goose.WithDisableGlobalRegistry(true))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := provider.UpTo(t.Context(), version); err != nil {
+		t.Fatal(err)
+	}
+	return base
+}
+
+// Servers go on while the ledger's tables are made: each of their transactions reads
+// standings first, and may write what the new tables refer to. The migration waits for it.
+func TestTheLedgersTablesAreMadeWhileTheDirectoryIsWritten(t *testing.T) {
+	t.Parallel()
+	const (
+		before  = 6
+		read    = `SELECT count(*) FROM standings`
+		waiting = `SELECT count(*) FROM pg_locks WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`
+	)
+	for name, write := range map[string]string{
+		"a member": `INSERT INTO members (tenant_id, user_id, membership_id, role, name, name_key, email, email_key, ticket)
+			VALUES ('A', 'u1', 'm', 'org:member', '', '', '', '', 1)`,
+		"an invitation": `INSERT INTO invitations (tenant_id, id, email, role, hold_seat, status, create_time, ticket)
+			VALUES ('A', 'i1', '', 'org:member', true, 'pending', now(), 1)`,
+		"an organization": `INSERT INTO organizations (tenant_id, slug, name, ticket) VALUES ('A', '', '', 1)`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			base := at(t, before)
+			conn, admin := connect(t, base.AppURL), connect(t, base.AdminURL)
+			run(t, conn, `SELECT set_config('app.tenant_id', 'A', false)`)
+			run(t, conn, `BEGIN`)
+			one[int](t, conn, read)
+			migrated := make(chan error, 1)
+			go func() {
+				_, err := migrations.Up(t.Context(), base.OwnerURL, pgtest.AppUser())
+				migrated <- err
+			}()
+			for one[int](t, admin, waiting) == 0 {
+				select {
+				case err := <-migrated:
+					t.Fatalf("the migration did not wait: %v", err)
+				default:
+				}
+			}
+			run(t, conn, write)
+			run(t, conn, `COMMIT`)
+			if err := <-migrated; err != nil {
+				t.Errorf("got %v, want the migration done", err)
+			}
+			if got := one[int](t, conn, `SELECT count(*) FROM standings WHERE seated`); got != 0 {
+				t.Errorf("got %d seated, want 0", got)
+			}
+		})
+	}
+}
