@@ -56,7 +56,12 @@ func (p library) name() string { return strings.TrimPrefix(p.ImportPath, module)
 // list asks the go command for every package of the module.
 func list(t *testing.T) []library {
 	t.Helper()
-	command := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Imports,Deps", "./...")
+	return goList(t, "./...")
+}
+
+func goList(t *testing.T, what ...string) []library {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), "go", append([]string{"list", "-json=ImportPath,Imports,Deps"}, what...)...)
 	command.Dir = ".."
 	var stderr bytes.Buffer
 	command.Stderr = &stderr

@@ -1,0 +1,369 @@
+package licensing
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/teamtask/teamtask/internal/fault"
+	"github.com/teamtask/teamtask/internal/tenancy"
+)
+
+// openPage is the page on which the organization buys, as it was opened last.
+type openPage struct {
+	CustomerID string
+	Key        string     // the idempotency key it was made with; "": there is none to come back to
+	Purpose    string     // what was sent to make it
+	KeyTime    *time.Time // when
+	SessionID  string     // Stripe's id of it; "": not known
+	Now        time.Time
+	Subscribed bool // a subscription has not ended
+	Ever       bool // there is a subscription, or was
+}
+
+// known tells whether Stripe still knows the key.
+func (p openPage) known() bool {
+	return p.Key != "" && p.KeyTime != nil && p.Now.Sub(*p.KeyTime) < keyFor
+}
+
+// Checkout answers the address of Stripe's page on which the actor's organization buys so
+// many seats. There is one such page an organization: asked again for the same it answers
+// the same, asked for something else it closes the one before. Stripe is asked first what
+// there is, so that nothing is sold twice because its events are late.
+//
+// Faults: PATH_NOT_ALLOWED, SUBSCRIPTION_EXISTS, IMPERSONATION_NOT_ALLOWED,
+// fault.BillingNotConfigured, fault.DirectoryNotConfigured, fault.ProviderUnavailable,
+// fault.Overloaded.
+func (l *Licensing) Checkout(ctx context.Context, actor tenancy.Actor, quantity int32, successPath, cancelPath string) (string, error) {
+	if err := l.configured(); err != nil {
+		return "", err
+	}
+	success, err := resolvePath(l.appURL, successPath)
+	if err != nil {
+		return "", err
+	}
+	cancel, err := resolvePath(l.appURL, cancelPath)
+	if err != nil {
+		return "", err
+	}
+	name, err := l.mayBuy(ctx, actor)
+	if err != nil {
+		return "", err
+	}
+	sold, err := l.stripe.soldID("checkout.sessions.create")
+	if err != nil {
+		return "", err
+	}
+	c := checkout{Organization: actor.Tenant, Price: sold, Quantity: int64(quantity), SuccessURL: success, CancelURL: cancel}
+	arrived := time.Now()
+	l.away(ctx)
+	mine, end, err := l.turns.take(ctx, actor.Tenant)
+	if err != nil {
+		return "", err
+	}
+	defer end()
+	purpose := purposeOf(c)
+	if mine.last.purpose == purpose && mine.last.began.After(arrived) {
+		return mine.last.url, nil // asked at the same time
+	}
+	if name == "" { // news of the organization are not here yet; without a name it buys all the same
+		if o, err := l.clerk.Organization(ctx, actor.Tenant); err == nil {
+			name = o.Name
+		}
+	}
+	began := time.Now()
+	url, err := l.sell(ctx, name, c)
+	for range sellTries - 1 {
+		if !errors.Is(err, errOvertaken) {
+			break
+		}
+		url, err = l.sell(ctx, name, c)
+	}
+	if err != nil {
+		return "", l.toldOf(ctx, actor.Tenant, err)
+	}
+	mine.last = answered{purpose: purpose, began: began, url: url}
+	return url, nil
+}
+
+// sellTries is how often a page is begun anew that another server has overtaken.
+const sellTries = 3
+
+// toldOf is the fault of a call to Stripe that failed. What is wrong with us or the
+// account is an alert, and no business of the caller's.
+func (l *Licensing) toldOf(ctx context.Context, org string, err error) error {
+	if _, ok := errors.AsType[*fault.Fault](err); ok {
+		return err
+	}
+	if e, ok := errors.AsType[*StripeError](err); ok && e.Kind != StripeUnavailable && e.Kind != StripeRateLimited || errors.Is(err, errForeign) {
+		l.alert(ctx, alertRefused, org, "")
+		return fault.ProviderUnavailable.Because(err)
+	}
+	return asFault(err)
+}
+
+// sell makes the page, or answers the one that there is.
+func (l *Licensing) sell(ctx context.Context, name string, c checkout) (string, error) {
+	org := c.Organization
+	var err error
+	if c.Customer, err = l.customer(ctx, org, name); err != nil {
+		return "", err
+	}
+	if err := l.sync(ctx, org, nil); err != nil {
+		return "", err
+	}
+	key, err := l.openPage(ctx, c)
+	if err != nil {
+		return "", err
+	}
+	made, err := l.stripe.createCheckout(ctx, key, c)
+	if err != nil {
+		if spends(err) {
+			err = errors.Join(err, l.forgetPage(ctx, org, key))
+		}
+		return "", err
+	}
+	current := false
+	err = l.db.Once(ctx, system(org), func(tx *tenancy.Tx) (err error) {
+		current, err = setPage(ctx, tx, org, key, made.ID)
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	if !current { // somebody has opened another one meanwhile, or bought
+		return "", errors.Join(errOvertaken, l.closePage(ctx, org, made.ID))
+	}
+	return made.URL, nil
+}
+
+// errOvertaken is a page that is of no use any more: another call came in between.
+var errOvertaken = fault.Overloaded.Saying("the organization is buying in another window; try again in a moment")
+
+// openPage answers the key to make the page with, which is stored before it is used, with
+// what is sent. Where there is a page for the same that is open, it is that one's: then it
+// is made again, which changes nothing. Any other page is closed first, and forgotten when
+// it is.
+func (l *Licensing) openPage(ctx context.Context, c checkout) (string, error) {
+	purpose := purposeOf(c)
+	p, err := l.page(ctx, c)
+	if err != nil {
+		return "", err
+	}
+	if p.known() && p.Purpose == purpose {
+		open, err := l.isOpen(ctx, p.SessionID)
+		if err != nil || open {
+			return p.Key, err
+		}
+	}
+	session, err := l.sessionOf(ctx, p)
+	if err != nil {
+		return "", err
+	}
+	if err := l.closePage(ctx, c.Organization, session); err != nil {
+		return "", err
+	}
+	key := "checkout-" + rand.Text()
+	return key, l.db.In(ctx, system(c.Organization), func(tx *tenancy.Tx) error {
+		now, err := lockPage(ctx, tx, c.Organization)
+		switch {
+		case err != nil:
+			return err
+		case now == nil || now.CustomerID != c.Customer || now.Key != p.Key || now.SessionID != p.SessionID:
+			return errOvertaken
+		case now.Subscribed:
+			return errSubscriptionExists
+		}
+		return updatePage(ctx, tx, c.Organization, key, purpose)
+	})
+}
+
+// page is the organization's page as it was opened last.
+func (l *Licensing) page(ctx context.Context, c checkout) (openPage, error) {
+	var p *openPage
+	err := l.db.In(ctx, system(c.Organization), func(tx *tenancy.Tx) (err error) {
+		p, err = lockPage(ctx, tx, c.Organization)
+		return err
+	})
+	switch {
+	case err != nil:
+		return openPage{}, err
+	case p == nil || p.CustomerID != c.Customer:
+		return openPage{}, errOvertaken // the customer was deleted under our eyes
+	case p.Subscribed:
+		return openPage{}, errSubscriptionExists
+	}
+	return *p, nil
+}
+
+// isOpen tells whether can be bought on the page. Of one whose id was never learned it is
+// not known, and making it again will tell.
+func (l *Licensing) isOpen(ctx context.Context, session string) (bool, error) {
+	if session == "" {
+		return true, nil
+	}
+	status, err := l.stripe.checkoutStatus(ctx, session)
+	if errors.Is(err, StripeNotFound) {
+		return false, nil
+	}
+	return status == pageOpen, err
+}
+
+// pageOpen is the status of a page on which can be bought.
+const pageOpen = "open"
+
+// sessionOf is the page's id at Stripe, or "". Where the answer to making it was lost, it
+// is asked for again by sending the same with the same key.
+func (l *Licensing) sessionOf(ctx context.Context, p openPage) (string, error) {
+	var sent checkout
+	if p.SessionID != "" || !p.known() || json.Unmarshal([]byte(p.Purpose), &sent) != nil {
+		return p.SessionID, nil
+	}
+	made, err := l.stripe.createCheckout(ctx, p.Key, sent)
+	if spends(err) || errors.Is(err, errNoCustomer) {
+		return "", nil // it was never made, and never will be
+	}
+	return made.ID, err
+}
+
+// purposeOf is all that is sent to make the page.
+func purposeOf(c checkout) string {
+	sent, err := json.Marshal(c)
+	if err != nil {
+		return "" // texts and a number always encode
+	}
+	return string(sent)
+}
+
+func (l *Licensing) forgetPage(ctx context.Context, org, key string) error {
+	return l.db.Once(ctx, system(org), func(tx *tenancy.Tx) error { return forgetPage(ctx, tx, org, key) })
+}
+
+// closePage lets nobody buy on the page any more. Where somebody just has, the ledger
+// learns of it now.
+func (l *Licensing) closePage(ctx context.Context, org, session string) error {
+	if session == "" {
+		return nil
+	}
+	err := l.stripe.expireCheckout(ctx, "expire-"+session, session)
+	switch {
+	case errors.Is(err, StripeNotFound):
+		return nil
+	case !errors.Is(err, errCheckoutComplete):
+		return err
+	}
+	if err := l.sync(ctx, org, nil); err != nil {
+		return err
+	}
+	return l.db.In(ctx, system(org), func(tx *tenancy.Tx) error {
+		p, err := lockPage(ctx, tx, org)
+		if err == nil && p != nil && p.Subscribed {
+			return errSubscriptionExists
+		}
+		return err
+	})
+}
+
+// endPage lets nobody buy on any page of the organization's, nor on one that is just being
+// opened.
+func (l *Licensing) endPage(ctx context.Context, org string) error {
+	var session string
+	err := l.db.In(ctx, system(org), func(tx *tenancy.Tx) error {
+		p, err := lockPage(ctx, tx, org)
+		if err != nil || p == nil {
+			return err
+		}
+		session = p.SessionID
+		return forgetPage(ctx, tx, org, p.Key)
+	})
+	if err != nil {
+		return err
+	}
+	return l.endSession(ctx, org, session)
+}
+
+// endSession lets nobody buy on the page any more, also where somebody just has.
+func (l *Licensing) endSession(ctx context.Context, org, session string) error {
+	if l.stripe == nil {
+		return errUnconfigured
+	}
+	if err := l.closePage(ctx, org, session); !errors.Is(err, errSubscriptionExists) {
+		return err
+	}
+	return nil
+}
+
+// Portal answers the address of Stripe's page on which the actor's organization changes
+// what it has bought.
+//
+// Faults: PATH_NOT_ALLOWED, NO_SUBSCRIPTION, IMPERSONATION_NOT_ALLOWED,
+// fault.BillingNotConfigured, fault.DirectoryNotConfigured, fault.ProviderUnavailable,
+// fault.Overloaded.
+func (l *Licensing) Portal(ctx context.Context, actor tenancy.Actor, returnPath string) (string, error) {
+	if err := l.configured(); err != nil {
+		return "", err
+	}
+	back, err := resolvePath(l.appURL, returnPath)
+	if err != nil {
+		return "", err
+	}
+	if _, err := l.mayBuy(ctx, actor); err != nil {
+		return "", err
+	}
+	org := actor.Tenant
+	customer, err := l.buyer(ctx, org)
+	if err != nil {
+		return "", err
+	}
+	l.away(ctx)
+	_, end, err := l.turns.take(ctx, org)
+	if err != nil {
+		return "", err
+	}
+	defer end()
+	url, err := l.stripe.createPortal(ctx, "portal-"+rand.Text(), customer, back)
+	if errors.Is(err, errNoCustomer) { // deleted, and the news were lost
+		if err = l.sync(ctx, org, nil); err == nil {
+			if customer, err = l.buyer(ctx, org); err != nil {
+				return "", err
+			}
+			url, err = l.stripe.createPortal(ctx, "portal-"+rand.Text(), customer, back)
+		}
+	}
+	if err != nil {
+		return "", l.toldOf(ctx, org, err)
+	}
+	return url, nil
+}
+
+// buyer is the customer of an organization that has bought something, now or before.
+func (l *Licensing) buyer(ctx context.Context, org string) (string, error) {
+	var page *openPage
+	err := l.db.In(ctx, system(org), func(tx *tenancy.Tx) (err error) {
+		page, err = lockPage(ctx, tx, org)
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	if page == nil || page.CustomerID == "" || !page.Ever {
+		return "", errNoSubscription
+	}
+	return page.CustomerID, nil
+}
+
+// mayBuy answers the organization's name, "" where it is not known, or why the actor may
+// not buy for it: who they are now is asked of the database before Stripe is asked of
+// anything.
+func (l *Licensing) mayBuy(ctx context.Context, actor tenancy.Actor) (name string, err error) {
+	err = l.db.Once(ctx, actor, func(tx *tenancy.Tx) (err error) {
+		name, err = selectName(ctx, tx, actor.Tenant)
+		return err
+	})
+	if err == nil && actor.Impersonator != "" {
+		err = errImpersonation
+	}
+	return name, err
+}

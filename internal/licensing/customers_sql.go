@@ -1,0 +1,183 @@
+package licensing
+
+import (
+	"context"
+
+	"github.com/teamtask/teamtask/internal/tenancy"
+)
+
+var customerStatements = []tenancy.Statement{
+	lockIntentSQL, updateIntentSQL, forgetIntentSQL, setCustomerSQL, insertCustomerSQL, selectCustomerSQL, selectCustomersSQL, selectOrganizationOfSQL,
+	lockPageSQL, updatePageSQL, setPageSQL, forgetPageSQL, selectNameSQL,
+}
+
+// lockIntentSQL makes whoever makes the same customer wait until the key is stored.
+var lockIntentSQL = tenancy.Statement{Name: "licensing_lock_intent", SQL: `
+	SELECT coalesce(customer_id, '') AS customer_id, coalesce(customer_key, '') AS key, customer_name AS name,
+	       customer_key_time AS key_time, now() AS now
+	  FROM licenses
+	 WHERE tenant_id = $1
+	   FOR UPDATE`}
+
+func lockIntent(ctx context.Context, tx *tenancy.Tx, tenant string) (*intent, error) {
+	return first(tenancy.Rows[intent](ctx, tx, lockIntentSQL, tenant))
+}
+
+var updateIntentSQL = tenancy.Statement{Name: "licensing_update_intent", SQL: `
+	UPDATE licenses
+	   SET customer_key = $2, customer_name = $3, customer_key_time = now()
+	 WHERE tenant_id = $1`}
+
+func updateIntent(ctx context.Context, tx *tenancy.Tx, tenant, key, name string) error {
+	_, err := tenancy.Exec(ctx, tx, updateIntentSQL, tenant, key, name)
+	return err
+}
+
+var forgetIntentSQL = tenancy.Statement{Name: "licensing_forget_intent", SQL: `
+	UPDATE licenses
+	   SET customer_key = NULL
+	 WHERE tenant_id = $1
+	   AND customer_key = $2`}
+
+func forgetIntent(ctx context.Context, tx *tenancy.Tx, tenant, key string) error {
+	_, err := tenancy.Exec(ctx, tx, forgetIntentSQL, tenant, key)
+	return err
+}
+
+var setCustomerSQL = tenancy.Statement{Name: "licensing_set_customer", SQL: `
+	UPDATE licenses
+	   SET customer_id = $2
+	 WHERE tenant_id = $1`}
+
+func setCustomer(ctx context.Context, tx *tenancy.Tx, tenant, customer string) error {
+	_, err := tenancy.Exec(ctx, tx, setCustomerSQL, tenant, customer)
+	return err
+}
+
+// insertCustomerSQL answers whose the customer is: the first to say so has it.
+var insertCustomerSQL = tenancy.Statement{Name: "licensing_insert_customer", SQL: `
+	WITH added AS (
+	    INSERT INTO licensing_customers (customer_id, organization_id)
+	    VALUES ($1, $2)
+	    ON CONFLICT DO NOTHING
+	 RETURNING organization_id
+	)
+	SELECT organization_id AS id
+	  FROM added
+	 UNION ALL
+	SELECT organization_id
+	  FROM licensing_customers
+	 WHERE customer_id = $1`}
+
+func insertCustomer(ctx context.Context, tx *tenancy.Tx, customer, org string) (string, error) {
+	owner, err := first(tenancy.Rows[idRow](ctx, tx, insertCustomerSQL, customer, org))
+	if err != nil || owner == nil {
+		return "", err
+	}
+	return owner.ID, nil
+}
+
+var selectCustomersSQL = tenancy.Statement{Name: "licensing_select_customers", SQL: `
+	SELECT customer_id AS id
+	  FROM licensing_customers
+	 WHERE organization_id = $1
+	 ORDER BY customer_id`}
+
+// selectCustomers answers all customers that the organization has, or had.
+func selectCustomers(ctx context.Context, tx *tenancy.Tx, org string) ([]string, error) {
+	return ids(tenancy.Rows[idRow](ctx, tx, selectCustomersSQL, org))
+}
+
+var selectCustomerSQL = tenancy.Statement{Name: "licensing_select_customer", SQL: `
+	SELECT coalesce(customer_id, '') AS id
+	  FROM licenses
+	 WHERE tenant_id = $1`}
+
+// selectCustomer answers the customer that the organization has, or "".
+func selectCustomer(ctx context.Context, tx *tenancy.Tx, org string) (string, error) {
+	customer, err := first(tenancy.Rows[idRow](ctx, tx, selectCustomerSQL, org))
+	if err != nil || customer == nil {
+		return "", err
+	}
+	return customer.ID, nil
+}
+
+var selectOrganizationOfSQL = tenancy.Statement{Name: "licensing_select_organization_of", SQL: `
+	SELECT organization_id AS id
+	  FROM licensing_customers
+	 WHERE customer_id = $1`}
+
+func selectOrganizationOf(ctx context.Context, tx *tenancy.Tx, customer string) (string, error) {
+	org, err := first(tenancy.Rows[idRow](ctx, tx, selectOrganizationOfSQL, customer))
+	if err != nil || org == nil {
+		return "", err
+	}
+	return org.ID, nil
+}
+
+var selectNameSQL = tenancy.Statement{Name: "licensing_select_name", SQL: `
+	SELECT name AS id
+	  FROM organizations
+	 WHERE tenant_id = $1`}
+
+// selectName answers the organization's name, or "" where it is not known.
+func selectName(ctx context.Context, tx *tenancy.Tx, org string) (string, error) {
+	name, err := first(tenancy.Rows[idRow](ctx, tx, selectNameSQL, org))
+	if err != nil || name == nil {
+		return "", err
+	}
+	return name.ID, nil
+}
+
+// lockPageSQL makes whoever opens a page for the same organization wait until its key is
+// stored.
+var lockPageSQL = tenancy.Statement{Name: "licensing_lock_page", SQL: `
+	SELECT coalesce(customer_id, '') AS customer_id, coalesce(checkout_key, '') AS key, checkout_for AS purpose,
+	       checkout_time AS key_time, coalesce(checkout_id, '') AS session_id, now() AS now,
+	       EXISTS (SELECT
+	                 FROM subscriptions s
+	                WHERE s.tenant_id = l.tenant_id
+	                  AND s.status NOT IN ('canceled', 'incomplete_expired')) AS subscribed,
+	       EXISTS (SELECT
+	                 FROM subscriptions s
+	                WHERE s.tenant_id = l.tenant_id) AS ever
+	  FROM licenses l
+	 WHERE tenant_id = $1
+	   FOR UPDATE`}
+
+func lockPage(ctx context.Context, tx *tenancy.Tx, tenant string) (*openPage, error) {
+	return first(tenancy.Rows[openPage](ctx, tx, lockPageSQL, tenant))
+}
+
+var updatePageSQL = tenancy.Statement{Name: "licensing_update_page", SQL: `
+	UPDATE licenses
+	   SET checkout_key = $2, checkout_for = $3, checkout_time = now(), checkout_id = NULL
+	 WHERE tenant_id = $1`}
+
+func updatePage(ctx context.Context, tx *tenancy.Tx, tenant, key, purpose string) error {
+	_, err := tenancy.Exec(ctx, tx, updatePageSQL, tenant, key, purpose)
+	return err
+}
+
+var setPageSQL = tenancy.Statement{Name: "licensing_set_page", SQL: `
+	UPDATE licenses
+	   SET checkout_id = $3
+	 WHERE tenant_id = $1
+	   AND checkout_key = $2`}
+
+// setPage keeps which page the key has made, and answers whether the key still is the one.
+func setPage(ctx context.Context, tx *tenancy.Tx, tenant, key, session string) (bool, error) {
+	n, err := tenancy.Exec(ctx, tx, setPageSQL, tenant, key, session)
+	return n > 0, err
+}
+
+var forgetPageSQL = tenancy.Statement{Name: "licensing_forget_page", SQL: `
+	UPDATE licenses
+	   SET checkout_key = NULL
+	 WHERE tenant_id = $1
+	   AND checkout_key = $2`}
+
+func forgetPage(ctx context.Context, tx *tenancy.Tx, tenant, key string) error {
+	_, err := tenancy.Exec(ctx, tx, forgetPageSQL, tenant, key)
+	return err
+}

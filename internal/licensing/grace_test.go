@@ -1,0 +1,152 @@
+package licensing
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// filled has five of five seats given, one a minute, the last to user_0004.
+func filled(t *testing.T, grace time.Duration) (*fixture, []string) {
+	t.Helper()
+	f := newFixtureWith(t, setting{grace: grace, connections: 8})
+	users := persons(5)
+	f.put(ours, users...)
+	f.has(ours, bought("sub_1", statusActive, 5))
+	f.gives(ours, users...)
+	f.ages(ours, users)
+	f.exec(`DELETE FROM audit_events`)
+	f.forgetJobs()
+	return f, users
+}
+
+// ages makes the seats a minute older, each than the next.
+func (f *fixture) ages(org string, users []string) {
+	f.t.Helper()
+	for i, user := range users {
+		f.exec(`UPDATE seats SET assign_time = now() - $3 * interval '1 minute' WHERE tenant_id = $1 AND user_id = $2`, org, user, len(users)-i)
+	}
+}
+
+// When the clocks begin the transaction says, not the machine.
+func (f *fixture) saved(org, column string) *time.Time {
+	f.t.Helper()
+	var at *time.Time
+	sql := map[string]string{
+		"grace":   `SELECT grace_end_time FROM licenses WHERE tenant_id = $1`,
+		"suspend": `SELECT suspend_time FROM licenses WHERE tenant_id = $1`,
+		"updated": `SELECT max(time) FROM audit_events WHERE tenant_id = $1 AND method = 'licensing.license.update'`,
+		"due":     `SELECT min(scheduled_at) FROM river_job WHERE args->>'name' = 'licensing-settle' AND args->>'tenant' = $1`,
+	}[column]
+	if err := f.admin.QueryRow(f.t.Context(), sql, org).Scan(&at); err != nil {
+		f.t.Fatal(err)
+	}
+	return at
+}
+
+// D06.
+func TestADowngradeThrowsNobodyOutAtOnce(t *testing.T) {
+	t.Parallel()
+	f, users := filled(t, week)
+	f.put(ours, "user_x")
+	f.has(ours, bought("sub_1", statusActive, 3))
+	s := f.summary(ours)
+	if s.over() != 2 || s.Assigned != 5 || s.free() != 0 || !s.Working {
+		t.Errorf("got %d too many of %d, %d free, working: %t; want 2 of 5, none, working", s.over(), s.Assigned, s.free(), s.Working)
+	}
+	if diff := cmp.Diff(users, f.workers(ours)); diff != "" {
+		t.Errorf("whose seat works (-want +got):\n%s", diff)
+	}
+	end, began := f.saved(ours, "grace"), f.saved(ours, "updated")
+	if end == nil || began == nil || !end.Equal(began.Add(week)) {
+		t.Errorf("the time of grace ends at %v, want a week after %v", end, began)
+	}
+	if due := f.saved(ours, "due"); due == nil || end == nil || !due.Equal(*end) {
+		t.Errorf("the job is due at %v, want %v", due, end)
+	}
+	f.wantRefused(ours, "user_x", seatsExhausted)
+	f.gives(ours, users[0]) // who has one keeps it
+	want := []string{
+		fmt.Sprintf(`grace.begin  system:licensing {"over_assigned": 2, "grace_end_time": %q}`, s.GraceEndTime.Format(time.RFC3339Nano)),
+		`license.update  system:licensing {"purchased": {"after": 3, "before": 5}}`,
+	}
+	if diff := cmp.Diff(want, slices.Sorted(slices.Values(f.lines(ours)))); diff != "" {
+		t.Errorf("audit lines (-want +got):\n%s", diff)
+	}
+}
+
+func TestATimeOfGraceIsNotBegunAnew(t *testing.T) {
+	t.Parallel()
+	f, _ := filled(t, week)
+	f.has(ours, bought("sub_1", statusActive, 3))
+	end := f.saved(ours, "grace")
+	f.has(ours, bought("sub_1", statusActive, 2))
+	f.has(ours, bought("sub_1", statusPastDue, 4))
+	if got := f.saved(ours, "grace"); got == nil || !got.Equal(*end) {
+		t.Errorf("it ends at %v, want %v", got, end)
+	}
+	if got := f.linesOf(ours, "grace.begin"); len(got) != 1 {
+		t.Errorf("%d lines say that it begins, want 1", len(got))
+	}
+	// Nor by buying more for a moment, or not paying for one.
+	for _, meanwhile := range []subscription{bought("sub_1", statusActive, 5), bought("sub_1", statusUnpaid, 4)} {
+		f.has(ours, meanwhile)
+		if got := f.saved(ours, "grace"); got != nil {
+			t.Errorf("with nothing to wait for it ends at %v", got)
+		}
+		f.has(ours, bought("sub_1", statusActive, 4))
+		if got := f.saved(ours, "grace"); got == nil || !got.Equal(*end) {
+			t.Errorf("it ends at %v, want %v", got, end)
+		}
+	}
+}
+
+func TestATimeOfGraceThatIsPastIsFollowedByANewOne(t *testing.T) {
+	t.Parallel()
+	f, _ := filled(t, week)
+	f.has(ours, bought("sub_1", statusActive, 3))
+	f.has(ours, bought("sub_1", statusActive, 5))
+	f.exec(`UPDATE licenses SET grace_last_time = now() - interval '1 minute'`)
+	f.has(ours, bought("sub_1", statusActive, 4))
+	end, began := f.saved(ours, "grace"), f.saved(ours, "updated")
+	if end == nil || began == nil || !end.Equal(began.Add(week)) {
+		t.Errorf("it ends at %v, want a week after %v", end, began)
+	}
+}
+
+func TestWhatFitsAgainEndsTheTimeOfGrace(t *testing.T) {
+	t.Parallel()
+	for name, mend := range map[string]func(f *fixture, users []string){
+		"more seats":     func(f *fixture, _ []string) { f.has(ours, bought("sub_1", statusActive, 5)) },
+		"seats revoked":  func(f *fixture, users []string) { f.takes(ours, users[0], users[1]) },
+		"members who go": func(f *fixture, users []string) { f.goes(users[0]); f.goes(users[1]) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f, users := filled(t, week)
+			f.has(ours, bought("sub_1", statusActive, 3))
+			mend(f, users)
+			if s := f.summary(ours); s.over() != 0 || s.GraceEndTime != nil {
+				t.Errorf("got %d too many, grace until %v; want none", s.over(), s.GraceEndTime)
+			}
+			if got := f.linesOf(ours, "grace.end"); len(got) != 1 {
+				t.Errorf("%d lines say that it ends, want 1", len(got))
+			}
+			before := f.holders(ours)
+			f.later(ours, 2*week) // the job that was asked for comes nonetheless
+			if diff := cmp.Diff(before, f.holders(ours)); diff != "" {
+				t.Errorf("who holds a seat after the deadline (-want +got):\n%s", diff)
+			}
+			f.sound(ours)
+		})
+	}
+}
+
+func (f *fixture) goes(user string) {
+	f.t.Helper()
+	f.people.leave(ours, user)
+	f.hears(ours, user)
+}

@@ -1,0 +1,176 @@
+package licensing
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestSeveralSubscriptionsAddUpAndSomebodyIsToldOnce(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.has(ours, bought("sub_1", statusActive, 5), bought("sub_2", statusTrialing, 3), bought("sub_3", statusUnpaid, 100))
+	if s := f.summary(ours); s.Purchased != 8 || s.Status != statusActive {
+		t.Errorf("got %d seats, %s; want 8, active", s.Purchased, s.Status)
+	}
+	f.has(ours, bought("sub_1", statusActive, 6), bought("sub_2", statusActive, 3), bought("sub_3", statusUnpaid, 100))
+	if diff := cmp.Diff([]string{alertSeveral}, f.alarmed()); diff != "" {
+		t.Errorf("alerts (-want +got):\n%s", diff)
+	}
+	f.has(ours, bought("sub_1", statusActive, 6))
+	f.has(ours, bought("sub_1", statusActive, 6), bought("sub_4", statusActive, 1))
+	if diff := cmp.Diff([]string{alertSeveral}, f.alarmed()); diff != "" {
+		t.Errorf("alerts when it happens again (-want +got):\n%s", diff)
+	}
+}
+
+func TestAnUnknownStatusGivesNothingNewAndAlertsOnce(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.put(ours, "user_a", "user_b", "user_c")
+	f.has(ours, bought("sub_1", statusActive, 2))
+	f.gives(ours, "user_a")
+	for range 3 {
+		f.has(ours, bought("sub_1", "on_holiday", 5))
+	}
+	if diff := cmp.Diff([]string{alertStatus}, f.alarmed()); diff != "" {
+		t.Errorf("alerts (-want +got):\n%s", diff)
+	}
+	s := f.summary(ours)
+	if s.Purchased != 2 || !s.Working || s.free() != 0 || s.Status != statusActive {
+		t.Errorf("got %d seats, working: %t, free: %d, %s; want 2 that work, and none free", s.Purchased, s.Working, s.free(), s.Status)
+	}
+	f.wantRefused(ours, "user_b", seatsExhausted)
+	f.gives(ours, "user_a") // who has one keeps it
+	if diff := cmp.Diff([]string{"user_a"}, f.workers(ours)); diff != "" {
+		t.Errorf("whose seat works (-want +got):\n%s", diff)
+	}
+	f.has(ours, bought("sub_1", statusActive, 5))
+	f.gives(ours, "user_b", "user_c")
+	f.has(ours, bought("sub_1", statusActive, 5), bought("sub_2", "on_holiday", 5)) // never known otherwise
+	if s := f.summary(ours); s.Purchased != 5 || s.free() != 2 {
+		t.Errorf("beside one that was never known: got %d seats, %d free; want 5, 2", s.Purchased, s.free())
+	}
+	if diff := cmp.Diff([]string{alertStatus}, f.alarmed()); diff != "" {
+		t.Errorf("alerts for another subscription (-want +got):\n%s", diff)
+	}
+	f.sound(ours)
+}
+
+// E14. Also where the news of it comes when everything else is settled.
+func TestTheEndOfAnOldSubscriptionLeavesTheNewOneAlone(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.put(ours, "user_a")
+	f.has(ours, bought("sub_1", statusActive, 5))
+	f.has(ours, bought("sub_1", statusCanceled, 5), bought("sub_2", statusActive, 3))
+	f.gives(ours, "user_a")
+	f.has(ours, bought("sub_2", statusActive, 3)) // Stripe lists the old one no more
+	f.has(ours, bought("sub_1", statusCanceled, 5), bought("sub_2", statusActive, 3))
+	if s := f.summary(ours); s.Purchased != 3 || s.Status != statusActive || !s.Working {
+		t.Errorf("got %d seats, %s, working: %t; want 3, active, working", s.Purchased, s.Status, s.Working)
+	}
+	if diff := cmp.Diff([]string{"user_a"}, f.workers(ours)); diff != "" {
+		t.Errorf("whose seat works (-want +got):\n%s", diff)
+	}
+	if got := f.alarmed(); len(got) != 0 {
+		t.Errorf("got alerts %v, want none", got)
+	}
+}
+
+func TestASubscriptionThatStripeListsNoMoreHasEnded(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.put(ours, "user_a")
+	f.has(ours, bought("sub_1", statusActive, 5))
+	f.gives(ours, "user_a")
+	f.has(ours)
+	s := f.summary(ours)
+	if s.Purchased != 0 || s.Status != statusCanceled || s.Working {
+		t.Errorf("got %d seats, %s, working: %t; want 0, canceled, not working", s.Purchased, s.Status, s.Working)
+	}
+	if got := f.workers(ours); len(got) != 0 {
+		t.Errorf("the seats of %v work", got)
+	}
+}
+
+// Only items with a seat price count: neither does a subscription to something else keep
+// the seats working, nor is it one that pays for seats a second time.
+func TestASubscriptionToSomethingElseDoesNotCount(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.put(ours, "user_a")
+	other := subscription{ID: "sub_9", Customer: "cus_1", Status: statusActive, Started: true, CreateTime: epoch}
+	odd := other
+	odd.Status = "on_holiday"
+	for _, s := range []subscription{other, odd} {
+		f.has(ours, s)
+		if got := f.count(`SELECT count(*) FROM subscriptions`); got != 0 {
+			t.Errorf("%s: %d subscriptions are kept, want none", s.Status, got)
+		}
+		if s := f.summary(ours); s.Status != statusNone || s.Working {
+			t.Errorf("got %s, working: %t; want none", s.Status, s.Working)
+		}
+	}
+	f.has(ours, bought("sub_1", statusActive, 2), other)
+	f.gives(ours, "user_a")
+	changed := other // it had seats, and sells something else now
+	changed.ID = "sub_1"
+	f.has(ours, changed, bought("sub_2", statusActive, 4))
+	if s := f.summary(ours); s.Purchased != 4 {
+		t.Errorf("got %d seats, want 4", s.Purchased)
+	}
+	if got := f.alarmed(); len(got) != 0 {
+		t.Errorf("got alerts %v, want none", got)
+	}
+	f.has(ours, changed)
+	if s := f.summary(ours); s.Purchased != 0 || s.over() != 1 {
+		t.Errorf("got %d seats, %d too many; want 0, 1", s.Purchased, s.over())
+	}
+}
+
+// D10.
+func TestSeatsAreGivenOnceTheFirstInvoiceIsPaidOrInTrial(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.put(ours, "user_a")
+	unpaid := bought("sub_1", statusActive, 5)
+	unpaid.Started = false
+	for _, status := range []string{statusIncomplete, statusActive, statusPastDue} {
+		unpaid.Status = status
+		f.has(ours, unpaid)
+		if s := f.summary(ours); s.Purchased != 0 || s.Working || s.Status != statusIncomplete {
+			t.Errorf("%s, never paid: got %d seats, working: %t, %s; want none, incomplete", status, s.Purchased, s.Working, s.Status)
+		}
+		f.wantRefused(ours, "user_a", seatsExhausted)
+	}
+	f.has(ours, bought("sub_1", statusTrialing, 5))
+	f.gives(ours, "user_a")
+	f.has(ours, bought("sub_1", statusPastDue, 5)) // a later one is not paid
+	if diff := cmp.Diff([]string{"user_a"}, f.workers(ours)); diff != "" {
+		t.Errorf("whose seat works (-want +got):\n%s", diff)
+	}
+}
+
+// The log of what is bought has a line for each change, and none for what is as it was.
+func TestWhatIsBoughtIsAuditedOnceForEachChange(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	for _, s := range []subscription{
+		bought("sub_1", statusActive, 5), bought("sub_1", statusActive, 8), bought("sub_1", statusPastDue, 8), bought("sub_1", statusUnpaid, 8),
+	} {
+		f.has(ours, s)
+		f.has(ours, s)
+	}
+	line := func(details string) string { return fmt.Sprintf("license.update  system:licensing %s", details) }
+	want := []string{
+		line(`{"status": {"after": "active", "before": "none"}, "working": {"after": true, "before": false}, "purchased": {"after": 5, "before": 0}}`),
+		line(`{"purchased": {"after": 8, "before": 5}}`),
+		line(`{"status": {"after": "past_due", "before": "active"}}`),
+		line(`{"status": {"after": "unpaid", "before": "past_due"}, "working": {"after": false, "before": true}, "purchased": {"after": 0, "before": 8}}`),
+	}
+	if diff := cmp.Diff(want, f.lines(ours)); diff != "" {
+		t.Errorf("audit lines (-want +got):\n%s", diff)
+	}
+}

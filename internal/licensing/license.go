@@ -1,0 +1,221 @@
+package licensing
+
+import (
+	"context"
+	"time"
+
+	"github.com/teamtask/teamtask/internal/audit"
+	"github.com/teamtask/teamtask/internal/tenancy"
+)
+
+const (
+	suspendedFor = 30 * 24 * time.Hour // without a subscription that works, before seats are released
+	releaseBatch = 500                 // seats released in one transaction
+	priceWithin  = 2 * time.Second     // for Stripe to say what a seat costs now
+)
+
+// license is an organization's row of the ledger. The zero license is that of one that
+// never bought anything.
+type license struct {
+	CustomerID   string
+	Status       string
+	Working      bool // the seats let their holders work
+	Frozen       bool // nothing new is given
+	Purchased    int32
+	Assigned     int32
+	Held         int32
+	GraceEndTime *time.Time
+	// GraceLastTime is when the latest time of grace ends, or would have.
+	GraceLastTime *time.Time
+	SuspendTime   *time.Time
+	CheckoutID    string // of the page on which it may be bought; "": none is known
+	Ticket        int64
+	Now           time.Time // of the transaction
+}
+
+// free is how many seats can be given away.
+func (l license) free() int32 {
+	if l.Frozen {
+		return 0
+	}
+	return max(0, l.Purchased-l.Assigned-l.Held)
+}
+
+// over is how many seats are given that are not paid for.
+func (l license) over() int32 { return max(0, l.Assigned+l.Held-l.Purchased) }
+
+// summary is a license with what its best subscription says.
+type summary struct {
+	license
+	UnitAmount           int32
+	Currency             string
+	Interval             string
+	CurrentPeriodEndTime *time.Time
+	TrialEndTime         *time.Time
+	CancelTime           *time.Time
+}
+
+// License answers the license of the actor's organization.
+//
+// Faults: fault.BillingNotConfigured, fault.DirectoryNotConfigured.
+func (l *Licensing) License(ctx context.Context, actor tenancy.Actor) (summary, error) {
+	if err := l.configured(); err != nil {
+		return summary{}, err
+	}
+	var s summary
+	err := l.db.Once(ctx, actor, func(tx *tenancy.Tx) (err error) {
+		s, err = selectSummary(ctx, tx, actor.Tenant)
+		return err
+	})
+	if err != nil {
+		return summary{}, err
+	}
+	return l.priced(ctx, s), nil
+}
+
+// priced adds what a seat costs now where no subscription says what it does. Where Stripe
+// does not say so in time, it is not known.
+func (l *Licensing) priced(ctx context.Context, s summary) summary {
+	if s.Currency != "" {
+		return s
+	}
+	ctx, cancel := context.WithTimeout(ctx, priceWithin)
+	defer cancel()
+	if p, err := l.stripe.soldPrice(ctx); err == nil {
+		s.UnitAmount, s.Currency, s.Interval = clamp(p.UnitAmount), p.Currency, p.Interval
+	}
+	return s
+}
+
+// settle brings a license to rest after anything has changed, under its lock: what is not
+// paid for gets its time of grace and is then released, what is suspended too long is
+// released as well. It is the same whoever asks, and does nothing the second time.
+func (l *Licensing) settle(ctx context.Context, tx *tenancy.Tx, tenant string, lic *license) error {
+	before := *lic
+	if err := l.dropHolds(ctx, tx, tenant, lic); err != nil {
+		return err
+	}
+	var why string
+	var due *time.Time
+	switch {
+	case !lic.Working:
+		lic.GraceEndTime = nil
+		if lic.SuspendTime == nil {
+			lic.SuspendTime = &lic.Now
+		}
+		end := lic.SuspendTime.Add(suspendedFor)
+		why, due = "suspended", &end
+	case lic.over() == 0:
+		lic.GraceEndTime, lic.SuspendTime = nil, nil
+	default:
+		lic.SuspendTime = nil
+		if lic.GraceEndTime == nil {
+			end := lic.Now.Add(l.grace)
+			if last := lic.GraceLastTime; last != nil && last.After(lic.Now) && last.Before(end) {
+				end = *last // it is the same time of grace, with more seats in between
+			}
+			lic.GraceEndTime, lic.GraceLastTime = &end, &end
+		}
+		why, due = "over the license", lic.GraceEndTime
+	}
+	if err := l.announce(ctx, tx, tenant, before, *lic); err != nil {
+		return err
+	}
+	if due == nil || lic.over() == 0 {
+		return saveClocks(ctx, tx, tenant, before, *lic)
+	}
+	if due.After(lic.Now) {
+		if !same(before.GraceEndTime, lic.GraceEndTime) || !same(before.SuspendTime, lic.SuspendTime) {
+			if err := enqueue(ctx, tx, jobSettle, tenant, "", due); err != nil {
+				return err
+			}
+		}
+		return saveClocks(ctx, tx, tenant, before, *lic)
+	}
+	if err := l.release(ctx, tx, tenant, lic, why); err != nil {
+		return err
+	}
+	if lic.over() == 0 {
+		over := *lic
+		lic.GraceEndTime = nil
+		if err := l.announce(ctx, tx, tenant, over, *lic); err != nil {
+			return err
+		}
+	} else if err := enqueue(ctx, tx, jobSettle, tenant, "", nil); err != nil {
+		return err
+	}
+	return saveClocks(ctx, tx, tenant, before, *lic)
+}
+
+// release takes back what is too much: what is kept for people who are invited first, and
+// of both the newest first.
+func (l *Licensing) release(ctx context.Context, tx *tenancy.Tx, tenant string, lic *license, why string) error {
+	most := min(lic.over(), releaseBatch)
+	holds, err := releaseHolds(ctx, tx, tenant, min(most, lic.Held))
+	if err != nil {
+		return err
+	}
+	for _, id := range holds {
+		if err := record(ctx, tx, tenant, "hold.release", id, map[string]any{"why": why}); err != nil {
+			return err
+		}
+	}
+	lic.Held -= int32(len(holds))
+	seats, err := releaseSeats(ctx, tx, tenant, most-int32(len(holds)))
+	if err != nil {
+		return err
+	}
+	for _, id := range seats {
+		if err := record(ctx, tx, tenant, "seat.release", id, map[string]any{"why": why}); err != nil {
+			return err
+		}
+	}
+	lic.Assigned -= int32(len(seats))
+	if len(seats) == 0 {
+		return nil
+	}
+	return enqueue(ctx, tx, jobCopy, tenant, "", nil)
+}
+
+// announce records that a time of grace begins or ends by itself.
+func (l *Licensing) announce(ctx context.Context, tx *tenancy.Tx, tenant string, before, after license) error {
+	switch {
+	case before.GraceEndTime == nil && after.GraceEndTime != nil:
+		return record(ctx, tx, tenant, "grace.begin", "", map[string]any{"over_assigned": after.over(), "grace_end_time": *after.GraceEndTime})
+	case before.GraceEndTime != nil && after.GraceEndTime == nil:
+		return record(ctx, tx, tenant, "grace.end", "", map[string]any{"purchased": after.Purchased, "assigned": after.Assigned, "held": after.Held})
+	}
+	return nil
+}
+
+// dropHolds ends what is kept for invitations that nobody can accept any more.
+func (l *Licensing) dropHolds(ctx context.Context, tx *tenancy.Tx, tenant string, lic *license) error {
+	if lic.Held == 0 {
+		return nil
+	}
+	dropped, err := deleteDeadHolds(ctx, tx, tenant)
+	if err != nil {
+		return err
+	}
+	for _, id := range dropped {
+		if err := record(ctx, tx, tenant, "hold.end", id, nil); err != nil {
+			return err
+		}
+	}
+	lic.Held -= int32(len(dropped))
+	return nil
+}
+
+func saveClocks(ctx context.Context, tx *tenancy.Tx, tenant string, before, after license) error {
+	if same(before.GraceEndTime, after.GraceEndTime) && same(before.SuspendTime, after.SuspendTime) && same(before.GraceLastTime, after.GraceLastTime) {
+		return nil
+	}
+	return updateClocks(ctx, tx, tenant, after)
+}
+
+func same(a, b *time.Time) bool { return a == b || a != nil && b != nil && a.Equal(*b) }
+
+// record keeps in the audit log what the ledger has done by itself.
+func record(ctx context.Context, tx *tenancy.Tx, tenant, what, target string, details map[string]any) error {
+	return audit.Record(ctx, tx, system(tenant), audit.Line{Method: "licensing." + what, Target: target, Details: details})
+}

@@ -1,0 +1,151 @@
+package licensing
+
+import (
+	"context"
+	"slices"
+
+	"github.com/teamtask/teamtask/internal/inbox"
+	"github.com/teamtask/teamtask/internal/tenancy"
+)
+
+// Statements are all statements of this package, for tenancy.Open.
+var Statements = slices.Concat([]tenancy.Statement{
+	doneSQL, jobSQL,
+	insertLicenseSQL, lockLicenseSQL, selectSummarySQL, updateClocksSQL,
+	deleteDeadHoldsSQL, releaseHoldsSQL, releaseSeatsSQL,
+}, seatStatements, subscriptionStatements, customerStatements, jobStatements, followStatements, reconcileStatements)
+
+var (
+	doneSQL = tenancy.Statement{Name: inbox.DoneName, SQL: inbox.DoneSQL}
+	jobSQL  = tenancy.Statement{Name: inbox.JobName, SQL: inbox.JobSQL}
+)
+
+var insertLicenseSQL = tenancy.Statement{Name: "licensing_insert_license", SQL: `
+	INSERT INTO licenses (tenant_id)
+	VALUES ($1)
+	ON CONFLICT DO NOTHING`}
+
+// insertLicense makes the organization's row where there is none.
+func insertLicense(ctx context.Context, tx *tenancy.Tx, tenant string) error {
+	_, err := tenancy.Exec(ctx, tx, insertLicenseSQL, tenant)
+	return err
+}
+
+// lockLicenseSQL makes everybody wait who changes the organization's seats, holds or
+// purchases, until the transaction ends. What is counted must be read behind it, by
+// another statement: this one's snapshot is from before the wait.
+var lockLicenseSQL = tenancy.Statement{Name: "licensing_lock_license", SQL: `
+	SELECT coalesce(customer_id, '') AS customer_id, status, working, frozen, purchased, assigned, held,
+	       grace_end_time, grace_last_time, suspend_time, coalesce(checkout_id, '') AS checkout_id, ticket, now() AS now
+	  FROM licenses
+	 WHERE tenant_id = $1
+	   FOR UPDATE`}
+
+// lockLicense answers the organization's license, or nil where there is none.
+func lockLicense(ctx context.Context, tx *tenancy.Tx, tenant string) (*license, error) {
+	rows, err := tenancy.Rows[license](ctx, tx, lockLicenseSQL, tenant)
+	if err != nil || len(rows) == 0 {
+		return nil, err
+	}
+	return &rows[0], nil
+}
+
+// selectSummarySQL takes of several subscriptions the best, and of those the newest.
+var selectSummarySQL = tenancy.Statement{Name: "licensing_select_summary", SQL: `
+	SELECT coalesce(l.customer_id, '') AS customer_id, l.status, l.working, l.frozen, l.purchased, l.assigned, l.held,
+	       l.grace_end_time, l.grace_last_time, l.suspend_time, coalesce(l.checkout_id, '') AS checkout_id, l.ticket, now() AS now,
+	       CASE WHEN s.known_status <> 'canceled' THEN s.unit_amount ELSE 0 END AS unit_amount,
+	       CASE WHEN s.known_status <> 'canceled' THEN s.currency ELSE '' END AS currency,
+	       CASE WHEN s.known_status <> 'canceled' THEN s.interval ELSE '' END AS interval,
+	       CASE WHEN l.working THEN s.current_period_end_time END AS current_period_end_time,
+	       CASE WHEN s.known_status = 'trialing' THEN s.trial_end_time END AS trial_end_time,
+	       s.cancel_time
+	  FROM licenses l
+	  LEFT JOIN LATERAL (SELECT *
+	                       FROM subscriptions s
+	                      WHERE s.tenant_id = l.tenant_id
+	                      ORDER BY array_position(ARRAY['active', 'trialing', 'past_due', 'unpaid', 'paused', 'incomplete', 'canceled']::text[], s.known_status),
+	                               s.create_time DESC, s.id
+	                      LIMIT 1) s ON true
+	 WHERE l.tenant_id = $1`}
+
+func selectSummary(ctx context.Context, tx *tenancy.Tx, tenant string) (summary, error) {
+	rows, err := tenancy.Rows[summary](ctx, tx, selectSummarySQL, tenant)
+	if err != nil || len(rows) == 0 {
+		return summary{license: license{Status: statusNone}}, err
+	}
+	return rows[0], nil
+}
+
+var updateClocksSQL = tenancy.Statement{Name: "licensing_update_clocks", SQL: `
+	UPDATE licenses
+	   SET grace_end_time = $2, suspend_time = $3, grace_last_time = $4
+	 WHERE tenant_id = $1`}
+
+func updateClocks(ctx context.Context, tx *tenancy.Tx, tenant string, l license) error {
+	_, err := tenancy.Exec(ctx, tx, updateClocksSQL, tenant, l.GraceEndTime, l.SuspendTime, l.GraceLastTime)
+	return err
+}
+
+type idRow struct{ ID string }
+
+func ids(rows []idRow, err error) ([]string, error) {
+	all := make([]string, len(rows))
+	for i, r := range rows {
+		all[i] = r.ID
+	}
+	return all, err
+}
+
+// deleteDeadHoldsSQL keeps what is kept for an invitation that was accepted: the member
+// takes it over. One that nobody takes over, because the member's address is another one,
+// ends a day after the invitation would have.
+var deleteDeadHoldsSQL = tenancy.Statement{Name: "licensing_delete_dead_holds", SQL: `
+	DELETE FROM seat_holds h
+	 USING invitations i
+	 WHERE h.tenant_id = $1
+	   AND i.tenant_id = h.tenant_id
+	   AND i.id = h.invitation_id
+	   AND (i.status NOT IN ('pending', 'accepted')
+	        OR i.expire_time <= now() - CASE i.status WHEN 'accepted' THEN interval '1 day' ELSE interval '0' END)
+	RETURNING h.invitation_id AS id`}
+
+func deleteDeadHolds(ctx context.Context, tx *tenancy.Tx, tenant string) ([]string, error) {
+	return ids(tenancy.Rows[idRow](ctx, tx, deleteDeadHoldsSQL, tenant))
+}
+
+var releaseHoldsSQL = tenancy.Statement{Name: "licensing_release_holds", SQL: `
+	DELETE FROM seat_holds h
+	 USING (SELECT invitation_id
+	          FROM seat_holds
+	         WHERE tenant_id = $1
+	         ORDER BY hold_time DESC, invitation_id DESC
+	         LIMIT $2) newest
+	 WHERE h.tenant_id = $1
+	   AND h.invitation_id = newest.invitation_id
+	RETURNING h.invitation_id AS id`}
+
+func releaseHolds(ctx context.Context, tx *tenancy.Tx, tenant string, most int32) ([]string, error) {
+	if most <= 0 {
+		return nil, nil
+	}
+	return ids(tenancy.Rows[idRow](ctx, tx, releaseHoldsSQL, tenant, most))
+}
+
+var releaseSeatsSQL = tenancy.Statement{Name: "licensing_release_seats", SQL: `
+	DELETE FROM seats s
+	 USING (SELECT user_id
+	          FROM seats
+	         WHERE tenant_id = $1
+	         ORDER BY assign_time DESC, user_id DESC
+	         LIMIT $2) newest
+	 WHERE s.tenant_id = $1
+	   AND s.user_id = newest.user_id
+	RETURNING s.user_id AS id`}
+
+func releaseSeats(ctx context.Context, tx *tenancy.Tx, tenant string, most int32) ([]string, error) {
+	if most <= 0 {
+		return nil, nil
+	}
+	return ids(tenancy.Rows[idRow](ctx, tx, releaseSeatsSQL, tenant, most))
+}

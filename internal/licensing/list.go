@@ -1,0 +1,53 @@
+package licensing
+
+import (
+	"context"
+
+	"github.com/teamtask/teamtask/internal/tenancy"
+)
+
+const seatsList = "seats" // what a page token of this list is bound to
+
+// filter narrows the list of seats; the zero filter lets everybody through.
+type filter struct {
+	licensed *bool
+	query    string // name or address begin with it
+}
+
+// binding stands for the filter in a page token.
+func (f filter) binding() []byte {
+	state := "*"
+	if f.licensed != nil {
+		state = "0"
+		if *f.licensed {
+			state = "1"
+		}
+	}
+	return append([]byte(state), tenancy.SearchKey(f.query)...)
+}
+
+// List answers the members of the actor's organization, with a seat or without one, by
+// name, and the token of the next page, or "".
+//
+// Faults: fault.BillingNotConfigured, fault.DirectoryNotConfigured,
+// tenancy.PageTokenInvalid.
+func (l *Licensing) List(ctx context.Context, actor tenancy.Actor, f filter, p tenancy.Page) ([]seat, string, error) {
+	if err := l.configured(); err != nil {
+		return nil, "", err
+	}
+	after, err := tenancy.OpenAt(l.db, actor, seatsList, f.binding(), p, tenancy.Place{}, tenancy.PlaceOf)
+	if err != nil {
+		return nil, "", err
+	}
+	size := p.Rows()
+	var found []seat
+	err = l.db.Once(ctx, actor, func(tx *tenancy.Tx) (err error) {
+		found, err = selectSeats(ctx, tx, actor, f, after, size+1)
+		return err
+	})
+	if err != nil || len(found) <= size {
+		return found, "", err
+	}
+	last := found[size-1]
+	return found[:size], l.db.SealPage(actor, seatsList, f.binding(), tenancy.Place{Key: last.NameKey, ID: last.UserID}.Bytes()), nil
+}

@@ -1,0 +1,188 @@
+package licensing
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/teamtask/teamtask/internal/clerk"
+	"github.com/teamtask/teamtask/internal/directory"
+	"github.com/teamtask/teamtask/internal/inbox"
+)
+
+// spot is an id within an organization.
+type spot struct{ org, id string }
+
+// people is a Clerk that can be looked at, made to lie and held where it answers.
+type people struct {
+	directory.Source // nil: what is not below is not asked
+
+	mu            sync.Mutex
+	organizations map[string]clerk.Organization
+	members       map[spot]clerk.Membership
+	invited       map[spot]clerk.Invitation
+	writes        []string // of metadata, in order
+
+	lies  bool                   // writes are answered and not done
+	fails func(user string) bool // writes to them are refused; may be nil
+	hold  func(user string)      // called before a write is done; may be nil
+}
+
+var (
+	_ Source           = (*people)(nil)
+	_ directory.Source = (*people)(nil)
+)
+
+func newPeople() *people {
+	return &people{organizations: map[string]clerk.Organization{}, members: map[spot]clerk.Membership{}, invited: map[spot]clerk.Invitation{}}
+}
+
+func found[T any](p *people, from map[spot]T, key spot) (T, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	t, ok := from[key]
+	if !ok {
+		return t, clerk.NotFound
+	}
+	return t, nil
+}
+
+func (p *people) Organization(_ context.Context, id string) (clerk.Organization, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	o, ok := p.organizations[id]
+	if !ok {
+		return o, clerk.NotFound
+	}
+	return o, nil
+}
+
+func (p *people) Membership(_ context.Context, org, user string) (clerk.Membership, error) {
+	return found(p, p.members, spot{org, user})
+}
+
+func (p *people) Invitation(_ context.Context, org, id string) (clerk.Invitation, error) {
+	return found(p, p.invited, spot{org, id})
+}
+
+func (p *people) SetMembershipMetadata(_ context.Context, org, user string, public map[string]any) (clerk.Membership, error) {
+	if p.hold != nil {
+		p.hold(user)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	licensed, ok := public[clerk.MetadataLicensed].(bool)
+	if !ok {
+		return clerk.Membership{}, fmt.Errorf("metadata %v", public)
+	}
+	p.writes = append(p.writes, fmt.Sprintf("%s %t", user, licensed))
+	if p.fails != nil && p.fails(user) {
+		return clerk.Membership{}, clerk.Unavailable
+	}
+	m, ok := p.members[spot{org, user}]
+	if !ok {
+		return m, clerk.NotFound
+	}
+	if !p.lies {
+		m.Licensed = licensed
+		p.members[spot{org, user}] = m
+	}
+	return m, nil
+}
+
+// did changes something in Clerk.
+func (p *people) did(change func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	change()
+}
+
+func (p *people) join(org, user string) {
+	p.did(func() {
+		p.organizations[org] = clerk.Organization{ID: org, Name: org, Slug: org, CreateTime: epoch}
+		p.members[spot{org, user}] = clerk.Membership{
+			ID: "orgmem_" + user, Organization: org, User: user, Role: "org:member", Name: user, Identifier: user + "@A.test", CreateTime: epoch,
+		}
+	})
+}
+
+func (p *people) leave(org, user string) { p.did(func() { delete(p.members, spot{org, user}) }) }
+
+// invite has a pending invitation to the person's address, which asks for a seat and
+// expires in a month.
+func (p *people) invite(org, id, user string) {
+	p.did(func() {
+		p.invited[spot{org, id}] = clerk.Invitation{
+			ID: id, Organization: org, Email: user + "@a.TEST", Role: "org:member", Status: clerk.InvitationPending, HoldSeat: true,
+			CreateTime: time.Now(), ExpireTime: time.Now().AddDate(0, 1, 0),
+		}
+	})
+}
+
+// change changes an invitation that there is.
+func (p *people) change(org, id string, how func(*clerk.Invitation)) {
+	p.did(func() {
+		i := p.invited[spot{org, id}]
+		how(&i)
+		p.invited[spot{org, id}] = i
+	})
+}
+
+// licensed is what Clerk says of the member.
+func (p *people) licensed(org, user string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.members[spot{org, user}].Licensed
+}
+
+// written answers the writes of metadata since it was asked last.
+func (p *people) written() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	all := p.writes
+	p.writes = nil
+	return all
+}
+
+// hears has the directory told by Clerk of a membership, as an event does.
+func (f *fixture) hears(org, user string) {
+	f.t.Helper()
+	if err := f.directory.Refresh(f.t.Context(), org, user); err != nil {
+		f.t.Fatalf("refresh %s: %v", user, err)
+	}
+}
+
+// hearsOf has the directory told of an invitation, or ("") of the organization.
+func (f *fixture) hearsOf(org, invitation string) {
+	f.t.Helper()
+	if err := f.tells(f.t.Context(), org, invitation); err != nil {
+		f.t.Fatalf("event of %s %s: %v", org, invitation, err)
+	}
+}
+
+func (f *fixture) tells(ctx context.Context, org, invitation string) error {
+	kind, body := "organizationInvitation.created", fmt.Sprintf(`{"data":{"id":%q,"organization_id":%q}}`, invitation, org)
+	if invitation == "" {
+		kind, body = "organization.updated", fmt.Sprintf(`{"data":{"id":%q}}`, org)
+	}
+	id, err := f.delivery(ctx, directory.Consumer, providerClerk, kind, body)
+	if err != nil {
+		return err
+	}
+	return f.directory.Consumer().Apply(ctx, inbox.Event{ID: id, Provider: providerClerk, Kind: kind, Body: []byte(body)})
+}
+
+// delivery is a stored event that waits to be applied.
+func (f *fixture) delivery(ctx context.Context, consumer, provider, kind, body string) (id int64, err error) {
+	err = f.admin.QueryRow(ctx, `
+		WITH event AS (
+		    INSERT INTO inbox_events (provider, external_id, kind, instance, body, receive_time)
+		    VALUES ($1, gen_random_uuid()::text, $2, '', $3, now())
+		 RETURNING id
+		), delivery AS (
+		    INSERT INTO inbox_deliveries (event_id, consumer) SELECT id, $4 FROM event
+		)
+		SELECT id FROM event`, provider, kind, []byte(body), consumer).Scan(&id)
+	return id, err
+}

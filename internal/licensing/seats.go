@@ -1,0 +1,111 @@
+package licensing
+
+import (
+	"context"
+	"time"
+
+	"github.com/teamtask/teamtask/internal/audit"
+	"github.com/teamtask/teamtask/internal/tenancy"
+)
+
+// seat is a member, with a seat or without one.
+type seat struct {
+	UserID     string
+	Name       string
+	NameKey    string // the name as it is sorted by
+	Email      string
+	Role       string
+	AssignTime *time.Time // nil without a seat
+	AssignedBy string
+	Synced     bool // Clerk says of it what it should
+}
+
+func (s *seat) licensed() bool { return s.AssignTime != nil }
+
+// Assign gives a free seat to the member, who keeps the one they have. Clerk follows by a
+// job.
+//
+// Faults: SEATS_EXHAUSTED, MEMBER_NOT_FOUND, fault.BillingNotConfigured,
+// fault.DirectoryNotConfigured.
+func (l *Licensing) Assign(ctx context.Context, actor tenancy.Actor, user string) (seat, summary, error) {
+	return l.change(ctx, actor, func(tx *tenancy.Tx, lic *license) (seat, bool, error) {
+		s, given, err := l.give(ctx, tx, actor, user, lic)
+		if err == nil && given {
+			audit.Note(ctx, "licensed", false, true)
+		}
+		return s, given, err
+	})
+}
+
+// give is Assign under the lock.
+func (l *Licensing) give(ctx context.Context, tx *tenancy.Tx, actor tenancy.Actor, user string, lic *license) (seat, bool, error) {
+	if lic.free() == 0 && lic.Held > 0 {
+		if err := l.settle(ctx, tx, actor.Tenant, lic); err != nil { // ends what is kept for nobody
+			return seat{}, false, err
+		}
+	}
+	found, err := insertSeat(ctx, tx, actor, user, lic.free() > 0)
+	switch {
+	case err != nil:
+		return seat{}, false, err
+	case found == nil:
+		return seat{}, false, errMemberNotFound
+	case !found.licensed():
+		return seat{}, false, exhausted(*lic)
+	case found.Given:
+		lic.Assigned++
+	}
+	return found.seat, found.Given, nil
+}
+
+// Revoke takes the member's seat, where they have one.
+//
+// Faults: MEMBER_NOT_FOUND, fault.BillingNotConfigured, fault.DirectoryNotConfigured.
+func (l *Licensing) Revoke(ctx context.Context, actor tenancy.Actor, user string) (seat, summary, error) {
+	return l.change(ctx, actor, func(tx *tenancy.Tx, lic *license) (seat, bool, error) {
+		found, err := deleteSeat(ctx, tx, actor.Tenant, user)
+		if err != nil {
+			return seat{}, false, err
+		}
+		if found == nil {
+			return seat{}, false, errMemberNotFound
+		}
+		if !found.Taken {
+			return found.seat, false, nil
+		}
+		lic.Assigned--
+		audit.Note(ctx, "licensed", true, false)
+		return found.seat, true, l.settle(ctx, tx, actor.Tenant, lic)
+	})
+}
+
+// change runs do under the lock of the actor's license, and has Clerk told where
+// something has changed.
+func (l *Licensing) change(ctx context.Context, actor tenancy.Actor, do func(*tenancy.Tx, *license) (seat, bool, error)) (seat, summary, error) {
+	if err := l.configured(); err != nil {
+		return seat{}, summary{}, err
+	}
+	var s seat
+	var after summary
+	err := l.db.In(ctx, actor, func(tx *tenancy.Tx) error {
+		lic, err := lockLicense(ctx, tx, actor.Tenant)
+		if err != nil {
+			return err
+		}
+		if lic == nil {
+			lic = &license{Status: statusNone} // without the lock there is none to give
+		}
+		var changed bool
+		if s, changed, err = do(tx, lic); err != nil {
+			return err
+		}
+		if after, err = selectSummary(ctx, tx, actor.Tenant); err != nil || !changed {
+			return err
+		}
+		return enqueue(ctx, tx, jobCopy, actor.Tenant, s.UserID, nil)
+	})
+	if err != nil {
+		return seat{}, summary{}, err
+	}
+	return s, l.priced(ctx, after), nil
+}

@@ -1,0 +1,134 @@
+package licensing
+
+import (
+	"context"
+
+	"github.com/teamtask/teamtask/internal/tenancy"
+)
+
+var seatStatements = []tenancy.Statement{insertSeatSQL, deleteSeatSQL, selectSeatsSQL, searchSeatsSQL}
+
+// givenSeat is a member, and whether they were given the seat just now.
+type givenSeat struct {
+	seat
+	Given bool
+}
+
+// insertSeatSQL gives the member a seat where they have none and there is one ($4). The
+// license must be locked.
+var insertSeatSQL = tenancy.Statement{Name: "licensing_insert_seat", SQL: `
+	WITH member AS (
+	    SELECT m.user_id, m.name, m.name_key, m.email, m.role, m.licensed, s.assign_time, s.assigned_by
+	      FROM members m
+	      LEFT JOIN seats s ON s.tenant_id = m.tenant_id AND s.user_id = m.user_id
+	     WHERE m.tenant_id = $1
+	       AND m.user_id = $2
+	       AND m.remove_time IS NULL
+	), given AS (
+	    INSERT INTO seats (tenant_id, user_id, assigned_by)
+	    SELECT $1, user_id, $3
+	      FROM member
+	     WHERE $4::boolean
+	       AND assign_time IS NULL
+	 RETURNING assign_time, assigned_by
+	)
+	SELECT m.user_id, m.name, m.name_key, m.email, m.role,
+	       coalesce(g.assign_time, m.assign_time) AS assign_time,
+	       coalesce(g.assigned_by, m.assigned_by, '') AS assigned_by,
+	       m.licensed = (SELECT st.seated FROM standings st WHERE st.tenant_id = $1 AND st.user_id = $2) AND g.assign_time IS NULL
+	           OR g.assign_time IS NOT NULL AND m.licensed AS synced,
+	       g.assign_time IS NOT NULL AS given
+	  FROM member m
+	  LEFT JOIN given g ON true`}
+
+// insertSeat answers the member, or nil where there is none.
+func insertSeat(ctx context.Context, tx *tenancy.Tx, actor tenancy.Actor, user string, room bool) (*givenSeat, error) {
+	return first(tenancy.Rows[givenSeat](ctx, tx, insertSeatSQL, actor.Tenant, user, actor.User, room))
+}
+
+// takenSeat is a member, and whether a seat was taken from them just now.
+type takenSeat struct {
+	seat
+	Taken bool
+}
+
+var deleteSeatSQL = tenancy.Statement{Name: "licensing_delete_seat", SQL: `
+	WITH taken AS (
+	    DELETE FROM seats
+	     WHERE tenant_id = $1
+	       AND user_id = $2
+	 RETURNING user_id
+	)
+	SELECT user_id, name, name_key, email, role, NULL::timestamptz AS assign_time, '' AS assigned_by,
+	       NOT licensed AS synced, EXISTS (SELECT FROM taken) AS taken
+	  FROM members
+	 WHERE tenant_id = $1
+	   AND user_id = $2
+	   AND remove_time IS NULL`}
+
+// deleteSeat answers the member, or nil where there is none.
+func deleteSeat(ctx context.Context, tx *tenancy.Tx, tenant, user string) (*takenSeat, error) {
+	return first(tenancy.Rows[takenSeat](ctx, tx, deleteSeatSQL, tenant, user))
+}
+
+var selectSeatsSQL = tenancy.Statement{Name: "licensing_select_seats", SQL: `
+	SELECT m.user_id, m.name, m.name_key, m.email, m.role, s.assign_time, coalesce(s.assigned_by, '') AS assigned_by,
+	       m.licensed = st.seated AS synced
+	  FROM members m
+	  JOIN standings st ON st.tenant_id = m.tenant_id AND st.user_id = m.user_id
+	  LEFT JOIN seats s ON s.tenant_id = m.tenant_id AND s.user_id = m.user_id
+	 WHERE m.tenant_id = $1
+	   AND m.remove_time IS NULL
+	   AND (m.name_key, m.user_id) > ($2, $3)
+	   AND ($4::boolean IS NULL OR $4 = (s.user_id IS NOT NULL))
+	 ORDER BY m.name_key, m.user_id
+	 LIMIT $5`}
+
+// searchSeatsSQL reads each of the two spans from its own index, so that what matches few
+// costs little; whoever matches by both is of the first.
+var searchSeatsSQL = tenancy.Statement{Name: "licensing_search_seats", SQL: `
+	SELECT user_id, name, name_key, email, role, assign_time, assigned_by, synced
+	  FROM ((SELECT m.user_id, m.name, m.name_key, m.email, m.role, s.assign_time, coalesce(s.assigned_by, '') AS assigned_by,
+	                m.licensed = st.seated AS synced
+	           FROM members m
+	           JOIN standings st ON st.tenant_id = m.tenant_id AND st.user_id = m.user_id
+	           LEFT JOIN seats s ON s.tenant_id = m.tenant_id AND s.user_id = m.user_id
+	          WHERE m.tenant_id = $1
+	            AND m.remove_time IS NULL
+	            AND (m.name_key, m.user_id) > ($2, $3)
+	            AND ($4::boolean IS NULL OR $4 = (s.user_id IS NOT NULL))
+	            AND m.name_key >= $6 AND m.name_key < $7
+	          ORDER BY m.name_key, m.user_id
+	          LIMIT $5)
+	        UNION ALL
+	        (SELECT m.user_id, m.name, m.name_key, m.email, m.role, s.assign_time, coalesce(s.assigned_by, '') AS assigned_by,
+	                m.licensed = st.seated AS synced
+	           FROM members m
+	           JOIN standings st ON st.tenant_id = m.tenant_id AND st.user_id = m.user_id
+	           LEFT JOIN seats s ON s.tenant_id = m.tenant_id AND s.user_id = m.user_id
+	          WHERE m.tenant_id = $1
+	            AND m.remove_time IS NULL
+	            AND (m.name_key, m.user_id) > ($2, $3)
+	            AND ($4::boolean IS NULL OR $4 = (s.user_id IS NOT NULL))
+	            AND m.email_key >= $6 AND m.email_key < $7
+	            AND NOT (m.name_key >= $6 AND m.name_key < $7)
+	          ORDER BY m.name_key, m.user_id
+	          LIMIT $5)) AS found
+	 ORDER BY name_key, user_id
+	 LIMIT $5`}
+
+func selectSeats(ctx context.Context, tx *tenancy.Tx, actor tenancy.Actor, f filter, after tenancy.Place, limit int) ([]seat, error) {
+	if f.query == "" {
+		return tenancy.Rows[seat](ctx, tx, selectSeatsSQL, actor.Tenant, after.Key, after.ID, f.licensed, limit)
+	}
+	s := tenancy.SpanOf(f.query)
+	return tenancy.Rows[seat](ctx, tx, searchSeatsSQL, actor.Tenant, after.Key, after.ID, f.licensed, limit, s.First, s.Behind)
+}
+
+// first is the only row, or nil.
+func first[T any](rows []T, err error) (*T, error) {
+	if err != nil || len(rows) == 0 {
+		return nil, err
+	}
+	return &rows[0], nil
+}

@@ -1,0 +1,191 @@
+package licensing
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+)
+
+const (
+	metadataOurs   = "teamtask"        // the key under which what Setup makes says what it is
+	metadataPrice  = "teamtask_price"  // the price that is sold through it
+	metadataPrices = "teamtask_prices" // the prices that a portal configuration was made for
+
+	oursSeat    = "seat"
+	oursPortal  = "portal"
+	oursWebhook = "webhook"
+
+	portalHeadline = "Change the number of your seats"
+	portalProducts = 10 // that Stripe takes
+)
+
+// portalSettings are what the customer portal must let people do with seats. Stripe's
+// own default lets them add seats that are not billed before the next period.
+type portalSettings struct {
+	Sold      string // the id of the price
+	Allowed   []string
+	Proration string
+	Products  []portalProduct
+}
+
+type portalProduct struct {
+	Product string
+	Prices  []string
+}
+
+// portalConfiguration is a configuration as it is in Stripe. The settings are zero where
+// people may change nothing; their products may be left out by Stripe.
+type portalConfiguration struct {
+	id       string
+	active   bool
+	metadata map[string]string
+	settings portalSettings
+}
+
+// createPortal opens the customer portal for the customer and answers its address. Take
+// a new key for each visitor: the address is good for minutes. The answer is
+// errNoCustomer where the customer is unknown or deleted.
+func (s *Stripe) createPortal(ctx context.Context, key, customer, returnURL string) (string, error) {
+	if err := checkStripeID("billing_portal.sessions.create", customer); err != nil {
+		return "", err
+	}
+	configuration, fresh := recall(s, &s.portal)
+	if fresh {
+		url, err := s.newPortalSession(ctx, key, configuration, customer, returnURL)
+		if !isAbout(err, "configuration") {
+			return url, missing(err)
+		}
+		key += ".2" // somebody took the configuration away
+		if len(key) > keyMax {
+			key = derivedKey(key)
+		}
+	}
+	prices, err := s.pricesOf(ctx, s.seatPrices)
+	if err != nil {
+		return "", err
+	}
+	configuration, _, err = s.ensurePortal(ctx, prices)
+	if err != nil {
+		return "", err
+	}
+	keep(s, &s.portal, configuration)
+	url, err := s.newPortalSession(ctx, key, configuration, customer, returnURL)
+	return url, missing(err)
+}
+
+// isAbout tells whether Stripe refused that parameter.
+func isAbout(err error, param string) bool {
+	e, ok := errors.AsType[*StripeError](err)
+	return ok && (e.Kind == StripeRefused || e.Kind == StripeNotFound) && e.Param == param
+}
+
+// pricesOf are the prices of these ids.
+func (s *Stripe) pricesOf(ctx context.Context, ids []string) ([]foundPrice, error) {
+	if _, err := s.soldID("prices.retrieve"); err != nil {
+		return nil, err
+	}
+	var all []foundPrice
+	for _, id := range ids {
+		if err := checkStripeID("prices.retrieve", id); err != nil {
+			return nil, err
+		}
+		found, err := s.priceByID(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, found)
+	}
+	return all, nil
+}
+
+// wantedPortal is what the portal must be like for these prices, the first of which is
+// sold. Stripe takes one price a product for each interval and currency.
+func wantedPortal(prices []foundPrice) portalSettings {
+	want := portalSettings{Sold: prices[0].ID, Allowed: []string{"quantity"}, Proration: "always_invoice"}
+	type place struct {
+		product, interval, currency string
+		count                       int64
+	}
+	taken := map[place]bool{}
+	for _, p := range prices {
+		at := place{p.Product, p.Interval, p.Currency, p.count}
+		if taken[at] {
+			continue
+		}
+		taken[at] = true
+		i := slices.IndexFunc(want.Products, func(of portalProduct) bool { return of.Product == p.Product })
+		if i < 0 && len(want.Products) == portalProducts {
+			continue
+		}
+		if i < 0 {
+			want.Products = append(want.Products, portalProduct{Product: p.Product, Prices: []string{p.ID}})
+		} else {
+			want.Products[i].Prices = append(want.Products[i].Prices, p.ID)
+		}
+	}
+	return want
+}
+
+func (w portalSettings) metadata() map[string]string {
+	return map[string]string{metadataOurs: oursPortal, metadataPrice: w.Sold, metadataPrices: w.fingerprint()}
+}
+
+// fingerprint stands for the products and prices, in whatever order.
+func (w portalSettings) fingerprint() string {
+	var words []string
+	for _, p := range w.Products {
+		words = append(words, p.Product+" "+strings.Join(slices.Sorted(slices.Values(p.Prices)), " "))
+	}
+	slices.Sort(words)
+	return derivedKey(words...)
+}
+
+// drift says what of the configuration is not as wanted, in words, or "".
+func (c portalConfiguration) drift(want portalSettings) string {
+	var words []string
+	if c.settings.Proration != want.Proration {
+		words = append(words, "more seats were not billed at once")
+	}
+	if !slices.Equal(c.settings.Allowed, want.Allowed) {
+		words = append(words, "what may be changed was not exactly the quantity")
+	}
+	told := len(c.settings.Products) > 0
+	if c.metadata[metadataPrices] != want.fingerprint() || told && (portalSettings{Products: c.settings.Products}).fingerprint() != want.fingerprint() {
+		words = append(words, "it was for other prices")
+	}
+	return strings.Join(words, ", ")
+}
+
+// ensurePortal finds our configuration of the portal for these prices, puts it right
+// where it was changed, or makes it. It says what it did.
+func (s *Stripe) ensurePortal(ctx context.Context, prices []foundPrice) (id, did string, err error) {
+	want := wantedPortal(prices)
+	var found portalConfiguration
+	for c, err := range pages("billing_portal.configurations.list", func(after string) (page[portalConfiguration], error) { return s.portalPage(ctx, after) }) {
+		if err != nil {
+			return "", "", err
+		}
+		if c.metadata[metadataOurs] == oursPortal && c.metadata[metadataPrice] == want.Sold {
+			found = c // the oldest comes last
+		}
+	}
+	if found.id == "" {
+		made, err := makeOnce(ctx, []string{"portal", portalHeadline, want.Sold, want.fingerprint()},
+			func(key string) (portalConfiguration, error) { return s.newPortal(ctx, key, want) },
+			func(c portalConfiguration) (portalConfiguration, bool, error) {
+				now, err := s.portalByID(ctx, c.id)
+				return now, now.active, err
+			})
+		if err != nil {
+			return "", "", err
+		}
+		return made.id, "made", nil
+	}
+	drift := found.drift(want)
+	if drift == "" {
+		return found.id, "found", nil
+	}
+	_, err = s.setPortal(ctx, freshKey(), found.id, want)
+	return found.id, "repaired: " + drift, err
+}

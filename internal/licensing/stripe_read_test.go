@@ -1,0 +1,292 @@
+package licensing
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// itemJSON is an item of a subscription.
+func itemJSON(id, priceID string, quantity int64) string {
+	return fmt.Sprintf(`{"id":%q,"object":"subscription_item","quantity":%d,"price":{"id":%q,"object":"price","active":true,"currency":"eur","unit_amount":1000,
+		"unit_amount_decimal":"1000","billing_scheme":"per_unit","product":"prod_1","recurring":{"interval":"month","interval_count":1,"usage_type":"licensed"}}}`, id, quantity, priceID)
+}
+
+// subJSON is a subscription with further fields and items.
+func subJSON(id, status, fields string, items ...string) string {
+	return fmt.Sprintf(`{"id":%q,"object":"subscription","customer":"cus_1","status":%q,"created":1700000000,"current_period_end":1702592000%s,"items":%s}`,
+		id, status, fields, stripeList(false, items...))
+}
+
+const (
+	paidInvoice = `,"latest_invoice":{"id":"in_1","object":"invoice","status":"paid","paid":true}`
+	openInvoice = `,"latest_invoice":{"id":"in_2","object":"invoice","status":"open","paid":false}`
+)
+
+func at(unix int64) *time.Time { t := time.Unix(unix, 0).UTC(); return &t }
+
+func TestASubscriptionIsReadAsItIs(t *testing.T) {
+	t.Parallel()
+	seat := price{ID: "price_seat", UnitAmount: 1000, Currency: "eur", Interval: "month", Product: "prod_1"}
+	base := func(status string, change func(*subscription)) subscription {
+		s := subscription{
+			ID: "sub_1", Customer: "cus_1", Status: status, Quantity: 5, Seats: true, Started: true, Price: seat,
+			CreateTime: *at(1700000000), CurrentPeriodEnd: at(1702592000),
+		}
+		if change != nil {
+			change(&s)
+		}
+		return s
+	}
+	five := itemJSON("si_1", "price_seat", 5)
+	some, none := stripeList(false, `{"id":"in_0","object":"invoice","paid":true}`), stripeList(false)
+	for name, c := range map[string]struct {
+		json     string
+		invoices string // paid ones; "" where they must not be asked for
+		want     subscription
+	}{
+		"active":     {subJSON("sub_1", "active", paidInvoice, five), "", base("active", nil)},
+		"no invoice": {subJSON("sub_1", "active", `,"latest_invoice":null`, five), "", base("active", nil)},
+		"paid by status": {
+			subJSON("sub_1", "active", `,"latest_invoice":{"id":"in_1","status":"paid"}`, five), "", base("active", nil),
+		},
+		"first unpaid": {subJSON("sub_1", "active", openInvoice, five), none, base("active", func(s *subscription) { s.Started = false })},
+		"later unpaid": {subJSON("sub_1", "past_due", openInvoice, five), some, base("past_due", nil)},
+		"unpaid":       {subJSON("sub_1", "unpaid", openInvoice, five), some, base("unpaid", nil)},
+		"incomplete":   {subJSON("sub_1", "incomplete", openInvoice, five), "", base("incomplete", func(s *subscription) { s.Started = false })},
+		"trial": {
+			subJSON("sub_1", "trialing", openInvoice+`,"trial_end":1701000000`, five), "",
+			base("trialing", func(s *subscription) { s.TrialEnd = at(1701000000) }),
+		},
+		"cancels at period end": {
+			subJSON("sub_1", "active", paidInvoice+`,"cancel_at_period_end":true`, five), "",
+			base("active", func(s *subscription) { s.CancelTime = at(1702592000) }),
+		},
+		"cancels at a time": {
+			subJSON("sub_1", "active", paidInvoice+`,"cancel_at":1702000000`, five), "",
+			base("active", func(s *subscription) { s.CancelTime = at(1702000000) }),
+		},
+		"canceled": {
+			subJSON("sub_1", "canceled", openInvoice+`,"cancel_at":1702000000,"ended_at":1701500000`, five), "",
+			base("canceled", func(s *subscription) { s.CancelTime, s.Started = at(1701500000), false }),
+		},
+		"several items": {
+			subJSON("sub_1", "active", paidInvoice, itemJSON("si_0", "price_support", 1), five, itemJSON("si_2", "price_old", 2)), "",
+			base("active", func(s *subscription) { s.Quantity = 7 }),
+		},
+		"no seats": {
+			subJSON("sub_1", "active", paidInvoice, itemJSON("si_0", "price_support", 9)), "",
+			base("active", func(s *subscription) { s.Quantity, s.Seats, s.Price = 0, false, price{} }),
+		},
+		"seats without quantity": {
+			subJSON("sub_1", "active", paidInvoice, itemJSON("si_0", "price_seat", 0)), "",
+			base("active", func(s *subscription) { s.Quantity = 0 }),
+		},
+		"a status of tomorrow": {
+			strings.Replace(subJSON("sub_1", "STATUS", paidInvoice, five), "STATUS", `so\u0000met\u00e4hing\n`+strings.Repeat("x", 100), 1), "",
+			base("something"+strings.Repeat("x", 55), nil),
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			standIn(t, func(s *stripeStand) {
+				t := s.t
+				answers := map[string]http.HandlerFunc{
+					"GET /v1/subscriptions":   replies(http.StatusOK, stripeList(false, c.json)),
+					"GET /v1/customers/cus_1": replies(http.StatusOK, customerJSON),
+				}
+				if c.invoices != "" {
+					answers["GET /v1/invoices"] = replies(http.StatusOK, c.invoices)
+				}
+				s.answer = routes(answers)
+				got, err := s.client.subscriptions(t.Context(), "cus_1")
+				if err != nil {
+					t.Fatal(err)
+				}
+				if diff := cmp.Diff([]subscription{c.want}, got); diff != "" {
+					t.Errorf("-want +got:\n%s", diff)
+				}
+				first := s.got()[0]
+				if q := first.query; q.Get("customer") != "cus_1" || q.Get("status") != "all" || q.Get("limit") != "100" || q.Get("expand[0]") != "data.latest_invoice" {
+					t.Errorf("asked with %v", q)
+				}
+			})
+		})
+	}
+}
+
+func TestAllSubscriptionsAndAllTheirItemsAreRead(t *testing.T) {
+	t.Parallel()
+	standIn(t, func(s *stripeStand) {
+		t := s.t
+		many := strings.Replace(subJSON("sub_1", "active", paidInvoice, itemJSON("si_1", "price_seat", 1)), `"has_more":false`, `"has_more":true`, 1)
+		s.answer = func(w http.ResponseWriter, r *http.Request) {
+			q := r.URL.Query()
+			switch r.URL.Path + " " + q.Get("starting_after") {
+			case "/v1/subscriptions ":
+				replies(http.StatusOK, stripeList(true, many))(w, r)
+			case "/v1/subscriptions sub_1":
+				replies(http.StatusOK, stripeList(false, subJSON("sub_2", "canceled", paidInvoice, itemJSON("si_9", "price_seat", 3))))(w, r)
+			case "/v1/subscription_items si_1":
+				replies(http.StatusOK, stripeList(true, itemJSON("si_2", "price_other", 10)))(w, r)
+			case "/v1/subscription_items si_2":
+				replies(http.StatusOK, stripeList(false, itemJSON("si_3", "price_seat", 100)))(w, r)
+			default:
+				replies(http.StatusNotFound, "")(w, r)
+			}
+		}
+		got, err := s.client.subscriptions(t.Context(), "cus_1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(got) != 2 || got[0].Quantity != 101 || got[1].ID != "sub_2" || got[1].Quantity != 3 {
+			t.Errorf("got %+v", got)
+		}
+	})
+}
+
+func TestACustomerWhoIsUnknownOrDeletedIsSaidToBeNone(t *testing.T) {
+	t.Parallel()
+	const deleted = `{"id":"cus_1","object":"customer","deleted":true}`
+	ended := stripeList(false, subJSON("sub_1", "canceled", paidInvoice, itemJSON("si_1", "price_seat", 5)))
+	for name, c := range map[string]struct {
+		list, customer http.HandlerFunc
+		none           bool
+	}{
+		"unknown to the list": {replies(400, stripeSays("invalid_request_error", codeMissing, "customer")), replies(200, customerJSON), true},
+		"unknown":             {replies(200, stripeList(false)), replies(404, stripeSays("invalid_request_error", codeMissing, "id")), true},
+		"deleted":             {replies(200, stripeList(false)), replies(200, deleted), true},
+		"deleted with ended":  {replies(200, ended), replies(200, deleted), true},
+		"there":               {replies(200, stripeList(false)), replies(200, customerJSON), false},
+		"there with ended":    {replies(200, ended), replies(200, customerJSON), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			standIn(t, func(s *stripeStand) {
+				t := s.t
+				s.answer = routes(map[string]http.HandlerFunc{"GET /v1/subscriptions": c.list, "GET /v1/customers/cus_1": c.customer})
+				_, err := s.client.subscriptions(t.Context(), "cus_1")
+				if errors.Is(err, errNoCustomer) != c.none || err != nil && !c.none {
+					t.Errorf("got %v", err)
+				}
+			})
+		})
+	}
+}
+
+// A provider that lies, or a proxy that mixes up answers, must not give seats.
+func TestSubscriptionsThatCannotBeAreNotBelieved(t *testing.T) {
+	t.Parallel()
+	for name, list := range map[string]string{
+		"another's":         stripeList(false, strings.ReplaceAll(subJSON("sub_1", "active", paidInvoice), "cus_1", "cus_2")),
+		"no customer":       stripeList(false, strings.ReplaceAll(subJSON("sub_1", "active", paidInvoice), `"cus_1"`, "null")),
+		"no items":          stripeList(false, `{"id":"sub_1","customer":"cus_1","status":"active"}`),
+		"no status":         stripeList(false, subJSON("sub_1", "", paidInvoice)),
+		"null":              stripeList(false, "null"),
+		"negative":          stripeList(false, subJSON("sub_1", "active", paidInvoice, itemJSON("si_1", "price_seat", -5))),
+		"absurd":            stripeList(false, subJSON("sub_1", "active", paidInvoice, itemJSON("si_1", "price_seat", quantityMax+1))),
+		"an id that is not": stripeList(false, subJSON("../sub", "active", paidInvoice)),
+		"more of nothing":   stripeList(true),
+		"for ever":          stripeList(true, subJSON("sub_1", "active", paidInvoice)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			standIn(t, func(s *stripeStand) {
+				t := s.t
+				s.answer = routes(map[string]http.HandlerFunc{"GET /v1/subscriptions": replies(200, list), "GET /v1/customers/cus_1": replies(200, customerJSON)})
+				got, err := s.client.subscriptions(t.Context(), "cus_1")
+				if wantStripe(t, err, StripeUnavailable); got != nil {
+					t.Errorf("got %+v", got)
+				}
+				if n := len(s.got()); n > attemptsMax {
+					t.Errorf("%d requests", n)
+				}
+			})
+		})
+	}
+}
+
+func TestCustomersOfOrganizationsAreListedAndOthersSkipped(t *testing.T) {
+	t.Parallel()
+	standIn(t, func(s *stripeStand) {
+		t := s.t
+		s.answer = func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Query().Get("starting_after") == "" {
+				replies(200, stripeList(true, customerJSON, `{"id":"cus-by@hand","metadata":{"organization_id":"org_9"}}`))(w, r)
+				return
+			}
+			replies(200, stripeList(false, `{"id":"cus_2"}`, `{"id":"cus_3","metadata":{"organization_id":"org_3"}}`))(w, r)
+		}
+		var got []customer
+		for c, err := range s.client.customers(t.Context()) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, c)
+		}
+		if diff := cmp.Diff([]customer{{"cus_1", "org_1"}, {"cus_3", "org_3"}}, got); diff != "" {
+			t.Errorf("-want +got:\n%s", diff)
+		}
+		if after := s.got()[1].query.Get("starting_after"); after != "cus-by@hand" {
+			t.Errorf("the second page was asked for behind %q", after)
+		}
+		s.set(func() { s.answer = replies(500, "") })
+		n := 0
+		for _, err := range s.client.customers(t.Context()) {
+			wantStripe(t, err, StripeUnavailable)
+			n++
+		}
+		if n != 1 {
+			t.Errorf("%d rows after an error", n)
+		}
+	})
+}
+
+func TestAChargeLeadsToItsCustomer(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]string{
+		`{"id":"ch_1","customer":"cus_1"}`:                       "cus_1",
+		`{"id":"ch_1","customer":{"id":"cus_2","name":"x"}}`:     "cus_2",
+		`{"id":"ch_1","customer":null}`:                          "",
+		`{"id":"ch_1","billing_details":{"name":"` + "x" + `"}}`: "",
+	} {
+		standIn(t, func(s *stripeStand) {
+			s.answer = routes(map[string]http.HandlerFunc{"GET /v1/charges/ch_1": replies(200, body)})
+			if got, err := s.client.customerOfCharge(s.t.Context(), "ch_1"); got != want || err != nil {
+				s.t.Errorf("%s: got %q, %v", body, got, err)
+			}
+			_, err := s.client.customerOfCharge(s.t.Context(), "ch_2")
+			wantStripe(s.t, err, StripeNotFound)
+		})
+	}
+}
+
+func TestIdsThatAreNoneAreNotSentToStripe(t *testing.T) {
+	t.Parallel()
+	standIn(t, func(s *stripeStand) {
+		t := s.t
+		s.answer = replies(200, customerJSON)
+		for _, id := range []string{"", "../customers", "cus_1/x", "cus_1?x=y", "cus 1", "cus_\u00e4", strings.Repeat("c", 256)} {
+			_, err := s.client.subscriptions(t.Context(), id)
+			wantStripe(t, err, StripeRefused)
+			_, err = s.client.customerGone(t.Context(), id)
+			wantStripe(t, err, StripeRefused)
+			_, err = s.client.customerOfCharge(t.Context(), id)
+			wantStripe(t, err, StripeRefused)
+			_, err = s.client.createCheckout(t.Context(), "k", checkout{Customer: id})
+			wantStripe(t, err, StripeRefused)
+			_, err = s.client.createPortal(t.Context(), "k", id, "https://app.test/")
+			wantStripe(t, err, StripeRefused)
+			wantStripe(t, s.client.cancel(t.Context(), "k", id), StripeRefused)
+			wantStripe(t, s.client.expireCheckout(t.Context(), "k", id), StripeRefused)
+		}
+		if n := len(s.got()); n != 0 {
+			t.Errorf("%d requests", n)
+		}
+	})
+}

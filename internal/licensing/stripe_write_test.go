@@ -1,0 +1,204 @@
+package licensing
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const sessionJSON = `{"id":"cs_test_1","object":"checkout.session","url":"https://checkout.stripe.test/c/pay/cs_test_1#fid","expires_at":1700086400,"status":"open"}`
+
+func TestACheckoutSellsOurPriceToOurCustomer(t *testing.T) {
+	t.Parallel()
+	standIn(t, func(s *stripeStand) {
+		t := s.t
+		s.answer = replies(200, sessionJSON)
+		got, err := s.client.createCheckout(t.Context(), "key-1", checkout{
+			Organization: "org_1", Customer: "cus_1", Quantity: 5,
+			SuccessURL: "https://app.test/done?id={CHECKOUT_SESSION_ID}", CancelURL: "https://app.test/back",
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := session{ID: "cs_test_1", URL: "https://checkout.stripe.test/c/pay/cs_test_1#fid", ExpireTime: time.Unix(1700086400, 0).UTC()}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("-want +got:\n%s", diff)
+		}
+		sent := s.got()[0]
+		if diff := cmp.Diff(url.Values{
+			"mode": {"subscription"}, "customer": {"cus_1"}, "client_reference_id": {"org_1"},
+			"line_items[0][price]": {"price_seat"}, "line_items[0][quantity]": {"5"},
+			"line_items[0][adjustable_quantity][enabled]": {"true"},
+			"line_items[0][adjustable_quantity][minimum]": {"1"}, "line_items[0][adjustable_quantity][maximum]": {"10000"},
+			"subscription_data[metadata][organization_id]": {"org_1"}, "customer_update[address]": {"auto"},
+			"success_url": {"https://app.test/done?id={CHECKOUT_SESSION_ID}"}, "cancel_url": {"https://app.test/back"},
+		}, sent.form); diff != "" {
+			t.Errorf("-want +sent:\n%s", diff)
+		}
+		if sent.header.Get("Idempotency-Key") != "key-1" {
+			t.Errorf("the key %q", sent.header.Get("Idempotency-Key"))
+		}
+		for _, lie := range []string{"", "javascript:alert(1)", "//evil.test/x", "https://user@evil.test/x"} {
+			s.set(func() { s.answer = replies(200, strings.Replace(sessionJSON, want.URL, lie, 1)) })
+			_, err := s.client.createCheckout(t.Context(), "key-2", checkout{Customer: "cus_1"})
+			wantStripe(t, err, StripeUnavailable)
+		}
+		s.set(func() { s.answer = replies(400, stripeSays("invalid_request_error", codeMissing, "customer")) })
+		if _, err := s.client.createCheckout(t.Context(), "key-3", checkout{Customer: "cus_1"}); !errors.Is(err, errNoCustomer) {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+func TestAnExpiredCheckoutExpiresAgainAndACompleteOneNot(t *testing.T) {
+	t.Parallel()
+	refused := replies(400, stripeSays("invalid_request_error", "", ""))
+	for name, c := range map[string]struct {
+		expire http.HandlerFunc
+		status string
+		want   func(error) bool
+	}{
+		"open":        {replies(200, sessionJSON), "open", func(err error) bool { return err == nil }},
+		"expired":     {refused, "expired", func(err error) bool { return err == nil }},
+		"complete":    {refused, "complete", func(err error) bool { return errors.Is(err, errCheckoutComplete) }},
+		"still open":  {refused, "open", func(err error) bool { return errors.Is(err, StripeRefused) }},
+		"unknown":     {replies(404, stripeSays("invalid_request_error", codeMissing, "session")), "", func(err error) bool { return errors.Is(err, StripeNotFound) }},
+		"unreachable": {replies(500, ""), "open", func(err error) bool { return errors.Is(err, StripeUnavailable) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			standIn(t, func(s *stripeStand) {
+				answers := map[string]http.HandlerFunc{"POST /v1/checkout/sessions/cs_test_1/expire": c.expire}
+				if c.status != "" {
+					answers["GET /v1/checkout/sessions/cs_test_1"] = replies(200, strings.Replace(sessionJSON, `"open"`, `"`+c.status+`"`, 1))
+				}
+				s.answer = routes(answers)
+				if err := s.client.expireCheckout(s.t.Context(), "key-1", "cs_test_1"); !c.want(err) {
+					s.t.Errorf("got %v", err)
+				}
+				if key := s.got()[0].header.Get("Idempotency-Key"); key != "key-1" {
+					s.t.Errorf("the key %q", key)
+				}
+			})
+		})
+	}
+}
+
+func TestCancelingIsDoneOnceItIsCanceledOrGone(t *testing.T) {
+	t.Parallel()
+	missing := replies(404, stripeSays("invalid_request_error", codeMissing, "id"))
+	refused := replies(400, stripeSays("invalid_request_error", "", ""))
+	sub := func(status string) http.HandlerFunc { return replies(200, subJSON("sub_1", status, "")) }
+	for name, c := range map[string]struct {
+		cancel, get http.HandlerFunc
+		want        StripeKind // "": nil
+	}{
+		"active":              {sub("canceled"), missing, ""},
+		"canceled":            {missing, sub("canceled"), ""},
+		"canceled, refused":   {refused, sub("canceled"), ""},
+		"expired":             {refused, sub("incomplete_expired"), ""},
+		"gone":                {missing, missing, ""},
+		"active yet missing":  {missing, sub("active"), StripeNotFound},
+		"active yet refused":  {refused, sub("active"), StripeRefused},
+		"missing, then a 500": {missing, replies(500, ""), StripeUnavailable},
+		"key reused":          {replies(400, stripeSays(typeIdempotency, "", "")), sub("canceled"), StripeIdempotency},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			standIn(t, func(s *stripeStand) {
+				s.answer = routes(map[string]http.HandlerFunc{"DELETE /v1/subscriptions/sub_1": c.cancel, "GET /v1/subscriptions/sub_1": c.get})
+				err := s.client.cancel(s.t.Context(), "key-1", "sub_1")
+				if c.want != "" {
+					wantStripe(s.t, err, c.want)
+				} else if err != nil {
+					s.t.Error(err)
+				}
+				if first := s.got()[0]; first.header.Get("Idempotency-Key") != "key-1" || len(first.form) > 0 || len(first.query) > 0 {
+					s.t.Errorf("sent %+v", first)
+				}
+			})
+		})
+	}
+}
+
+// A job that comes again with the same key for a day must not be held up for a day.
+func TestAStoredFailureDoesNotHoldUpWhatMayBeRepeated(t *testing.T) {
+	t.Parallel()
+	standIn(t, func(s *stripeStand) {
+		t := s.t
+		s.answer = func(w http.ResponseWriter, r *http.Request) {
+			switch {
+			case r.Header.Get("Idempotency-Key") == "key-1":
+				replies(500, stripeSays("api_error", "", ""), "Idempotent-Replayed", "true")(w, r)
+			case r.Method == http.MethodDelete:
+				replies(200, subJSON("sub_1", "canceled", ""))(w, r)
+			default:
+				replies(200, sessionJSON)(w, r)
+			}
+		}
+		if err := s.client.cancel(t.Context(), "key-1", "sub_1"); err != nil {
+			t.Error(err)
+		}
+		if err := s.client.expireCheckout(t.Context(), "key-1", "cs_test_1"); err != nil {
+			t.Error(err)
+		}
+		_, err := s.client.createCheckout(t.Context(), "key-1", checkout{Organization: "org_1", Customer: "cus_1", Quantity: 1})
+		if e := wantStripe(t, err, StripeUnavailable); !e.Replayed {
+			t.Errorf("got %+v", e)
+		}
+		if n := len(s.got()); n != 5 {
+			t.Errorf("%d requests, want 5", n)
+		}
+	})
+}
+
+func TestTheSoldPriceIsRememberedForAnHourAndLongerWhereStripeIsAway(t *testing.T) {
+	t.Parallel()
+	standIn(t, func(s *stripeStand) {
+		t := s.t
+		cents := "1000"
+		s.answer = func(w http.ResponseWriter, r *http.Request) {
+			replies(200, `{"id":"price_seat","currency":"eur","unit_amount":`+cents+`,"product":"prod_1","recurring":{"interval":"month"}}`)(w, r)
+		}
+		ask := func(want int64) {
+			t.Helper()
+			got, err := s.client.soldPrice(t.Context())
+			if diff := cmp.Diff(price{ID: "price_seat", UnitAmount: want, Currency: "eur", Interval: "month", Product: "prod_1"}, got); diff != "" || err != nil {
+				t.Errorf("%v\n-want +got:\n%s", err, diff)
+			}
+		}
+		ask(1000)
+		cents = "1200"
+		ask(1000)
+		<-time.After(rememberFor)
+		ask(1200)
+		if n := len(s.got()); n != 2 {
+			t.Errorf("%d requests, want 2", n)
+		}
+		<-time.After(rememberFor)
+		s.set(func() { s.refuse, s.answer = true, replies(503, "") })
+		ask(1200)
+		_, err := s.with(StripeOptions{HTTP: &http.Client{Transport: roundTripper(func(*http.Request) (*http.Response, error) {
+			return nil, errors.New("no network")
+		})}, SeatPrices: []string{"price_seat"}}).soldPrice(t.Context())
+		wantStripe(t, err, StripeUnavailable)
+		_, err = s.with(StripeOptions{}).soldPrice(t.Context())
+		wantStripe(t, err, StripeRefused)
+	})
+}
+
+func TestACustomersNameIsOneThatStripeTakes(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{
+		"Acme": "Acme", " A\x00c\nme\xff ": "Acme", strings.Repeat("ä", 300): strings.Repeat("ä", 256), "": "",
+	} {
+		if got := customerName(name); got != want {
+			t.Errorf("%q: got %q", name, got)
+		}
+	}
+}

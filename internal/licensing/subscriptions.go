@@ -1,0 +1,394 @@
+package licensing
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/teamtask/teamtask/internal/audit"
+	"github.com/teamtask/teamtask/internal/tenancy"
+)
+
+// The statuses of a subscription that we have a word for, and none for no subscription.
+const (
+	statusNone    = "none"
+	statusActive  = "active"
+	statusPastDue = "past_due"
+	statusUnpaid  = "unpaid"
+	statusPaused  = "paused"
+)
+
+// What somebody should look at.
+const (
+	alertStatus  = "unknown_status"
+	alertSeveral = "several_subscriptions"
+	alertRefund  = "refund"
+	alertDispute = "dispute"
+	alertRefused = "stripe_refused" // what we ask, or who we are
+)
+
+// standing is what a subscription counts as: the best of all is the license's.
+var standing = map[string]int{
+	statusActive: 8, statusTrialing: 7, statusPastDue: 6, statusUnpaid: 5, statusPaused: 4, statusIncomplete: 3, statusCanceled: 2, statusNone: 1,
+}
+
+// kept is a subscription as it is kept.
+type kept struct {
+	ID                   string
+	CustomerID           string
+	Status               string // as Stripe says it
+	KnownStatus          string // what it counts as
+	Quantity             int32
+	Seats                int32 // what it pays for
+	UnitAmount           int32
+	Currency             string
+	Interval             string
+	CreateTime           time.Time
+	CurrentPeriodEndTime *time.Time
+	TrialEndTime         *time.Time
+	CancelTime           *time.Time
+}
+
+// equals tells whether nothing of it has changed.
+func (k kept) equals(o kept) bool {
+	times := same(k.CurrentPeriodEndTime, o.CurrentPeriodEndTime) && same(k.TrialEndTime, o.TrialEndTime) && same(k.CancelTime, o.CancelTime)
+	k.CurrentPeriodEndTime, k.TrialEndTime, k.CancelTime = o.CurrentPeriodEndTime, o.TrialEndTime, o.CancelTime
+	same := k.CreateTime.Equal(o.CreateTime)
+	k.CreateTime = o.CreateTime
+	return times && same && k == o
+}
+
+// live tells whether its seats work.
+func (k kept) live() bool {
+	return k.KnownStatus == statusActive || k.KnownStatus == statusTrialing || k.KnownStatus == statusPastDue
+}
+
+// over tells whether it has ended for good.
+func (k kept) over() bool { return isOver(k.Status) }
+
+// unknown tells whether it is in a status that we have no word for.
+func (k kept) unknown() bool { return countsAs(k.Status) == "" }
+
+// countsAs is the word of ours for a status, or "".
+func countsAs(status string) string {
+	if status == statusIncompleteExpired {
+		return statusCanceled
+	}
+	if _, ok := standing[status]; ok && status != statusNone {
+		return status
+	}
+	return ""
+}
+
+// keeping is a subscription as it is to be kept, given how it was (nil: it was not). In a
+// status that we have no word for it stays what it was, and pays for no more than it did.
+func keeping(s subscription, was *kept) kept {
+	k := kept{
+		ID: s.ID, CustomerID: s.Customer, Status: s.Status, KnownStatus: countsAs(s.Status), Quantity: clamp(s.Quantity),
+		UnitAmount: clamp(s.Price.UnitAmount), Currency: s.Price.Currency, Interval: s.Price.Interval,
+		CreateTime: s.CreateTime, CurrentPeriodEndTime: s.CurrentPeriodEnd, TrialEndTime: s.TrialEnd, CancelTime: s.CancelTime,
+	}
+	switch {
+	case k.KnownStatus == "" && was == nil:
+		k.KnownStatus = statusIncomplete
+	case k.KnownStatus == "":
+		k.KnownStatus, k.Seats = was.KnownStatus, min(was.Seats, k.Quantity)
+	case k.live() && !s.Started:
+		k.KnownStatus = statusIncomplete
+	case k.live():
+		k.Seats = k.Quantity
+	}
+	return k
+}
+
+// clamp is n as it is kept; nobody buys more seats than fit.
+func clamp(n int64) int32 { return int32(max(0, min(n, math.MaxInt32))) }
+
+// total is what all subscriptions together come to.
+type total struct {
+	status    string
+	working   bool
+	frozen    bool
+	purchased int32
+	live      int // how many pay for seats
+	going     int // how many have not ended
+
+	incomplete int // how many of those wait for their first payment
+}
+
+func totalOf(all []kept) total {
+	t := total{status: statusNone}
+	var seats int64
+	for _, k := range all {
+		if standing[k.KnownStatus] > standing[t.status] {
+			t.status = k.KnownStatus
+		}
+		if !k.over() {
+			t.going++
+			if k.KnownStatus == statusIncomplete {
+				t.incomplete++
+			}
+		}
+		if k.live() {
+			t.working = true
+			if k.Seats > 0 {
+				t.live++
+			}
+			t.frozen = t.frozen || k.unknown()
+		}
+		seats += int64(k.Seats)
+	}
+	t.purchased = clamp(seats)
+	return t
+}
+
+// errForeign is a customer of ours that Stripe does not know: the key is of another
+// account, or the account's test data were deleted.
+var errForeign = errors.New("the customer is not known to Stripe: is STRIPE_SECRET_KEY of another account?")
+
+// state is what Stripe says of an organization's customers.
+type state struct {
+	subscriptions []subscription
+	gone          map[string]bool // customers that were deleted
+
+	alerts []notice // what is found out while it is kept, for when it is
+}
+
+// notice is an alert to be raised.
+type notice struct{ kind, subject string }
+
+// query is what Stripe is asked for, with the ticket that was taken before.
+type query struct {
+	ticket    int64
+	customers []string // all that the organization has, or had
+	current   string   // the one it has; "": none
+	going     []kept   // the subscriptions that have not ended, as far as we know
+}
+
+// fetch asks Stripe for all subscriptions of the customers. Missing says that a present
+// customer whom Stripe does not know was deleted; without it that is errForeign. One whom
+// the organization had before has been found to be deleted. A subscription does not end
+// because a list lacks it: Stripe is asked for that one.
+func (l *Licensing) fetch(ctx context.Context, q query, missing bool) (*state, error) {
+	s := &state{gone: map[string]bool{}}
+	for _, id := range q.customers {
+		found, err := l.stripe.subscriptions(ctx, id)
+		if errors.Is(err, errNoCustomer) {
+			deleted, err := l.stripe.isDeleted(ctx, id)
+			switch {
+			case errors.Is(err, StripeNotFound) && !missing && id == q.current:
+				return nil, fmt.Errorf("customer %s: %w", id, errForeign)
+			case err != nil && !errors.Is(err, StripeNotFound):
+				return nil, err
+			case err == nil && !deleted:
+				return nil, fmt.Errorf("customer %s: %w", id, errNoCustomer) // it changes under our eyes: again
+			}
+			s.gone[id] = true
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		s.subscriptions = append(s.subscriptions, found...)
+	}
+	for _, k := range q.going {
+		if s.gone[k.CustomerID] || slices.ContainsFunc(s.subscriptions, func(f subscription) bool { return f.ID == k.ID }) {
+			continue
+		}
+		status, err := l.stripe.subscriptionStatus(ctx, k.ID)
+		if errors.Is(err, StripeNotFound) || err == nil && isOver(status) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		return nil, errUnlisted
+	}
+	return s, nil
+}
+
+// errUnlisted is a list that cannot be believed.
+var errUnlisted = &StripeError{Kind: StripeUnavailable, Method: "subscriptions.list", words: "the list lacks a subscription that goes on"}
+
+// sync fetches what the organization has bought and keeps it, unless something newer was
+// kept meanwhile. Event is the delivery that is done with it, or nil.
+func (l *Licensing) sync(ctx context.Context, org string, event *int64) error {
+	q, err := l.query(ctx, org)
+	if err != nil {
+		return err
+	}
+	found, err := l.fetch(ctx, q, false)
+	if err != nil {
+		return err
+	}
+	err = l.in(ctx, org, event, func(tx *tenancy.Tx) error { return l.keepState(ctx, tx, org, q.ticket, found) })
+	if err == nil {
+		l.raise(ctx, org, found)
+	}
+	return err
+}
+
+// raise raises the alerts of what was kept.
+func (l *Licensing) raise(ctx context.Context, org string, kept *state) {
+	for _, n := range kept.alerts {
+		l.alert(ctx, n.kind, org, n.subject)
+	}
+}
+
+// in runs fn in a transaction of the organization, and marks the delivery done in it.
+func (l *Licensing) in(ctx context.Context, org string, event *int64, fn func(*tenancy.Tx) error) error {
+	return l.db.In(ctx, system(org), func(tx *tenancy.Tx) error {
+		if err := fn(tx); err != nil || event == nil {
+			return err
+		}
+		_, err := tenancy.Exec(ctx, tx, doneSQL, *event, Consumer)
+		return err
+	})
+}
+
+// query takes a ticket, newer than all that were taken before, and says whom to ask about.
+func (l *Licensing) query(ctx context.Context, org string) (q query, err error) {
+	err = l.db.In(ctx, system(org), func(tx *tenancy.Tx) error {
+		if q.ticket, err = nextTicket(ctx, tx); err != nil {
+			return err
+		}
+		if q.current, err = selectCustomer(ctx, tx, org); err != nil {
+			return err
+		}
+		if q.customers, err = selectCustomers(ctx, tx, org); err != nil {
+			return err
+		}
+		had, err := selectSubscriptions(ctx, tx, org)
+		q.going = slices.DeleteFunc(had, kept.over)
+		return err
+	})
+	return q, err
+}
+
+// keepState writes what a fetch brought, under the lock of the license. What a newer
+// ticket has written stays.
+func (l *Licensing) keepState(ctx context.Context, tx *tenancy.Tx, org string, ticket int64, found *state) error {
+	found.alerts = nil
+	if err := insertLicense(ctx, tx, org); err != nil {
+		return err
+	}
+	lic, err := lockLicense(ctx, tx, org)
+	if err != nil {
+		return err
+	}
+	if lic == nil || lic.Ticket >= ticket {
+		return nil
+	}
+	had, err := selectSubscriptions(ctx, tx, org)
+	if err != nil {
+		return err
+	}
+	have, err := l.keepSubscriptions(ctx, tx, org, *lic, had, found)
+	if err != nil {
+		return err
+	}
+	before, was, now := *lic, totalOf(had), totalOf(have)
+	lic.Status, lic.Working, lic.Frozen, lic.Purchased = now.status, now.working, now.frozen, now.purchased
+	if found.gone[lic.CustomerID] {
+		if err := record(ctx, tx, org, "customer.gone", lic.CustomerID, nil); err != nil {
+			return err
+		}
+		lic.CustomerID = ""
+	}
+	bought := now.going > now.incomplete
+	if err := updateLicense(ctx, tx, org, ticket, *lic, bought); err != nil {
+		return err
+	}
+	if bought && lic.CheckoutID != "" { // nobody is to buy on it a second time
+		if err := enqueue(ctx, tx, jobClose, org, lic.CheckoutID, nil); err != nil {
+			return err
+		}
+	}
+	if now.live > 1 && was.live <= 1 {
+		found.alerts = append(found.alerts, notice{kind: alertSeveral})
+	}
+	if now.going > 0 {
+		gone, err := selectEnded(ctx, tx, org)
+		if err != nil {
+			return err
+		}
+		if gone { // bought after the organization was deleted
+			if err := enqueue(ctx, tx, jobCancel, org, "", nil); err != nil {
+				return err
+			}
+		}
+	}
+	if err := recordLicense(ctx, tx, org, before, *lic); err != nil {
+		return err
+	}
+	if before.Working != lic.Working {
+		if err := enqueue(ctx, tx, jobCopy, org, "", nil); err != nil {
+			return err
+		}
+	}
+	return l.settle(ctx, tx, org, lic)
+}
+
+// keepSubscriptions writes those that have a seat price, or had one, and answers what is
+// kept afterwards. One that Stripe does not list any more has ended.
+func (l *Licensing) keepSubscriptions(ctx context.Context, tx *tenancy.Tx, org string, lic license, had []kept, found *state) ([]kept, error) {
+	was := make(map[string]*kept, len(had))
+	for i := range had {
+		was[had[i].ID] = &had[i]
+	}
+	var have []kept
+	for _, s := range found.subscriptions {
+		before := was[s.ID]
+		delete(was, s.ID)
+		if !s.Seats && before == nil {
+			continue // it sells something else
+		}
+		k := keeping(s, before)
+		if k.unknown() && (before == nil || before.Status != k.Status) {
+			found.alerts = append(found.alerts, notice{alertStatus, s.ID})
+		}
+		if before == nil || !k.equals(*before) {
+			if err := upsertSubscription(ctx, tx, org, k); err != nil {
+				return nil, err
+			}
+		}
+		have = append(have, k)
+	}
+	for _, k := range was {
+		if !k.over() {
+			k.Status, k.KnownStatus, k.Seats = statusCanceled, statusCanceled, 0
+			if k.CancelTime == nil || k.CancelTime.After(lic.Now) {
+				k.CancelTime = &lic.Now
+			}
+			if err := upsertSubscription(ctx, tx, org, *k); err != nil {
+				return nil, err
+			}
+		}
+		have = append(have, *k)
+	}
+	return have, nil
+}
+
+// recordLicense keeps in the audit log what has changed of what is bought.
+func recordLicense(ctx context.Context, tx *tenancy.Tx, org string, before, after license) error {
+	details := map[string]any{}
+	if before.Status != after.Status {
+		details["status"] = audit.Change{Before: before.Status, After: after.Status}
+	}
+	if before.Purchased != after.Purchased {
+		details["purchased"] = audit.Change{Before: before.Purchased, After: after.Purchased}
+	}
+	if before.Working != after.Working {
+		details["working"] = audit.Change{Before: before.Working, After: after.Working}
+	}
+	if before.Frozen != after.Frozen {
+		details["frozen"] = audit.Change{Before: before.Frozen, After: after.Frozen}
+	}
+	if len(details) == 0 {
+		return nil
+	}
+	return record(ctx, tx, org, "license.update", "", details)
+}

@@ -1,0 +1,76 @@
+package licensing
+
+import (
+	"context"
+
+	"github.com/teamtask/teamtask/internal/tenancy"
+)
+
+var subscriptionStatements = []tenancy.Statement{ticketSQL, selectEndedSQL, selectSubscriptionsSQL, upsertSubscriptionSQL, updateLicenseSQL}
+
+var ticketSQL = tenancy.Statement{Name: "licensing_ticket", SQL: `SELECT nextval('licensing_tickets') AS ticket`}
+
+func nextTicket(ctx context.Context, tx *tenancy.Tx) (int64, error) {
+	rows, err := tenancy.Rows[struct{ Ticket int64 }](ctx, tx, ticketSQL)
+	if err != nil {
+		return 0, err
+	}
+	return rows[0].Ticket, nil
+}
+
+var selectSubscriptionsSQL = tenancy.Statement{Name: "licensing_select_subscriptions", SQL: `
+	SELECT id, customer_id, status, known_status, quantity, seats, unit_amount, currency, interval, create_time,
+	       current_period_end_time, trial_end_time, cancel_time
+	  FROM subscriptions
+	 WHERE tenant_id = $1
+	 ORDER BY id`}
+
+func selectSubscriptions(ctx context.Context, tx *tenancy.Tx, tenant string) ([]kept, error) {
+	return tenancy.Rows[kept](ctx, tx, selectSubscriptionsSQL, tenant)
+}
+
+var upsertSubscriptionSQL = tenancy.Statement{Name: "licensing_upsert_subscription", SQL: `
+	INSERT INTO subscriptions (tenant_id, id, customer_id, status, known_status, quantity, seats, unit_amount, currency, interval,
+	                           create_time, current_period_end_time, trial_end_time, cancel_time)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+	ON CONFLICT (tenant_id, id) DO UPDATE
+	   SET customer_id = excluded.customer_id, status = excluded.status, known_status = excluded.known_status,
+	       quantity = excluded.quantity, seats = excluded.seats, unit_amount = excluded.unit_amount,
+	       currency = excluded.currency, interval = excluded.interval, create_time = excluded.create_time,
+	       current_period_end_time = excluded.current_period_end_time, trial_end_time = excluded.trial_end_time,
+	       cancel_time = excluded.cancel_time`}
+
+func upsertSubscription(ctx context.Context, tx *tenancy.Tx, tenant string, k kept) error {
+	_, err := tenancy.Exec(ctx, tx, upsertSubscriptionSQL, tenant, k.ID, k.CustomerID, k.Status, k.KnownStatus, k.Quantity, k.Seats,
+		k.UnitAmount, k.Currency, k.Interval, k.CreateTime, k.CurrentPeriodEndTime, k.TrialEndTime, k.CancelTime)
+	return err
+}
+
+// updateLicenseSQL also forgets a customer that is gone, so that another one can be made,
+// and the page on which may be bought where something was ($8).
+var updateLicenseSQL = tenancy.Statement{Name: "licensing_update_license", SQL: `
+	UPDATE licenses
+	   SET ticket = $2, status = $3, working = $4, frozen = $5, purchased = $6,
+	       customer_id = NULLIF($7, ''),
+	       customer_key = CASE WHEN $7 = '' AND customer_id IS NOT NULL THEN NULL ELSE customer_key END,
+	       checkout_key = CASE WHEN $8::boolean THEN NULL ELSE checkout_key END,
+	       checkout_id = CASE WHEN $8 THEN NULL ELSE checkout_id END,
+	       suspend_time = CASE WHEN $4 THEN NULL ELSE suspend_time END
+	 WHERE tenant_id = $1`}
+
+func updateLicense(ctx context.Context, tx *tenancy.Tx, tenant string, ticket int64, l license, bought bool) error {
+	_, err := tenancy.Exec(ctx, tx, updateLicenseSQL, tenant, ticket, l.Status, l.Working, l.Frozen, l.Purchased, l.CustomerID, bought)
+	return err
+}
+
+var selectEndedSQL = tenancy.Statement{Name: "licensing_select_ended", SQL: `
+	SELECT tenant_id AS id
+	  FROM organizations
+	 WHERE tenant_id = $1
+	   AND delete_time IS NOT NULL`}
+
+// selectEnded answers whether the organization is gone.
+func selectEnded(ctx context.Context, tx *tenancy.Tx, org string) (bool, error) {
+	gone, err := first(tenancy.Rows[idRow](ctx, tx, selectEndedSQL, org))
+	return gone != nil, err
+}

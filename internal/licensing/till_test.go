@@ -1,0 +1,250 @@
+package licensing
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// till is a Stripe that has customers, subscriptions and charges, and remembers what it
+// was asked.
+type till struct {
+	mu            sync.Mutex
+	customers     map[string]*buyer
+	subscriptions map[string]*sale
+	charges       map[string]string // whose they are
+	sessions      map[string]string // the statuses of checkouts
+	made          map[string]string // customers and checkouts by idempotency key
+	lies          bool              // says that it has made customers, and has not
+	requests      []string
+	broken        map[string]int        // by the path's beginning: the status that is answered
+	asked         func(r *http.Request) // called before an answer is made; may be nil
+	answered      func(path string)     // and before it arrives; may be nil
+}
+
+// buyer is a customer.
+type buyer struct {
+	org     string
+	deleted bool
+}
+
+// sale is a subscription.
+type sale struct {
+	customer string
+	status   string
+	quantity int64
+	price    string
+	unpaid   bool // its first invoice
+	created  int64
+}
+
+func newTill() *till {
+	return &till{customers: map[string]*buyer{}, subscriptions: map[string]*sale{}, charges: map[string]string{}, sessions: map[string]string{}, made: map[string]string{}, broken: map[string]int{}}
+}
+
+// stripe is a client of it, without a network between.
+func (s *till) stripe() *Stripe {
+	return NewStripe(StripeOptions{
+		URL: "http://stripe.test", SecretKey: "sk_test_1", SeatPrices: []string{seatPrice},
+		HTTP: &http.Client{Transport: wireless(s.answer)},
+	})
+}
+
+type wireless func(*http.Request) *http.Response
+
+func (w wireless) RoundTrip(r *http.Request) (*http.Response, error) {
+	if err := r.Context().Err(); err != nil {
+		return nil, err
+	}
+	return w(r), nil
+}
+
+// did changes something in Stripe.
+func (s *till) did(change func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	change()
+}
+
+// sells has a subscription.
+func (s *till) sells(id, customer, status string, quantity int64) {
+	s.did(func() {
+		s.subscriptions[id] = &sale{customer: customer, status: status, quantity: quantity, price: seatPrice, created: epoch.Unix()}
+	})
+}
+
+func (s *till) knows(customer, org string) {
+	s.did(func() { s.customers[customer] = &buyer{org: org} })
+}
+
+// heard answers what was asked, reads left out, since it was asked last.
+func (s *till) heard() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := s.requests
+	s.requests = nil
+	return all
+}
+
+func (s *till) answer(r *http.Request) *http.Response {
+	if s.asked != nil {
+		s.asked(r)
+	}
+	if s.answered != nil {
+		defer s.answered(strings.TrimPrefix(r.URL.Path, "/v1/"))
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w := httptest.NewRecorder()
+	status, body := s.reply(r)
+	w.WriteHeader(status)
+	_, _ = w.WriteString(body)
+	response := w.Result()
+	response.Request = r
+	return response
+}
+
+func (s *till) reply(r *http.Request) (int, string) {
+	path, query := strings.TrimPrefix(r.URL.Path, "/v1/"), r.URL.Query()
+	if r.Method != http.MethodGet {
+		s.requests = append(s.requests, r.Method+" "+path)
+	}
+	for prefix, status := range s.broken {
+		if strings.HasPrefix(path, prefix) {
+			return status, `{"error":{"type":"api_error"}}`
+		}
+	}
+	kind, id, _ := strings.Cut(path, "/")
+	switch {
+	case kind == "prices":
+		return http.StatusOK, `{"id":"` + seatPrice + `","object":"price","unit_amount":1500,"currency":"eur","recurring":{"interval":"month"}}`
+	case kind == "customers" && id == "" && r.Method == http.MethodPost:
+		return s.addCustomer(r)
+	case kind == "customers" && id == "":
+		var rows []string
+		for _, id := range slices.Sorted(maps.Keys(s.customers)) {
+			if !s.customers[id].deleted {
+				rows = append(rows, s.customerText(id))
+			}
+		}
+		return http.StatusOK, listText(rows)
+	case kind == "customers" && s.customers[id] != nil:
+		return http.StatusOK, s.customerText(id)
+	case kind == "subscriptions" && id == "":
+		return s.listSubscriptions(query.Get("customer"))
+	case kind == "subscriptions" && r.Method == http.MethodDelete && s.subscriptions[id] != nil:
+		s.subscriptions[id].status = statusCanceled
+		return http.StatusOK, s.subscriptionText(id)
+	case kind == "subscriptions" && s.subscriptions[id] != nil:
+		return http.StatusOK, s.subscriptionText(id)
+	case kind == "invoices":
+		if sold := s.subscriptions[query.Get("subscription")]; sold == nil || sold.unpaid {
+			return http.StatusOK, listText(nil)
+		}
+		return http.StatusOK, listText([]string{`{"id":"in_1","object":"invoice","paid":true,"status":"paid"}`})
+	case kind == "checkout":
+		return s.checkout(r.Header.Get("Idempotency-Key"), strings.TrimPrefix(id, "sessions"))
+	case kind == "billing_portal":
+		return http.StatusBadRequest, `{"error":{"type":"invalid_request_error","code":"resource_missing","param":"customer"}}` // it knows none
+	case kind == "charges" && s.charges[id] != "":
+		return http.StatusOK, fmt.Sprintf(`{"id":%q,"object":"charge","customer":%q}`, id, s.charges[id])
+	}
+	return http.StatusNotFound, `{"error":{"type":"invalid_request_error","code":"resource_missing","param":"id"}}`
+}
+
+// addCustomer makes one customer for each idempotency key.
+func (s *till) addCustomer(r *http.Request) (int, string) {
+	key := r.Header.Get("Idempotency-Key")
+	if err := r.ParseForm(); err != nil || key == "" {
+		return http.StatusBadRequest, `{"error":{"type":"invalid_request_error"}}`
+	}
+	if s.made[key] == "" {
+		org := r.PostForm.Get("metadata[" + metadataOrganization + "]")
+		s.made[key] = "cus_made_" + org
+		if len(s.made) > 1 {
+			s.made[key] += fmt.Sprint("_", len(s.made))
+		}
+		s.customers[s.made[key]] = &buyer{org: org}
+	}
+	if s.lies {
+		text := s.customerText(s.made[key])
+		delete(s.customers, s.made[key])
+		return http.StatusOK, text
+	}
+	return http.StatusOK, s.customerText(s.made[key])
+}
+
+// checkout opens a page, looks at it or ends it.
+func (s *till) checkout(key, path string) (int, string) {
+	id, end := strings.CutSuffix(strings.TrimPrefix(path, "/"), "/expire")
+	switch {
+	case id == "" && s.made[key] != "":
+		id = s.made[key]
+	case id == "":
+		id = fmt.Sprintf("cs_%d", len(s.sessions)+1)
+		s.made[key], s.sessions[id] = id, "open"
+	case s.sessions[id] == "":
+		return http.StatusNotFound, `{"error":{"type":"invalid_request_error","code":"resource_missing","param":"session"}}`
+	case end && s.sessions[id] != "open":
+		return http.StatusBadRequest, `{"error":{"type":"invalid_request_error"}}`
+	case end:
+		s.sessions[id] = "expired"
+	}
+	return http.StatusOK, fmt.Sprintf(`{"id":%q,"object":"checkout.session","url":"https://checkout.stripe.test/%s","expires_at":1800000000,"status":%q}`, id, id, s.sessions[id])
+}
+
+func (s *till) listSubscriptions(customer string) (int, string) {
+	c := s.customers[customer]
+	if c == nil || c.deleted {
+		return http.StatusBadRequest, `{"error":{"type":"invalid_request_error","code":"resource_missing","param":"customer"}}`
+	}
+	var rows []string
+	for _, id := range slices.Sorted(maps.Keys(s.subscriptions)) {
+		if s.subscriptions[id].customer == customer {
+			rows = append(rows, s.subscriptionText(id))
+		}
+	}
+	return http.StatusOK, listText(rows)
+}
+
+func listText(rows []string) string {
+	return `{"object":"list","has_more":false,"data":[` + strings.Join(rows, ",") + `]}`
+}
+
+func (s *till) customerText(id string) string {
+	c := s.customers[id]
+	if c.deleted {
+		return fmt.Sprintf(`{"id":%q,"object":"customer","deleted":true}`, id)
+	}
+	text, err := json.Marshal(map[string]any{"id": id, "object": "customer", "metadata": map[string]string{metadataOrganization: c.org}})
+	if err != nil {
+		panic(err)
+	}
+	return string(text)
+}
+
+func (s *till) subscriptionText(id string) string {
+	sold := s.subscriptions[id]
+	text, err := json.Marshal(map[string]any{
+		"id": id, "object": "subscription", "customer": sold.customer, "status": sold.status, "created": cmp.Or(sold.created, epoch.Unix()),
+		"current_period_end": epoch.AddDate(1, 0, 0).Unix(),
+		"latest_invoice":     map[string]any{"id": "in_1", "object": "invoice", "paid": !sold.unpaid},
+		"items": map[string]any{"object": "list", "has_more": false, "data": []any{map[string]any{
+			"id": "si_1", "object": "subscription_item", "quantity": sold.quantity,
+			"price": map[string]any{"id": sold.price, "object": "price", "unit_amount": 1500, "currency": "eur", "recurring": map[string]any{"interval": "month"}},
+		}}},
+	})
+	if err != nil {
+		panic(err)
+	}
+	return string(text)
+}
+
+// hook calls fn before each answer.
+func hook(fn func()) func(*http.Request) { return func(*http.Request) { fn() } }
