@@ -27,6 +27,7 @@ import (
 	"github.com/teamtask/teamtask/internal/directory"
 	"github.com/teamtask/teamtask/internal/fault"
 	"github.com/teamtask/teamtask/internal/inbox"
+	"github.com/teamtask/teamtask/internal/licensing"
 	"github.com/teamtask/teamtask/internal/membership"
 	"github.com/teamtask/teamtask/internal/rbac"
 	"github.com/teamtask/teamtask/internal/tasks"
@@ -48,11 +49,14 @@ const (
 
 // statements are all that is ever run, for tenancy.Open.
 func statements() []tenancy.Statement {
-	return slices.Concat(tasks.Statements, audit.Statements, membership.Statements, directory.Statements)
+	return slices.Concat(tasks.Statements, audit.Statements, membership.Statements, directory.Statements, licensing.Statements)
 }
 
 // services are the names of ours that are served.
-var services = []string{teamtaskv1connect.TaskServiceName, teamtaskv1connect.AuditServiceName, teamtaskv1connect.MembershipServiceName}
+var services = []string{
+	teamtaskv1connect.TaskServiceName, teamtaskv1connect.AuditServiceName, teamtaskv1connect.MembershipServiceName,
+	teamtaskv1connect.LicensingServiceName,
+}
 
 // newTrail is the audit log of the methods whose access rule asks for it.
 func newTrail(db *tenancy.DB, log *slog.Logger, failed func()) (*audit.Log, error) {
@@ -80,7 +84,8 @@ type parts struct {
 	spans    *tracing // nil: none are made
 	roles    rolesAt  // nil: there is no directory
 	ready    func(context.Context) error
-	events   *inbox.Inbox // nil: the directory is not configured
+	seats    *licensing.Licensing
+	events   *inbox.Inbox // nil: neither the directory nor Stripe is configured
 }
 
 // rolesAt asks Clerk for the roles that there are.
@@ -92,6 +97,7 @@ func newMembership(c config, p parts) *membership.Membership {
 		DB:         p.db,
 		Roles:      p.roles,
 		AdminRoles: c.adminRoles,
+		Ledger:     c.ledger(),
 		Holds: func(role string, given tenancy.Permissions) tenancy.Permissions {
 			return rbac.OfRole(role, given, c.adminRoles)
 		},
@@ -123,8 +129,9 @@ func newAPI(c config, p parts) (http.Handler, error) {
 	mux.Handle(teamtaskv1connect.NewTaskServiceHandler(tasks.NewHandler(tasks.New(p.db)), options))
 	mux.Handle(teamtaskv1connect.NewAuditServiceHandler(audit.NewHandler(p.trail), options))
 	mux.Handle(teamtaskv1connect.NewMembershipServiceHandler(membership.NewHandler(newMembership(c, p)), options))
+	mux.Handle(teamtaskv1connect.NewLicensingServiceHandler(licensing.NewHandler(p.seats), options))
 	mountOpen(mux, p.exit, p.calls.requests, p.ready, c.reflection)
-	mux.Handle("POST "+clerkEventsPath, clerkEvents(c, p.exit, p.events))
+	receivers(mux, c, p.exit, p.events)
 
 	crossOrigin := cors.New(cors.Options{
 		// A function, because the library takes no origins to mean all of them.
@@ -303,7 +310,7 @@ func withDeadline(next http.Handler) http.Handler {
 func withBodyMax(next http.Handler) http.Handler {
 	calls, events := http.MaxBytesHandler(next, bodyMax), http.MaxBytesHandler(next, inbox.BodyMax)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == clerkEventsPath {
+		if takesEvents(r.URL.Path) {
 			events.ServeHTTP(w, r)
 			return
 		}

@@ -28,11 +28,12 @@ var birds = []string{
 // back to the caller alone, and never from a token or a header.
 func TestNothingThatACallerSendsIsKeptOutsideTheDatabase(t *testing.T) {
 	t.Parallel()
-	s := newStack(t, nil)
+	s := newPaying(t, nil)
 	token := s.token("alice", "d2-gamers", 2)
 	id := s.put(row{tenant: "org_d2gamers", name: bird, description: bird})[0]
 	calls := 0
 	for _, m := range methods() {
+		s.stock("org_d2gamers")
 		for _, f := range textFields(m.Input(), nil) {
 			for _, value := range birds {
 				request := caseOf(t, m).request(id)

@@ -68,7 +68,7 @@ func TestTheCommand(t *testing.T) {
 	c := build(t)
 	t.Run("says what each of its commands needs", func(t *testing.T) {
 		t.Parallel()
-		for _, args := range []string{"", "serve", "migrate", "migrate up", "migrate status", "webhooks", "webhooks list", "webhooks show", "webhooks replay", "version"} {
+		for _, args := range []string{"", "serve", "migrate", "migrate up", "migrate status", "webhooks", "webhooks list", "webhooks show", "webhooks replay", "setup", "setup stripe", "version"} {
 			code, stdout, stderr := c.run(t, nil, append(strings.Fields(args), "--help")...)
 			if code != 0 || !strings.Contains(stdout, "Usage: server "+args) || stderr != "" {
 				t.Errorf("%q --help: %d\n%s%s", args, code, stdout, stderr)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/teamtask/teamtask/internal/clerk"
 	"github.com/teamtask/teamtask/internal/inbox"
+	"github.com/teamtask/teamtask/internal/licensing"
 	"github.com/teamtask/teamtask/internal/tenancy"
 )
 
@@ -40,6 +41,12 @@ type config struct {
 	directory   bool           // Clerk's directory is configured
 	clerkEvents inbox.Provider // where it is
 
+	stripe       licensing.StripeOptions // where and as whom Stripe is asked
+	appURL       string                  // the frontend's origin, or ""
+	grace        time.Duration           // for seats that are given and not paid for
+	billing      bool                    // Stripe is configured
+	stripeEvents inbox.Provider          // where it is
+
 	absent []string // features that are not configured, in words
 }
 
@@ -68,7 +75,7 @@ func readConfig(lookup func(string) (string, bool)) (config, error) {
 	if err := c.logLevel.UnmarshalText([]byte(env.oneOf("LOG_LEVEL", "info", "debug", "info", "warn", "error"))); err != nil {
 		env.refuse("LOG_LEVEL", "cannot be read")
 	}
-	env.number("SEAT_GRACE_DAYS", 7, 0, 365)
+	c.readGrace(env)
 	c.readTracing(env)
 	c.readTokens(env)
 	c.readDirectory(env)
@@ -158,12 +165,37 @@ func (c *config) readDirectory(env *environment) {
 }
 
 func (c *config) readBilling(env *environment) {
-	env.checked("STRIPE_SECRET_KEY", "", hasPrefix("sk_", "rk_"))
-	env.checked("STRIPE_API_URL", "", isURL)
-	env.list("STRIPE_WEBHOOK_SECRET", nil, hasPrefix("whsec_"))
-	env.list("STRIPE_SEAT_PRICE", nil, hasPrefix("price_"))
-	env.checked("APP_URL", "", isOrigin)
+	c.stripe = readStripe(env)
+	secrets := env.list("STRIPE_WEBHOOK_SECRET", nil, isStripeWebhookSecret)
+	c.appURL = env.checked("APP_URL", "", isWebOrigin)
 	if !env.group("Stripe", "STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET", "STRIPE_SEAT_PRICE", "APP_URL") {
 		c.absent = append(c.absent, "Stripe (STRIPE_SECRET_KEY, STRIPE_WEBHOOK_SECRET, STRIPE_SEAT_PRICE, APP_URL)")
+		return
 	}
+	events, err := inbox.NewStripe(secrets)
+	if err != nil {
+		env.refuse("STRIPE_WEBHOOK_SECRET", err.Error())
+	}
+	c.billing, c.stripeEvents = true, events
+	if !c.directory {
+		c.absent = append(c.absent, "seats: Stripe is configured, but not the Clerk directory, so that tokens say who holds one")
+	}
+}
+
+// ledger tells whether there is a ledger that decides who holds a seat. Without the
+// directory nobody can be given one.
+func (c *config) ledger() bool { return c.billing && c.directory }
+
+// readStripe reads where and as whom Stripe is asked, and what counts as a seat there.
+func readStripe(env *environment) licensing.StripeOptions {
+	return licensing.StripeOptions{
+		SecretKey:  env.checked("STRIPE_SECRET_KEY", "", hasPrefix("sk_", "rk_")),
+		URL:        env.checked("STRIPE_API_URL", "", isURL),
+		SeatPrices: env.list("STRIPE_SEAT_PRICE", nil, hasPrefix("price_")),
+	}
+}
+
+// readGrace reads how long seats that are given and not paid for stay.
+func (c *config) readGrace(env *environment) {
+	c.grace = time.Duration(env.number("SEAT_GRACE_DAYS", 7, 0, 365)) * 24 * time.Hour
 }

@@ -31,13 +31,16 @@ func enough(t testing.TB) map[string]string {
 	}
 }
 
-const webhookSecret = "whsec_MDEyMzQ1Njc4OWFiY2RlZg=="
+const (
+	webhookSecret = "whsec_MDEyMzQ1Njc4OWFiY2RlZg=="
+	stripeSecret  = "whsec_of-Stripe_0123+/="
+)
 
 // ofClerk and ofStripe are whole groups.
 var (
 	ofClerk  = map[string]string{"CLERK_SECRET_KEY": "sk_test_x", "CLERK_WEBHOOK_SECRET": webhookSecret}
 	ofStripe = map[string]string{
-		"STRIPE_SECRET_KEY": "sk_test_x", "STRIPE_WEBHOOK_SECRET": "whsec_x", "STRIPE_SEAT_PRICE": "price_1", "APP_URL": "https://app.example.com",
+		"STRIPE_SECRET_KEY": "sk_test_x", "STRIPE_WEBHOOK_SECRET": stripeSecret, "STRIPE_SEAT_PRICE": "price_1", "APP_URL": "https://app.example.com",
 	}
 )
 
@@ -69,9 +72,10 @@ func TestAUsableEnvironmentIsRead(t *testing.T) {
 		"keys from Clerk":             {"CLERK_JWT_KEY": "-", "CLERK_SECRET_KEY": "sk_test_x"},
 		"Clerk's directory":           ofClerk,
 		"Stripe":                      ofStripe,
-		"a restricted Stripe key":     {"STRIPE_SECRET_KEY": "rk_live_x", "STRIPE_WEBHOOK_SECRET": "whsec_x", "STRIPE_SEAT_PRICE": "price_1", "APP_URL": "http://localhost:5173"},
+		"a restricted Stripe key":     {"STRIPE_SECRET_KEY": "rk_live_x", "STRIPE_WEBHOOK_SECRET": stripeSecret, "STRIPE_SEAT_PRICE": "price_1", "APP_URL": "http://localhost:5173"},
 		"lists":                       {"CORS_ORIGINS": "https://a.example.com, http://localhost:5173", "ADMIN_ROLES": "org:admin,org:owner", "CLERK_AUTHORIZED_PARTIES": "https://a.example.com"},
 		"two webhook secrets":         {"CLERK_SECRET_KEY": "sk_test_x", "CLERK_WEBHOOK_SECRET": webhookSecret + "," + webhookSecret},
+		"two of Stripe's":             {"STRIPE_SECRET_KEY": "sk_test_x", "STRIPE_WEBHOOK_SECRET": stripeSecret + ", whsec_0123456789abcdef", "STRIPE_SEAT_PRICE": "price_1", "APP_URL": "http://localhost:5173"},
 		"switches":                    {"REFLECTION": "on", "PERSONAL_WORKSPACE": "off", "ALLOW_IMPERSONATION": "true"},
 		"addresses":                   {"LISTEN_ADDR": "127.0.0.1:0", "ADMIN_ADDR": "[::1]:9000"},
 		"a level":                     {"LOG_LEVEL": "debug"},
@@ -182,6 +186,11 @@ func TestABadVariableIsNamedAndNotQuoted(t *testing.T) {
 		{"STRIPE_API_URL", secretValue},
 		{"STRIPE_WEBHOOK_SECRET", secretValue},
 		{"STRIPE_WEBHOOK_SECRET", "whsec_"},
+		{"STRIPE_WEBHOOK_SECRET", "whsec_" + secretValue + "012345678"},
+		{"STRIPE_WEBHOOK_SECRET", stripeSecret + "!"},
+		{"STRIPE_WEBHOOK_SECRET", stripeSecret + ","},
+		{"STRIPE_WEBHOOK_SECRET", stripeSecret + " " + secretValue},
+		{"STRIPE_WEBHOOK_SECRET", stripeSecret + ",whsec_" + secretValue + "012345678"},
 		{"STRIPE_SEAT_PRICE", secretValue},
 		{"STRIPE_SEAT_PRICE", "price_1,prod_" + secretValue},
 		{"APP_URL", secretValue},
@@ -238,6 +247,17 @@ func TestABadVariableIsNamedAndNotQuoted(t *testing.T) {
 		}
 		if strings.Contains(err.Error(), secretValue) {
 			t.Errorf("%s=%q: the message quotes it: %v", c.variable, c.value, err)
+		}
+	}
+}
+
+// E03, where nothing else is wrong.
+func TestAWeakStripeSecretStopsTheStart(t *testing.T) {
+	t.Parallel()
+	for _, value := range []string{"whsec_" + secretValue + "012345678", stripeSecret + "!", stripeSecret + ",whsec_x", secretValue + stripeSecret} {
+		_, err := read(t, ofStripe, map[string]string{"STRIPE_WEBHOOK_SECRET": value})
+		if err == nil || !strings.Contains(err.Error(), "STRIPE_WEBHOOK_SECRET: has an entry that is not a webhook secret of Stripe's") {
+			t.Errorf("%q: %v", value, err)
 		}
 	}
 }

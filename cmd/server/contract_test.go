@@ -65,6 +65,12 @@ func TestWritesAskForASeatAndAnAuditLine(t *testing.T) {
 		if isRead(m) && (access.GetSeat() || access.GetAudit()) {
 			t.Errorf("%s reads, and asks for a seat or an audit line", m.FullName())
 		}
+		if !isRead(m) && !access.GetAudit() {
+			t.Errorf("%s writes, and asks for no audit line", m.FullName())
+		}
+		if m.Parent().Name() == "LicensingService" && !access.GetOrganization() {
+			t.Errorf("%s is called without an organization", m.FullName())
+		}
 		if m.Parent().Name() == "TaskService" && !isRead(m) && (!access.GetSeat() || !access.GetAudit()) {
 			t.Errorf("%s writes, and asks for no seat or no audit line", m.FullName())
 		}

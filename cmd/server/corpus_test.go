@@ -36,7 +36,7 @@ func injections() []string {
 // its form.
 func TestNoTextOfAnyRequestReachesTheDatabaseAsMoreThanAText(t *testing.T) {
 	t.Parallel()
-	s := newStack(t, nil)
+	s := newPaying(t, nil)
 	s.put(row{tenant: "org_acme", name: canary, description: canary})
 	theirs := s.snapshot("org_acme")
 	id := s.put(row{tenant: "org_d2gamers", name: "x"})[0]
@@ -48,6 +48,7 @@ func TestNoTextOfAnyRequestReachesTheDatabaseAsMoreThanAText(t *testing.T) {
 	calls := 0
 	for _, m := range methods() {
 		token := s.tokenFor(t, m)
+		s.stock("org_d2gamers")
 		for _, f := range textFields(m.Input(), nil) {
 			for _, text := range texts {
 				request := caseOf(t, m).request(id)

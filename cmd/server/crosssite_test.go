@@ -15,7 +15,7 @@ import (
 // them reaches a method that writes, token or not.
 func TestWhatAForeignPageCanSendReachesNoMethodThatWrites(t *testing.T) {
 	t.Parallel()
-	s := newStack(t, nil)
+	s := newPaying(t, nil)
 	token := s.token("alice", "d2-gamers", 2)
 	id := s.put(row{tenant: "org_d2gamers"})[0]
 	before := s.snapshot("org_d2gamers")

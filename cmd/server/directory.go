@@ -1,14 +1,12 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"time"
 
 	"github.com/teamtask/teamtask/internal/clerk"
 	"github.com/teamtask/teamtask/internal/directory"
-	"github.com/teamtask/teamtask/internal/inbox"
 	"github.com/teamtask/teamtask/internal/tenancy"
 )
 
@@ -60,28 +58,4 @@ func (p people) unknown() func(tenancy.Actor) {
 		return nil
 	}
 	return p.meetings.Meet
-}
-
-// consumers are all who want events.
-func consumers(d *directory.Directory) []inbox.Consumer {
-	return []inbox.Consumer{d.Consumer()}
-}
-
-// chores are what one of all servers does every so often.
-func chores(d *directory.Directory, log *slog.Logger) []inbox.Chore {
-	return []inbox.Chore{{
-		Name: "reconcile", Every: reconcileEvery, Within: reconcileWithin,
-		Do: func(ctx context.Context) error {
-			sum, err := d.Reconcile(ctx, directory.Reconciliation{Apply: true, Drift: func(found directory.Drift) {
-				log.InfoContext(ctx, "our copy differed from Clerk", slog.String("tenant", found.Tenant),
-					slog.String("about", found.About), slog.String("id", found.ID), slog.String("what", found.What))
-			}})
-			if err != nil {
-				return err
-			}
-			log.InfoContext(ctx, "reconciled with Clerk", slog.Int("organizations", sum.Organizations), slog.Int("people", sum.People),
-				slog.Int("differences", sum.Drifts), slog.Int("written", sum.Applied))
-			return nil
-		},
-	}}
 }

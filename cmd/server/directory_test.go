@@ -26,6 +26,7 @@ type follower struct {
 	t        *testing.T
 	url      string
 	box      string // origin of the sandbox
+	sandbox  *sandbox.Sandbox
 	database pgtest.Database
 	log      *logged
 	env      map[string]string
@@ -33,12 +34,22 @@ type follower struct {
 
 func newFollower(t *testing.T) *follower {
 	t.Helper()
+	f := prepareFollower(t)
+	f.start()
+	return f
+}
+
+// prepareFollower makes one whose server is not started yet.
+func prepareFollower(t *testing.T) *follower {
+	t.Helper()
 	f := &follower{t: t, database: pgtest.New(t), log: &logged{}}
 	address := freeAddress(t)
 	f.url = "http://" + address
 	server := httptest.NewUnstartedServer(nil)
 	f.box = "http://" + server.Listener.Addr().String()
-	box, err := sandbox.New(sandbox.Options{BaseURL: f.box, WebhookURL: f.url + clerkEventsPath, WebhookSecret: webhookSecret, RequestLimit: -1})
+	box, err := sandbox.New(sandbox.Options{
+		BaseURL: f.box, WebhookURL: f.url + clerkEventsPath, WebhookSecret: webhookSecret, RequestLimit: -1, StripeWebhookURL: f.url + stripeEventsPath,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,10 +57,10 @@ func newFollower(t *testing.T) *follower {
 	server.Start()
 	t.Cleanup(server.Close)
 	t.Cleanup(box.Close)
+	f.sandbox = box
 	f.env = usual(f.database.AppURL, box)
 	f.env["LISTEN_ADDR"], f.env["ADMIN_ADDR"] = address, "127.0.0.1:0"
 	f.control(http.MethodPost, "/sandbox/webhooks", `{"retry_ms": [50, 50, 100, 200, 400, 800, 1600]}`)
-	f.start()
 	return f
 }
 

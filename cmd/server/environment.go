@@ -193,6 +193,14 @@ func isOrigin(s string) error {
 	return nil
 }
 
+// isWebOrigin wants an origin that a browser can be sent to.
+func isWebOrigin(s string) error {
+	if err := isOrigin(s); err != nil {
+		return err
+	}
+	return isURL(s)
+}
+
 // isPair wants a name, '=' and a value that may be percent-encoded.
 func isPair(s string) error {
 	name, value, ok := strings.Cut(s, "=")
@@ -244,6 +252,17 @@ func isWebhookSecret(s string) error {
 	}
 	return nil
 }
+
+// isStripeWebhookSecret wants what Stripe signs with, all of which is the key.
+func isStripeWebhookSecret(s string) error {
+	if rest, ok := strings.CutPrefix(s, "whsec_"); !ok || len(rest) < 16 || strings.Trim(rest, secretCharacters) != "" {
+		return errors.New("is not a webhook secret of Stripe's: whsec_ and at least 16 characters behind it")
+	}
+	return nil
+}
+
+// secretCharacters may stand in a webhook secret of Stripe's.
+const secretCharacters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+/=-"
 
 // hasPrefix answers a check that wants one of the prefixes, something behind it, and
 // no white space.

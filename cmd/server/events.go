@@ -5,41 +5,51 @@ import (
 	"log/slog"
 	"net/http"
 
-	"connectrpc.com/connect"
-
-	teamtaskv1 "github.com/teamtask/teamtask/gen/teamtask/v1"
-	"github.com/teamtask/teamtask/internal/directory"
 	"github.com/teamtask/teamtask/internal/fault"
 	"github.com/teamtask/teamtask/internal/inbox"
 )
 
-// clerkEventsPath is where Clerk sends its events to.
-const clerkEventsPath = "/webhooks/clerk"
+// Where providers send their events to.
+const (
+	clerkEventsPath  = "/webhooks/clerk"
+	stripeEventsPath = "/webhooks/stripe"
+)
 
-var directoryNotConfigured = fault.New(connect.CodeUnavailable, teamtaskv1.Reason_REASON_DIRECTORY_NOT_CONFIGURED,
-	"Clerk's directory is not configured on this server")
+// takesEvents tells whether providers send their events to the path.
+func takesEvents(path string) bool { return path == clerkEventsPath || path == stripeEventsPath }
 
 // openEvents opens the inbox of a server. The database and the role of the URL have
 // been inspected by tenancy.Open.
-func openEvents(ctx context.Context, c config, log *slog.Logger, m *metrics, d *directory.Directory) (*inbox.Inbox, error) {
+func openEvents(ctx context.Context, c config, log *slog.Logger, m *metrics, b books) (*inbox.Inbox, error) {
 	return inbox.Open(ctx, inbox.Options{
-		URL:       c.databaseURL,
-		Log:       log,
-		Consumers: consumers(d),
-		Chores:    chores(d, log),
-		Observe:   m.received,
+		URL:        c.databaseURL,
+		Log:        log,
+		Consumers:  b.consumers(),
+		Chores:     b.chores(log),
+		Jobs:       b.seats.Jobs(),
+		Observe:    m.received,
+		ObserveJob: m.jobDone,
 	})
 }
 
-// clerkEvents receives Clerk's events. Without the directory it asks Clerk to come
-// again, so that nothing is lost while it is being configured.
-func clerkEvents(c config, exit *fault.Exit, events *inbox.Inbox) http.Handler {
-	if events == nil {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			plain := r.Clone(r.Context())
-			plain.Header = http.Header{"Content-Type": {"application/json"}} // not in gRPC, which says 200
-			exit.Refuse(w, plain, directoryNotConfigured)
-		})
+// receivers mounts where events are sent to. A provider that is not configured is asked to
+// come again, so that nothing is lost while it is being configured.
+func receivers(mux *http.ServeMux, c config, exit *fault.Exit, events *inbox.Inbox) {
+	mount := func(path string, configured bool, by inbox.Provider, absent *fault.Fault) {
+		if !configured || events == nil {
+			mux.Handle("POST "+path, comeAgain(exit, absent))
+			return
+		}
+		mux.Handle("POST "+path, events.Handler(by, exit))
 	}
-	return events.Handler(c.clerkEvents, exit)
+	mount(clerkEventsPath, c.directory, c.clerkEvents, fault.DirectoryNotConfigured)
+	mount(stripeEventsPath, c.billing, c.stripeEvents, fault.BillingNotConfigured)
+}
+
+func comeAgain(exit *fault.Exit, absent *fault.Fault) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		plain := r.Clone(r.Context())
+		plain.Header = http.Header{"Content-Type": {"application/json"}} // not in gRPC, which says 200
+		exit.Refuse(w, plain, absent)
+	})
 }

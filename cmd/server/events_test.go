@@ -2,11 +2,11 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -16,6 +16,7 @@ import (
 
 	"connectrpc.com/connect"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stripe/stripe-go/v76/webhook"
 
 	"github.com/teamtask/teamtask/internal/pgtest"
 )
@@ -25,7 +26,14 @@ func withDirectory() map[string]string {
 	return map[string]string{"CLERK_WEBHOOK_SECRET": webhookSecret}
 }
 
-// svix are the headers of an event, signed now.
+// withProviders makes all that send events configured.
+func withProviders() map[string]string {
+	env := withDirectory()
+	maps.Copy(env, ofStripe)
+	return env
+}
+
+// svix are the headers of an event of Clerk's, signed now.
 func svix(t *testing.T, id, body string) map[string]string {
 	t.Helper()
 	key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(webhookSecret, "whsec_"))
@@ -41,78 +49,150 @@ func svix(t *testing.T, id, body string) map[string]string {
 	}
 }
 
+// sender is a provider as it sends events: the headers of one, signed now with its own
+// secret, and what it says.
+type sender struct {
+	name, path, signature string
+	sign                  func(t *testing.T, id, body string) map[string]string
+	body                  func(id, kind, more string) string
+	kind                  string // one with a figure of its own, that no consumer of ours is without
+	absent                string // the reason where it is not configured
+}
+
+var senders = []sender{
+	{
+		name: "clerk", path: clerkEventsPath, signature: "Svix-Signature", kind: "user.created", absent: "DIRECTORY_NOT_CONFIGURED", sign: svix,
+		body: func(_, kind, more string) string {
+			return `{"type":"` + kind + `","instance_id":"ins_1","data":{"first_name":"canary-name"` + more + `}}`
+		},
+	},
+	{
+		name: "stripe", path: stripeEventsPath, signature: "Stripe-Signature", kind: "customer.subscription.updated", absent: "BILLING_NOT_CONFIGURED",
+		sign: func(_ *testing.T, _, body string) map[string]string {
+			signed := webhook.GenerateTestSignedPayload(&webhook.UnsignedPayload{Payload: []byte(body), Secret: stripeSecret})
+			return map[string]string{"Content-Type": "application/json; charset=utf-8", "Stripe-Signature": signed.Header}
+		},
+		body: func(id, kind, more string) string {
+			return `{"id":"evt_` + id + `","object":"event","type":"` + kind + `","api_version":"2023-10-16","livemode":false,"data":{"object":{"name":"canary-name"` + more + `}}}`
+		},
+	},
+}
+
 func (s *stack) figures() string {
 	recorder := httptest.NewRecorder()
 	s.metrics.admin().ServeHTTP(recorder, httptest.NewRequestWithContext(s.t.Context(), http.MethodGet, "/metrics", nil))
 	return recorder.Body.String()
 }
 
-func TestClerksEventsAreReceivedAndCounted(t *testing.T) {
+// E01, E02, E09, E10 and E11 from outside.
+func TestEventsAreReceivedAndCounted(t *testing.T) {
 	t.Parallel()
-	s := newStack(t, withDirectory())
-	send := func(headers map[string]string, body string) reply {
-		return s.send(s.http1, http.MethodPost, clerkEventsPath, "", headers, bytes.NewReader([]byte(body)))
-	}
-	body := `{"type":"user.created","instance_id":"ins_1","data":{"first_name":"canary-name"}}`
-	for range 2 {
-		if answer := send(svix(t, "msg_1", body), body); answer.status != http.StatusNoContent || len(answer.body) != 0 {
-			t.Errorf("a signed event: %d %s", answer.status, answer.body)
+	s := newStack(t, withProviders())
+	for _, from := range senders {
+		send := func(headers map[string]string, body string) reply {
+			return s.send(s.http1, http.MethodPost, from.path, "", headers, strings.NewReader(body))
 		}
-	}
-	large := `{"type":"canary.kind","data":"` + strings.Repeat("x", 400<<10) + `"}` // more than a call may bring
-	if answer := send(svix(t, "msg_2", large), large); answer.status != http.StatusNoContent {
-		t.Errorf("a large event: %d %s", answer.status, answer.body)
-	}
-	tooLarge := strings.Repeat("x", 512<<10+1)
-	if answer := send(svix(t, "msg_3", tooLarge), tooLarge); answer.status != http.StatusRequestEntityTooLarge {
-		t.Errorf("a too large event: %d %s", answer.status, answer.body)
-	}
-	answer := send(svix(t, "msg_4", body), body+" ")
-	s.expect(t, "a forged event", answer, refused(connect.CodeInvalidArgument, "INVALID_ARGUMENT"))
-	if answer.status != http.StatusBadRequest || strings.Contains(string(answer.body), "signature") {
-		t.Errorf("a forged event: %d %s", answer.status, answer.body)
-	}
-	many := svix(t, "msg_5", body)
-	many["Svix-Signature"] = strings.Repeat(many["Svix-Signature"]+" ", 10_000)
-	if answer := send(many, body); answer.status != http.StatusRequestHeaderFieldsTooLarge {
-		t.Errorf("10,000 signatures: %d", answer.status)
-	}
-	if answer := s.send(s.http1, http.MethodGet, clerkEventsPath, "", nil, nil); answer.status != http.StatusMethodNotAllowed {
-		t.Errorf("GET: %d", answer.status)
-	}
-	figures := s.figures()
-	for _, want := range []string{
-		`teamtask_events_received_total{kind="user.created",outcome="stored",provider="clerk"} 1`,
-		`teamtask_events_received_total{kind="user.created",outcome="duplicate",provider="clerk"} 1`,
-		`teamtask_events_received_total{kind="other",outcome="ignored",provider="clerk"} 1`,
-		`teamtask_events_refused_total{cause="signature",provider="clerk"} 1`,
-		`teamtask_events_refused_total{cause="too_large",provider="clerk"} 1`,
-		`teamtask_events_pending 1`, `teamtask_events_failed 0`, `teamtask_events_oldest_pending_seconds 0.`,
-	} {
-		if !strings.Contains(figures, want) {
-			t.Errorf("the figures lack %s:\n%s", want, figures)
+		body := from.body("1", from.kind, "")
+		for range 2 {
+			if answer := send(from.sign(t, "msg_1", body), body); answer.status != http.StatusNoContent || len(answer.body) != 0 {
+				t.Errorf("%s: a signed event: %d %s", from.name, answer.status, answer.body)
+			}
 		}
-	}
-	for place, text := range map[string]string{"log": s.log.String(), "figures": figures} {
-		if strings.Contains(text, "canary") {
-			t.Errorf("%s: holds what an event says", place)
+		large := from.body("2", "canary.kind", `,"more":"`+strings.Repeat("x", 400<<10)+`"`) // more than a call may bring
+		if answer := send(from.sign(t, "msg_2", large), large); answer.status != http.StatusNoContent {
+			t.Errorf("%s: a large event: %d %s", from.name, answer.status, answer.body)
+		}
+		tooLarge := strings.Repeat("x", 512<<10+1)
+		if answer := send(from.sign(t, "msg_3", tooLarge), tooLarge); answer.status != http.StatusRequestEntityTooLarge {
+			t.Errorf("%s: a too large event: %d %s", from.name, answer.status, answer.body)
+		}
+		answer := send(from.sign(t, "msg_4", body), body+" ")
+		s.expect(t, "a forged event", answer, refused(connect.CodeInvalidArgument, "INVALID_ARGUMENT"))
+		if answer.status != http.StatusBadRequest || strings.Contains(string(answer.body), "signature") {
+			t.Errorf("%s: a forged event: %d %s", from.name, answer.status, answer.body)
+		}
+		if answer := send(map[string]string{"Content-Type": "application/json"}, body); answer.status != http.StatusBadRequest {
+			t.Errorf("%s: an event that is not signed: %d", from.name, answer.status)
+		}
+		many := from.sign(t, "msg_5", body)
+		many[from.signature] = strings.Repeat(many[from.signature]+" ,", 10_000)
+		if answer := send(many, body); answer.status != http.StatusRequestHeaderFieldsTooLarge {
+			t.Errorf("%s: 10,000 signatures: %d", from.name, answer.status)
+		}
+		if answer := s.send(s.http1, http.MethodGet, from.path, "", nil, nil); answer.status != http.StatusMethodNotAllowed {
+			t.Errorf("%s: GET: %d", from.name, answer.status)
+		}
+		figures := s.figures()
+		for _, want := range []string{
+			`teamtask_events_received_total{kind="other",outcome="ignored",provider="` + from.name + `"} 1`,
+			`teamtask_events_received_total{kind="` + from.kind + `",outcome="duplicate",provider="` + from.name + `"} 1`,
+			`teamtask_events_refused_total{cause="signature",provider="` + from.name + `"} 1`,
+			`teamtask_events_refused_total{cause="headers",provider="` + from.name + `"} 1`,
+			`teamtask_events_refused_total{cause="too_large",provider="` + from.name + `"} 1`,
+			`teamtask_events_pending `, `teamtask_events_failed 0`, `teamtask_events_oldest_pending_seconds 0.`,
+		} {
+			if !strings.Contains(figures, want) {
+				t.Errorf("%s: the figures lack %s:\n%s", from.name, want, figures)
+			}
+		}
+		for place, text := range map[string]string{"log": s.log.String(), "figures": figures} {
+			if strings.Contains(text, "canary") {
+				t.Errorf("%s: the %s holds what an event says", from.name, place)
+			}
 		}
 	}
 }
 
-func TestWithoutTheDirectoryClerkIsAskedToComeAgain(t *testing.T) {
+// E04: what one provider signs is not the other's, and neither is its secret.
+func TestAnEventOfOneProviderIsRefusedAtTheOthersAddress(t *testing.T) {
 	t.Parallel()
-	s := newStack(t, map[string]string{"CLERK_WEBHOOK_SECRET": ""})
-	for _, contentType := range []string{"application/json", "application/grpc", ""} {
-		headers := svix(t, "msg_1", "{}")
-		headers["Content-Type"] = contentType
-		answer := s.send(s.http1, http.MethodPost, clerkEventsPath, "", headers, strings.NewReader("{}"))
-		s.expect(t, contentType, answer, refused(connect.CodeUnavailable, "DIRECTORY_NOT_CONFIGURED"))
-		if answer.status != http.StatusServiceUnavailable {
-			t.Errorf("%s: status %d", contentType, answer.status)
+	s := newStack(t, withProviders())
+	for _, from := range senders {
+		for _, at := range senders {
+			body := from.body("1", from.kind, "")
+			answer := s.send(s.http1, http.MethodPost, at.path, "", from.sign(t, "msg_1", body), strings.NewReader(body))
+			if got, want := answer.status == http.StatusNoContent, from.name == at.name; got != want || !got && answer.status != http.StatusBadRequest {
+				t.Errorf("%s's event at the address of %s: %d %s", from.name, at.name, answer.status, answer.body)
+			}
 		}
 	}
-	if n := strings.Count(s.figures(), "teamtask_events_pending"); n != 0 {
+	// In the right form, but with the other's secret.
+	body := senders[1].body("2", senders[1].kind, "")
+	signed := webhook.GenerateTestSignedPayload(&webhook.UnsignedPayload{Payload: []byte(body), Secret: webhookSecret})
+	answer := s.send(s.http1, http.MethodPost, stripeEventsPath, "", map[string]string{"Stripe-Signature": signed.Header}, strings.NewReader(body))
+	if answer.status != http.StatusBadRequest {
+		t.Errorf("Stripe's form with Clerk's secret: %d %s", answer.status, answer.body)
+	}
+}
+
+func TestAProviderThatIsNotConfiguredIsAskedToComeAgain(t *testing.T) {
+	t.Parallel()
+	neither := newStack(t, map[string]string{"CLERK_WEBHOOK_SECRET": ""})
+	onlyClerk := newStack(t, withDirectory())
+	onlyStripe := withProviders()
+	onlyStripe["CLERK_WEBHOOK_SECRET"] = ""
+	onlyBilling := newStack(t, onlyStripe)
+	for _, from := range senders {
+		for _, s := range []*stack{neither, onlyClerk, onlyBilling} {
+			for _, contentType := range []string{"application/json", "application/grpc", ""} {
+				body := from.body("1", from.kind, "")
+				headers := from.sign(t, "msg_1", body)
+				headers["Content-Type"] = contentType
+				answer := s.send(s.http1, http.MethodPost, from.path, "", headers, strings.NewReader(body))
+				if s == onlyClerk && from.name == "clerk" || s == onlyBilling && from.name == "stripe" {
+					if answer.status != http.StatusNoContent {
+						t.Errorf("%s alone is configured: %d %s", from.name, answer.status, answer.body)
+					}
+					continue
+				}
+				s.expect(t, contentType, answer, refused(connect.CodeUnavailable, from.absent))
+				if answer.status != http.StatusServiceUnavailable {
+					t.Errorf("%s, %s: status %d", from.name, contentType, answer.status)
+				}
+			}
+		}
+	}
+	if n := strings.Count(neither.figures(), "teamtask_events_pending"); n != 0 {
 		t.Error("there are figures of an inbox")
 	}
 }
@@ -157,6 +237,15 @@ func TestTheWebhooksCommandShowsAndReplays(t *testing.T) {
 			t.Errorf("%s: prints the body", step.args)
 		}
 	}
+	// As the inbox leaves it where a consumer has said that it is too early.
+	if _, err := s.admin.Exec(t.Context(), `UPDATE inbox_deliveries SET last_error = 'not yet: customer cus_1 is not known' WHERE state = 'pending'`); err != nil {
+		t.Fatal(err)
+	}
+	for args, want := range map[string]string{"webhooks list": "directory waits", "webhooks show msg_shown": "directory: waits at", "webhooks show 1": "not yet: customer cus_1"} {
+		if _, stdout, _ := c.run(t, env, strings.Fields(args)...); !strings.Contains(stdout, want) {
+			t.Errorf("%s: does not say %q:\n%s", args, want, stdout)
+		}
+	}
 	for _, args := range []string{"webhooks list", "webhooks show 1", "webhooks replay 1"} {
 		if code, _, stderr := c.run(t, nil, strings.Fields(args)...); code != 1 || !strings.Contains(stderr, "DATABASE_URL") {
 			t.Errorf("%s without a database: %d %s", args, code, stderr)
@@ -171,6 +260,19 @@ func TestTheWebhooksCommandShowsAndReplays(t *testing.T) {
 func TestTheServerWorksJobsUntilItIsToldToEnd(t *testing.T) {
 	t.Parallel()
 	c := build(t)
+	for name, configured := range map[string]map[string]string{
+		"the directory": {"CLERK_SECRET_KEY": sandboxOf(t).SecretKey(), "CLERK_WEBHOOK_SECRET": webhookSecret},
+		"Stripe":        ofStripe,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			worksJobs(t, c, configured)
+		})
+	}
+}
+
+func worksJobs(t *testing.T, c command, configured map[string]string) {
+	t.Helper()
 	database := pgtest.New(t)
 	admin, err := pgxpool.New(t.Context(), database.AdminURL)
 	if err != nil {
@@ -184,7 +286,7 @@ func TestTheServerWorksJobsUntilItIsToldToEnd(t *testing.T) {
 	env := enough(t)
 	env["DATABASE_URL"], env["LOG_LEVEL"] = database.AppURL, "info"
 	env["CLERK_ISSUER"], env["LISTEN_ADDR"], env["ADMIN_ADDR"] = sandboxOf(t).Issuer(), "127.0.0.1:0", "127.0.0.1:00"
-	env["CLERK_SECRET_KEY"], env["CLERK_WEBHOOK_SECRET"] = sandboxOf(t).SecretKey(), webhookSecret
+	maps.Copy(env, configured)
 	process := c.prepare(t, lines(env), "serve")
 	stderr, err := process.StderrPipe()
 	if err != nil {

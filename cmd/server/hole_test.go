@@ -44,7 +44,7 @@ func newStackWith(t *testing.T, hole string) *stack {
 	q := u.Query()
 	q.Set("search_path", "hole,public,pg_temp")
 	u.RawQuery = q.Encode()
-	c, err := readConfig(lookupIn(usual(u.String(), s.box), nil))
+	c, err := readConfig(lookupIn(usual(u.String(), s.box), paying(s.box)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,8 +77,13 @@ func newStackWith(t *testing.T, hole string) *stack {
 		t.Fatal(err)
 	}
 	t.Cleanup(trail.Close)
+	asking, err := newPeople(c, s.metrics, log)
+	if err != nil {
+		t.Fatal(err)
+	}
 	s.handler, err = newAPI(c, parts{
-		db: s.db, verifier: tenancy.NewVerifier(c.keys, c.verification), exit: fault.NewExit(log, s.metrics.observe), trail: trail, calls: s.calls, roles: s.roles(c), ready: s.db.Ready,
+		db: s.db, verifier: tenancy.NewVerifier(c.keys, c.verification), exit: fault.NewExit(log, s.metrics.observe), trail: trail, calls: s.calls, roles: asking.roles(), ready: s.db.Ready,
+		seats: newBooks(c, s.db, asking, nil, log).seats,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -80,6 +80,24 @@ var classes = map[protoreflect.FullName]class{
 	"teamtask.v1.ListMembersResponse.next_page_token":     anID,
 	"teamtask.v1.ListInvitationsRequest.page_token":       anID, // sealed
 	"teamtask.v1.ListInvitationsResponse.next_page_token": anID,
+
+	"teamtask.v1.Price.currency":                            public,
+	"teamtask.v1.Price.interval":                            public,
+	"teamtask.v1.Seat.user_id":                              anID,
+	"teamtask.v1.Seat.name":                                 personal,
+	"teamtask.v1.Seat.email":                                personal,
+	"teamtask.v1.Seat.role":                                 anID,
+	"teamtask.v1.Seat.assigned_by":                          anID,
+	"teamtask.v1.ListSeatsRequest.page_token":               anID, // sealed
+	"teamtask.v1.ListSeatsRequest.Filter.query":             personal,
+	"teamtask.v1.ListSeatsResponse.next_page_token":         anID,
+	"teamtask.v1.AssignSeatRequest.user_id":                 anID,
+	"teamtask.v1.RevokeSeatRequest.user_id":                 anID,
+	"teamtask.v1.CreateCheckoutSessionRequest.success_path": personal, // the caller's own words
+	"teamtask.v1.CreateCheckoutSessionRequest.cancel_path":  personal,
+	"teamtask.v1.CreateCheckoutSessionResponse.url":         personal, // opens a page of Stripe
+	"teamtask.v1.CreatePortalSessionRequest.return_path":    personal,
+	"teamtask.v1.CreatePortalSessionResponse.url":           personal,
 }
 
 // texts yields every text and every list of bytes in the messages, maps of them

@@ -124,8 +124,20 @@ func (l *limiter) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 		if err != nil {
 			return nil, err
 		}
-		defer l.leave(s)
-		return next(ctx, req)
+		leave := sync.OnceFunc(func() { l.leave(s) })
+		defer leave()
+		return next(context.WithValue(ctx, placeKey{}, leave), req)
+	}
+}
+
+type placeKey struct{}
+
+// away ends the work of the call that ctx belongs to before its answer is ready: it waits
+// for somebody outside from here on, and takes nobody's place meanwhile. Whoever lets calls
+// wait so bounds how many do.
+func away(ctx context.Context) {
+	if leave, ok := ctx.Value(placeKey{}).(func()); ok {
+		leave()
 	}
 }
 

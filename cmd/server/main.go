@@ -18,8 +18,9 @@ import (
 type commands struct {
 	Serve     serveCommand     `cmd:"" default:"1" help:"Serve the API (the default). Needs DATABASE_URL, CLERK_ISSUER and one of CLERK_JWT_KEY and CLERK_SECRET_KEY."`
 	Migrate   migrateCommand   `cmd:"" help:"Bring the database's schema up to date, or tell where it is."`
-	Webhooks  webhooksCommand  `cmd:"" help:"Look at the events that Clerk sent, or apply one again."`
-	Reconcile reconcileCommand `cmd:"" help:"Compare our copy of organizations, people, members and invitations with Clerk, and report what differs. Needs DATABASE_URL and CLERK_SECRET_KEY."`
+	Webhooks  webhooksCommand  `cmd:"" help:"Look at the events that Clerk and Stripe sent, or apply one again."`
+	Reconcile reconcileCommand `cmd:"" help:"Compare our copy of organizations, people, members and invitations with Clerk, and seats with Stripe, and report what differs. Needs DATABASE_URL and CLERK_SECRET_KEY; for seats also STRIPE_SECRET_KEY and STRIPE_SEAT_PRICE."`
+	Setup     setupCommand     `cmd:"" help:"Set up an account at a provider."`
 	Version   versionCommand   `cmd:"" help:"Print what this is."`
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/teamtask/teamtask/internal/clerk"
 	"github.com/teamtask/teamtask/internal/fault"
 	"github.com/teamtask/teamtask/internal/inbox"
+	"github.com/teamtask/teamtask/internal/licensing"
 	"github.com/teamtask/teamtask/internal/tenancy"
 )
 
@@ -25,6 +26,9 @@ type metrics struct {
 	events   *prometheus.CounterVec
 	refused  *prometheus.CounterVec
 	asking   *prometheus.CounterVec
+	jobs     *prometheus.CounterVec
+	charging *prometheus.CounterVec
+	alerts   *prometheus.CounterVec
 }
 
 func newMetrics() *metrics {
@@ -55,8 +59,20 @@ func newMetrics() *metrics {
 			Name: "teamtask_clerk_calls_total",
 			Help: "Calls of Clerk's Backend API by what was asked for and how it ended: ok, canceled, or the kind of error.",
 		}, []string{"call", "outcome"}),
+		jobs: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "teamtask_jobs_total",
+			Help: "Attempts of jobs by name and how they ended: done, failed (to be tried again), joined (one under way does it once more), unknown.",
+		}, []string{"job", "outcome"}),
+		charging: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "teamtask_stripe_calls_total",
+			Help: "Calls of Stripe's API by what was asked for and how it ended: ok, canceled, or the kind of error.",
+		}, []string{"call", "outcome"}),
+		alerts: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "teamtask_licensing_alerts_total",
+			Help: "What somebody should look at: refunds, disputes, several subscriptions of an organization, statuses of Stripe's that are not known.",
+		}, []string{"kind"}),
 	}
-	m.registry.MustRegister(m.calls, m.seconds, m.unkept, m.events, m.refused, m.asking, collectors.NewGoCollector(),
+	m.registry.MustRegister(m.calls, m.seconds, m.unkept, m.events, m.refused, m.asking, m.jobs, m.charging, m.alerts, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collectors.NewBuildInfoCollector())
 	return m
 }
@@ -79,6 +95,17 @@ func (m *metrics) received(r inbox.Receipt) {
 	m.events.WithLabelValues(r.Provider, r.Kind, string(r.Outcome)).Inc()
 }
 
+// jobDone counts an attempt of a job.
+func (m *metrics) jobDone(r inbox.JobRun) { m.jobs.WithLabelValues(r.Name, string(r.Outcome)).Inc() }
+
+// charged counts a call of Stripe's API.
+func (m *metrics) charged(o licensing.Observation) {
+	m.charging.WithLabelValues(o.Method, o.Outcome).Inc()
+}
+
+// alerted counts what somebody should look at.
+func (m *metrics) alerted(kind string) { m.alerts.WithLabelValues(kind).Inc() }
+
 // asked counts a call of Clerk's API.
 func (m *metrics) asked(o clerk.Observation) { m.asking.WithLabelValues(o.Method, o.Outcome).Inc() }
 
@@ -87,7 +114,7 @@ func (m *metrics) watchEvents(events *inbox.Inbox) {
 	m.registry.MustRegister(&backlog{
 		events:  events,
 		pending: prometheus.NewDesc("teamtask_events_pending", "Deliveries of events that wait or are being applied.", nil, nil),
-		oldest:  prometheus.NewDesc("teamtask_events_oldest_pending_seconds", "How long the oldest pending delivery has been waiting.", nil, nil),
+		oldest:  prometheus.NewDesc("teamtask_events_oldest_pending_seconds", "How long the oldest pending delivery has been waiting, other than those that have to wait for something else.", nil, nil),
 		failed:  prometheus.NewDesc("teamtask_events_failed", "Deliveries that were set aside after their last attempt, and events that cannot be read.", nil, nil),
 	})
 }

@@ -30,6 +30,10 @@ var (
 			`١`, `"١"`, `true`, `[]`, `[1]`, `{}`, `1 2`,
 		},
 	}
+	aQuantity = literals{
+		taken:   []string{`1`, `50`, `50.0`, `5e1`, `500e-1`, `"50"`, `10000`, `1e4`},
+		refused: append([]string{`0`, `-0`, `null`, `10001`, `"10001"`, `1e5`, `2147483647`, `2.147483647e9`}, aCount.refused...),
+	}
 	aTime = literals{
 		taken: []string{
 			`"2026-11-20T12:00:00Z"`, `"2026-11-20T12:00:00.123456789Z"`, `"2026-11-20T13:00:00+01:00"`, `"1970-01-01T00:00:00Z"`, `"9999-12-31T23:59:59Z"`, `null`,
@@ -55,6 +59,10 @@ var values = map[protoreflect.FullName]literals{
 	"teamtask.v1.ListMembersRequest.page_size":     aCount,
 	"teamtask.v1.ListInvitationsRequest.page_size": aCount,
 
+	"teamtask.v1.ListSeatsRequest.page_size":            aCount,
+	"teamtask.v1.ListSeatsRequest.Filter.licensed":      {taken: append(slices.Clone(aSwitch.taken), "null"), refused: aSwitch.refused},
+	"teamtask.v1.CreateCheckoutSessionRequest.quantity": aQuantity,
+
 	"teamtask.v1.UpdateTaskRequest.done": {taken: append(slices.Clone(aSwitch.taken), "null"), refused: aSwitch.refused},
 }
 
@@ -78,11 +86,12 @@ func valueFields(d protoreflect.MessageDescriptor, before []protoreflect.FieldDe
 
 func TestNumbersAndSwitchesAreTakenInTheirFormsAlone(t *testing.T) {
 	t.Parallel()
-	s := newStack(t, nil)
+	s := newPaying(t, nil)
 	id := s.put(row{tenant: "org_d2gamers"})[0]
 	seen := map[protoreflect.FullName]bool{}
 	for _, m := range methods() {
 		token := s.tokenFor(t, m)
+		s.stock("org_d2gamers")
 		for _, path := range valueFields(m.Input(), nil) {
 			last := path[len(path)-1].FullName()
 			seen[last] = true
@@ -93,6 +102,7 @@ func TestNumbersAndSwitchesAreTakenInTheirFormsAlone(t *testing.T) {
 			}
 			ask := func(literal string) reply {
 				body := bytes.Replace(jsonOf(t, caseOf(t, m).request(id)), []byte(`"done":true,`), nil, 1)
+				body = bytes.Replace(body, []byte(`"quantity":5,`), nil, 1)
 				value := literal
 				for _, field := range slices.Backward(path) {
 					value = fmt.Sprintf(`{%q:%s}`, field.JSONName(), value)

@@ -92,7 +92,7 @@ func TestReflectionIsThereOnlyWhereItIsSwitchedOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	slices.Sort(services)
-	if diff := cmp.Diff([]protoreflect.FullName{"grpc.health.v1.Health", "teamtask.v1.AuditService", "teamtask.v1.MembershipService", "teamtask.v1.TaskService"}, services); diff != "" {
+	if diff := cmp.Diff([]protoreflect.FullName{"grpc.health.v1.Health", "teamtask.v1.AuditService", "teamtask.v1.LicensingService", "teamtask.v1.MembershipService", "teamtask.v1.TaskService"}, services); diff != "" {
 		t.Errorf("services (-want +got):\n%s", diff)
 	}
 	files, err := stream.FileContainingSymbol("teamtask.v1.TaskService")

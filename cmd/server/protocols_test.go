@@ -177,7 +177,7 @@ func TestAReadCanBeCalledByAPlainGet(t *testing.T) {
 // A link on a foreign page must not change anything, whoever follows it.
 func TestAGetOfAMethodThatWritesIsNotAllowed(t *testing.T) {
 	t.Parallel()
-	s := newStack(t, nil)
+	s := newPaying(t, nil)
 	id := s.put(row{tenant: "org_d2gamers"})[0]
 	before := s.snapshot("org_d2gamers")
 	for _, m := range methods() {

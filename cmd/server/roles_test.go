@@ -76,6 +76,8 @@ func (c caller) has(permission string) bool { return slices.Contains(c.holds, pe
 type methodCase struct {
 	request func(id string) proto.Message // on the task of that id
 	others  string                        // the permission that somebody else's task asks for; "": none
+	target  string                        // what its audit line names; "": the task
+	keeps   bool                          // it writes, but nothing of ours
 }
 
 // cases make, for each method, a request that is right in every way but perhaps for
@@ -95,7 +97,21 @@ var cases = map[string]methodCase{
 	listMembers:      {request: func(string) proto.Message { return &teamtaskv1.ListMembersRequest{} }},
 	listRoles:        {request: func(string) proto.Message { return &teamtaskv1.ListRolesRequest{} }},
 	listInvitations:  {request: func(string) proto.Message { return &teamtaskv1.ListInvitationsRequest{} }},
+
+	getLicense: {request: func(string) proto.Message { return &teamtaskv1.GetLicenseRequest{} }},
+	listSeats:  {request: func(string) proto.Message { return &teamtaskv1.ListSeatsRequest{} }},
+	assignSeat: {target: "user_spare", request: func(string) proto.Message { return &teamtaskv1.AssignSeatRequest{UserId: "user_spare"} }},
+	revokeSeat: {target: "user_seated", request: func(string) proto.Message { return &teamtaskv1.RevokeSeatRequest{UserId: "user_seated"} }},
+	createCheckout: {target: none, request: func(string) proto.Message {
+		return &teamtaskv1.CreateCheckoutSessionRequest{Quantity: 5, SuccessPath: "/bought", CancelPath: "/seats"}
+	}},
+	createPortal: {target: none, keeps: true, request: func(string) proto.Message {
+		return &teamtaskv1.CreatePortalSessionRequest{ReturnPath: "/seats"}
+	}},
 }
+
+// none is the target of a line that names nothing.
+const none = "-"
 
 func caseOf(t testing.TB, m protoreflect.MethodDescriptor) methodCase {
 	t.Helper()
@@ -131,11 +147,28 @@ func expected(access *teamtaskv1.Access, c caller, others string, own bool) refu
 
 func TestEveryMethodAnswersEveryRoleAsItsAccessOptionSays(t *testing.T) {
 	t.Parallel()
-	s := newStack(t, nil)
-	connectJSON := protocols[0]
+	t.Run("where the ledger decides who has a seat", func(t *testing.T) {
+		t.Parallel()
+		everyRole(t, newPaying(t, nil), refusal{})
+	})
+	t.Run("where nothing is sold and the token decides", func(t *testing.T) {
+		t.Parallel()
+		everyRole(t, newStack(t, nil), refused(connect.CodeUnavailable, "BILLING_NOT_CONFIGURED"))
+	})
+}
+
+// everyRole calls every method as everybody. Billing is what those of the licensing are
+// answered that are not refused.
+func everyRole(t *testing.T, s *stack, billing refusal) {
+	t.Helper()
+	connectJSON, sells := protocols[0], billing.Reason == ""
 	for _, m := range methods() {
 		c := caseOf(t, m)
 		access := accessOf(t, m)
+		if sold := m.Parent().Name() == "LicensingService"; !sells && !sold && !access.GetSeat() {
+			continue // it is the same where seats are sold
+		}
+		fresh := map[string]bool{} // tenants whose license is as the method wants it
 		for _, who := range allCallers {
 			for _, version := range []int{1, 2} {
 				for _, own := range []bool{true, false} {
@@ -147,23 +180,36 @@ func TestEveryMethodAnswersEveryRoleAsItsAccessOptionSays(t *testing.T) {
 					if who.user != "" {
 						token = s.token(who.user, who.org, version)
 					}
+					if sells && who.org != "" && !fresh[who.tenant()] {
+						s.stock(who.tenant())
+						fresh[who.tenant()] = true
+					}
 					id := s.put(row{tenant: who.tenant(), owner: owner})[0]
-					before, lines := s.snapshot(who.tenant()), s.lines(who.tenant())
+					before, lines := s.snapshot(who.tenant()), s.lines(who.tenant(), "user_")
 					want := expected(access, who, c.others, own)
+					if want.Reason == "" && m.Parent().Name() == "LicensingService" {
+						want = billing
+					}
 					_, err := s.call(s.in(), connectJSON, token, m, c.request(id))
 					title := fmt.Sprintf("%s by %v, token version %d, own=%v", m.Name(), who, version, own)
 					if diff := cmp.Diff(want, refusalOf(t, err)); diff != "" {
 						t.Errorf("%s (-want +got):\n%s", title, diff)
 					}
 					changed := s.snapshot(who.tenant()) != before
-					if may := want.Reason == "" && !isRead(m); changed != may {
+					fresh[who.tenant()] = fresh[who.tenant()] && !changed
+					if may := want.Reason == "" && !isRead(m) && !c.keeps; changed != may {
 						t.Errorf("%s: rows changed = %v, want %v", title, changed, may)
 					}
-					if named := m.Input().Fields().ByName("id") != nil; !named && want.Reason == "" && !isRead(m) {
+					switch named := m.Input().Fields().ByName("id") != nil; {
+					case c.target == none:
+						id = ""
+					case c.target != "":
+						id = c.target
+					case !named && want.Reason == "" && !isRead(m):
 						made, _ := s.column(`SELECT id::text FROM tasks WHERE tenant_id = $1 ORDER BY create_time DESC LIMIT 1`, who.tenant())
 						id = made[0] // what a call that names nothing has made
 					}
-					if diff := cmp.Diff(lineOf(access, m, who, want, id), s.lines(who.tenant())[len(lines):]); diff != "" {
+					if diff := cmp.Diff(lineOf(access, m, who, want, id), s.lines(who.tenant(), "user_")[len(lines):]); diff != "" {
 						t.Errorf("%s: lines of the audit log (-want +got):\n%s", title, diff)
 					}
 				}
@@ -194,7 +240,7 @@ func lineOf(access *teamtaskv1.Access, m protoreflect.MethodDescriptor, who call
 		fields[2], fields[3] = ended.Code.String(), ended.Reason
 	}
 	read := ended.Reason != "PERMISSION_MISSING" && ended.Reason != "ORGANIZATION_REQUIRED"
-	if read && (m.Input().Fields().ByName("id") != nil || ended.Reason == "") {
+	if read && (procedureOf(m) != createTask || ended.Reason == "") {
 		fields[4] = id
 	}
 	return []string{strings.Join(fields, " ")}

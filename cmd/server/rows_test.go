@@ -49,6 +49,14 @@ func newID(t testing.TB) string {
 	return id.String()
 }
 
+// sendBatch changes the database past the server, in one go.
+func (s *stack) sendBatch(batch *pgx.Batch) {
+	s.t.Helper()
+	if err := s.admin.SendBatch(s.in(), batch).Close(); err != nil {
+		s.t.Fatalf("change the database: %v", err)
+	}
+}
+
 // exec changes the database past the server.
 func (s *stack) exec(sql string, args ...any) {
 	s.t.Helper()
@@ -115,11 +123,11 @@ func (s *stack) snapshot(tenant string) string {
 const auditTable = "audit_events"
 
 // lines are the lines of the tenant's audit log, oldest first: actor, method, outcome,
-// reason, target.
-func (s *stack) lines(tenant string) []string {
+// reason, target. With a prefix they are those of actors whose id begins with it.
+func (s *stack) lines(tenant string, actor ...string) []string {
 	s.t.Helper()
 	lines, err := s.column(`SELECT concat_ws(' ', actor, method, outcome, reason, target)
-		FROM audit_events WHERE tenant_id = $1 ORDER BY time, id`, tenant)
+		FROM audit_events WHERE tenant_id = $1 AND starts_with(actor, $2) ORDER BY time, id`, tenant, strings.Join(actor, ""))
 	if err != nil {
 		s.t.Fatal(err)
 	}

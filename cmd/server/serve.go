@@ -15,7 +15,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/teamtask/teamtask/internal/directory"
 	"github.com/teamtask/teamtask/internal/fault"
 	"github.com/teamtask/teamtask/internal/inbox"
 	"github.com/teamtask/teamtask/internal/tenancy"
@@ -68,6 +67,7 @@ func serve(ctx context.Context, c config, logTo io.Writer) error {
 		Schema:     migrations.Latest(),
 		Statements: statements(),
 		Trace:      spans.statements(),
+		Claims:     !c.ledger(),
 		Unknown:    copying.unknown(),
 	})
 	if err != nil {
@@ -92,19 +92,21 @@ func serve(ctx context.Context, c config, logTo io.Writer) error {
 		}
 		return known.ready(ctx)
 	}
+	kept := newBooks(c, db, copying, m, log)
 	var events *inbox.Inbox
-	if c.directory {
-		copied := directory.New(db, copying.client)
-		if events, err = openEvents(starting, c, log, m, copied); err != nil {
+	if c.directory || c.billing {
+		if events, err = openEvents(starting, c, log, m, kept); err != nil {
 			return fmt.Errorf("DATABASE_URL: %w", err)
 		}
 		defer events.Close()
-		copied.OnEnd(events.Forget)
 		m.watchEvents(events)
-		defer background(ctx, func(ctx context.Context) { copying.meetings.Run(ctx, copied) })()
+	}
+	if kept.people != nil {
+		kept.people.OnEnd(events.Forget)
+		defer background(ctx, func(ctx context.Context) { copying.meetings.Run(ctx, kept.people) })()
 	}
 	handler, err := newAPI(c, parts{
-		db: db, verifier: verifier, exit: fault.NewExit(log, m.observe), trail: trail, calls: calls, spans: spans, roles: copying.roles(), ready: ready, events: events,
+		db: db, verifier: verifier, exit: fault.NewExit(log, m.observe), trail: trail, calls: calls, spans: spans, roles: copying.roles(), ready: ready, events: events, seats: kept.seats,
 	})
 	if err != nil {
 		return err

@@ -17,7 +17,6 @@ import (
 
 	"github.com/teamtask/teamtask/gen/teamtask/v1/teamtaskv1connect"
 	"github.com/teamtask/teamtask/internal/audit"
-	"github.com/teamtask/teamtask/internal/directory"
 	"github.com/teamtask/teamtask/internal/fault"
 	"github.com/teamtask/teamtask/internal/inbox"
 	"github.com/teamtask/teamtask/internal/pgtest"
@@ -68,6 +67,8 @@ type stack struct {
 	http1    *http.Transport
 	http2    *http.Transport
 	ids      sync.Map // of the answers so far
+
+	customers sync.Map // at Stripe, by tenant
 }
 
 // logged keeps what is logged.
@@ -119,25 +120,20 @@ func newStack(t testing.TB, overrides map[string]string) *stack {
 	}
 	s.trail = trail
 	t.Cleanup(trail.Close)
+	asking, err := newPeople(c, s.metrics, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept := newBooks(c, s.db, asking, s.metrics, log)
 	s.handler, err = newAPI(c, parts{
-		db: s.db, verifier: verifier, exit: fault.NewExit(log, s.metrics.observe), trail: trail, calls: s.calls, spans: s.spans, roles: s.roles(c), ready: s.db.Ready,
-		events: s.openEvents(c, log),
+		db: s.db, verifier: verifier, exit: fault.NewExit(log, s.metrics.observe), trail: trail, calls: s.calls, spans: s.spans, roles: asking.roles(), ready: s.db.Ready,
+		events: s.openEvents(c, log, kept), seats: kept.seats,
 	})
 	if err != nil {
 		t.Fatalf("make the API: %v", err)
 	}
 	s.listen(log)
 	return s
-}
-
-// roles asks the sandbox.
-func (s *stack) roles(c config) rolesAt {
-	s.t.Helper()
-	asking, err := newPeople(c, s.metrics, s.log.logger())
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return asking.roles()
 }
 
 // usual is the environment that a stack needs.
@@ -176,7 +172,7 @@ func (s *stack) openDatabase(c config) {
 	s.t.Helper()
 	var err error
 	s.db, err = tenancy.Open(s.t.Context(), tenancy.Options{
-		URL: c.databaseURL, Schema: migrations.Latest(), Statements: statements(), Trace: s.spans.statements(),
+		URL: c.databaseURL, Schema: migrations.Latest(), Statements: statements(), Claims: !c.ledger(), Trace: s.spans.statements(),
 	})
 	if err != nil {
 		s.t.Fatalf("open the database: %v", err)
@@ -190,12 +186,12 @@ func (s *stack) openDatabase(c config) {
 
 // openEvents opens the inbox where the configuration has it, as serve does, but does
 // not start it.
-func (s *stack) openEvents(c config, log *slog.Logger) *inbox.Inbox {
+func (s *stack) openEvents(c config, log *slog.Logger, kept books) *inbox.Inbox {
 	s.t.Helper()
-	if !c.directory {
+	if !c.directory && !c.billing {
 		return nil
 	}
-	events, err := openEvents(s.t.Context(), c, log, s.metrics, directory.New(s.db, nil))
+	events, err := openEvents(s.t.Context(), c, log, s.metrics, kept)
 	if err != nil {
 		s.t.Fatalf("open the inbox: %v", err)
 	}

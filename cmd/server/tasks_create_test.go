@@ -113,6 +113,7 @@ func TestARequestIDStandsForOneRequest(t *testing.T) {
 
 func oneRequest(t *testing.T, s *stack) {
 	t.Helper()
+	s.stock("org_d2gamers2")
 	alice := s.as("alice", "d2-gamers")
 	request := &teamtaskv1.CreateTaskRequest{Name: "ab", Description: "c", RequestId: "r"}
 	first := create(t, alice, request)

@@ -68,7 +68,7 @@ func withNUL(s *stack, m protoreflect.MethodDescriptor, f textField, id, value s
 // PostgreSQL cannot store the character, and would say so in its own words.
 func TestNULIsRefusedInEveryTextOfEveryRequest(t *testing.T) {
 	t.Parallel()
-	s := newStack(t, nil)
+	s := newPaying(t, nil)
 	token := s.token("dana", "d2-gamers", 2) // who may call everything
 	id := s.put(row{tenant: "org_d2gamers"})[0]
 	before := s.snapshot("org_d2gamers")
@@ -125,7 +125,7 @@ func jsonOf(t *testing.T, m proto.Message) []byte {
 
 func TestInvalidUTF8IsRefusedInEveryTextOfEveryRequest(t *testing.T) {
 	t.Parallel()
-	s := newStack(t, nil)
+	s := newPaying(t, nil)
 	token := s.token("dana", "d2-gamers", 2) // who may call everything
 	for _, m := range methods() {
 		for _, f := range textFields(m.Input(), nil) {

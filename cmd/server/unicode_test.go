@@ -209,7 +209,7 @@ func (s *stack) sealed(t *testing.T) string {
 // What is no UTF-8 is no JSON either, wherever it stands.
 func TestInvalidUTF8InJSONIsRefusedInEveryText(t *testing.T) {
 	t.Parallel()
-	s := newStack(t, nil)
+	s := newPaying(t, nil)
 	id := s.put(row{tenant: "org_d2gamers"})[0]
 	before := s.snapshot("org_d2gamers")
 	const place = "placeholder"

@@ -13,6 +13,7 @@ import (
 
 	"github.com/teamtask/teamtask/internal/directory"
 	"github.com/teamtask/teamtask/internal/inbox"
+	"github.com/teamtask/teamtask/internal/licensing"
 	"github.com/teamtask/teamtask/internal/tenancy"
 	"github.com/teamtask/teamtask/migrations"
 )
@@ -66,9 +67,16 @@ func deliveriesOf(e inbox.Entry) string {
 	}
 	var words []string
 	for _, d := range e.Deliveries {
-		words = append(words, d.Consumer+" "+d.State)
+		words = append(words, d.Consumer+" "+stateOf(d))
 	}
 	return strings.Join(words, ", ")
+}
+
+func stateOf(d inbox.Delivery) string {
+	if d.Waits() {
+		return "waits"
+	}
+	return d.State
 }
 
 type webhooksShowCommand struct {
@@ -89,7 +97,7 @@ func (s *webhooksShowCommand) Run(ctx context.Context) error {
 			fmt.Println("ignored      no consumer wanted it")
 		}
 		for _, d := range e.Deliveries {
-			fmt.Printf("delivery     %s: %s at %s, failed attempts %d, replays %d\n", d.Consumer, d.State, at(d.UpdateTime), d.Attempts, d.Replays)
+			fmt.Printf("delivery     %s: %s at %s, failed attempts %d, replays %d\n", d.Consumer, stateOf(d), at(d.UpdateTime), d.Attempts, d.Replays)
 			if d.LastError != "" {
 				fmt.Printf("             %s\n", d.LastError)
 			}
@@ -161,10 +169,20 @@ func withEvents(ctx context.Context, do func(*inbox.Inbox) error) error {
 	}
 	db.Close()
 	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	events, err := inbox.Open(ctx, inbox.Options{URL: url, Log: log, Consumers: consumers(directory.New(nil, nil))})
+	events, err := inbox.Open(ctx, inbox.Options{URL: url, Log: log, Consumers: everyConsumer(env.isSet("STRIPE_SECRET_KEY"))})
 	if err != nil {
 		return fmt.Errorf("DATABASE_URL: %w", err)
 	}
 	defer events.Close()
 	return do(events)
+}
+
+// everyConsumer is who wants events of a server in the same environment, which applies
+// them.
+func everyConsumer(billed bool) []inbox.Consumer {
+	all := []inbox.Consumer{directory.New(nil, nil).Consumer()}
+	if billed {
+		all = append(all, licensing.New(licensing.Options{}).Consumer())
+	}
+	return all
 }
