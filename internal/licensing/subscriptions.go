@@ -145,6 +145,9 @@ func totalOf(all []kept) total {
 	return t
 }
 
+// cancelAgain is how long after something was found to go on it is canceled once more.
+const cancelAgain = time.Minute
+
 // errForeign is a customer of ours that Stripe does not know: the key is of another
 // account, or the account's test data were deleted.
 var errForeign = errors.New("the customer is not known to Stripe: is STRIPE_SECRET_KEY of another account?")
@@ -315,8 +318,9 @@ func (l *Licensing) keepState(ctx context.Context, tx *tenancy.Tx, org string, t
 		if err != nil {
 			return err
 		}
-		if gone { // bought after the organization was deleted
-			if err := enqueue(ctx, tx, jobCancel, org, "", nil); err != nil {
+		if gone { // bought after the organization was deleted, or not canceled although Stripe said so
+			later := lic.Now.Add(cancelAgain)
+			if err := enqueue(ctx, tx, jobCancel, org, "", &later); err != nil {
 				return err
 			}
 		}
