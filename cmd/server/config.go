@@ -177,9 +177,6 @@ func (c *config) readBilling(env *environment) {
 		env.refuse("STRIPE_WEBHOOK_SECRET", err.Error())
 	}
 	c.billing, c.stripeEvents = true, events
-	if !c.directory {
-		c.absent = append(c.absent, "seats: Stripe is configured, but not the Clerk directory, so that tokens say who holds one")
-	}
 }
 
 // ledger tells whether there is a ledger that decides who holds a seat. Without the

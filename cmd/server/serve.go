@@ -119,6 +119,9 @@ func serve(ctx context.Context, c config, logTo io.Writer) error {
 	if err != nil {
 		return errors.Join(err, api.listener.Close())
 	}
+	if !c.ledger() {
+		log.WarnContext(ctx, "no ledger: session tokens say who holds a seat")
+	}
 	for _, feature := range c.absent {
 		log.WarnContext(ctx, "not configured", slog.String("feature", feature))
 	}

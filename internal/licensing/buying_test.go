@@ -192,8 +192,8 @@ func TestAListThatCannotBeIsNotBelieved(t *testing.T) {
 		"no items":  `{"object":"list","has_more":false,"data":[{"id":"sub_1","object":"subscription","customer":"cus_1","status":"active","items":{"object":"list","data":[]}}]}`,
 		"null item": `{"object":"list","has_more":false,"data":[{"id":"sub_1","object":"subscription","customer":"cus_1","status":"active","items":{}}]}`,
 	} {
-		transport := f.Licensing.stripe.wire.transport.client.Transport
-		f.Licensing.stripe.wire.transport.client.Transport = wireless(func(r *http.Request) *http.Response {
+		transport := f.stripe.wire.transport.client.Transport
+		f.stripe.wire.transport.client.Transport = wireless(func(r *http.Request) *http.Response {
 			response := f.till.answer(r)
 			if r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/subscriptions") {
 				response.Body = io.NopCloser(strings.NewReader(body))
@@ -208,7 +208,7 @@ func TestAListThatCannotBeIsNotBelieved(t *testing.T) {
 				t.Errorf("%s: a checkout: got %v, want that Stripe cannot be asked", name, err)
 			}
 		}
-		f.Licensing.stripe.wire.transport.client.Transport = transport
+		f.stripe.wire.transport.client.Transport = transport
 	}
 	if diff := cmp.Diff(before, f.texts(`SELECT l::text FROM licenses l`)); diff != "" {
 		t.Errorf("the license has changed:\n%s", diff)
@@ -232,7 +232,7 @@ func TestACustomerWhoIsNotThereIsNotKept(t *testing.T) {
 func TestThePortalOfADeletedCustomerIsNoFaultOfOurs(t *testing.T) {
 	t.Parallel()
 	f, _ := customered(t)
-	keep(f.Licensing.stripe, &f.Licensing.stripe.portal, "bpc_1")
+	keep(f.stripe, &f.stripe.portal, "bpc_1")
 	f.till.did(func() {
 		for _, c := range f.till.customers {
 			c.deleted = true

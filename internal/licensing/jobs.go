@@ -87,17 +87,15 @@ type copied struct {
 // this at once, in two servers, and the process of either may end at any point.
 func (l *Licensing) copy(ctx context.Context, org, user string) error {
 	var mine *time.Time // what we announced
-	fetched := false    // since we wrote, or began
 	for range copyTries {
 		c, err := l.look(ctx, org, user)
 		if err != nil || c == nil {
 			return err
 		}
-		if c.Doubt != nil && !fetched {
+		if c.Doubt != nil {
 			if err := l.refresh(ctx, org, user); err != nil {
 				return fmt.Errorf("fetch the membership: %w", err)
 			}
-			fetched = true
 			if c, err = l.look(ctx, org, user); err != nil || c == nil {
 				return err
 			}
@@ -112,7 +110,6 @@ func (l *Licensing) copy(ctx context.Context, org, user string) error {
 		if err != nil {
 			return err
 		}
-		fetched = false
 		_, err = l.clerk.SetMembershipMetadata(ctx, org, user, map[string]any{clerk.MetadataLicensed: c.Wanted})
 		if err != nil && !errors.Is(err, clerk.NotFound) { // what there is not is fetched as gone
 			return fmt.Errorf("write the membership's metadata: %w", err)
