@@ -22,7 +22,7 @@ run: ## the whole stack on this machine: PostgreSQL, sandbox, server; Ctrl-C sto
 .PHONY: test
 test: ## all tests, with the race detector, on a private PostgreSQL
 	@tools/need-postgres
-	go test -race -shuffle=on $(TESTFLAGS) ./...
+	go test -race -shuffle=on -timeout 60m $(TESTFLAGS) ./...
 
 .PHONY: check
 check: check-generated check-proto check-go check-vulnerabilities ## everything a push must pass, except the tests

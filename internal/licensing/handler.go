@@ -108,7 +108,7 @@ func (s *summary) proto() *teamtaskv1.License {
 		CancelTime:           timestamp(s.CancelTime),
 	}
 	if s.Currency != "" {
-		p.Price = &teamtaskv1.Price{UnitAmount: s.UnitAmount, Currency: s.Currency, Interval: s.Interval}
+		p.Price = &teamtaskv1.Price{UnitAmount: int64(s.UnitAmount), Currency: s.Currency, Interval: s.Interval}
 	}
 	return p
 }

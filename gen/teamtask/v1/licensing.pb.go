@@ -130,8 +130,8 @@ type License struct {
 	TrialEndTime *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=trial_end_time,json=trialEndTime,proto3" json:"trial_end_time,omitempty"`
 	// When the subscription will end, or has ended; unset where it goes on.
 	CancelTime *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=cancel_time,json=cancelTime,proto3" json:"cancel_time,omitempty"`
-	// What a seat costs: in the present subscription, or else now; unset where that is not
-	// known.
+	// What a seat costs: in the present subscription, or else in the price that is sold now.
+	// Unset where no single amount is exactly what a seat costs, or where it is not known yet.
 	Price         *Price `protobuf:"bytes,12,opt,name=price,proto3" json:"price,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -254,13 +254,16 @@ func (x *License) GetPrice() *Price {
 // Price is what one seat costs.
 type Price struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The amount for one seat and interval, in the currency's smallest unit, for instance
-	// 1000 for 10 euros.
-	UnitAmount int32 `protobuf:"varint,1,opt,name=unit_amount,json=unitAmount,proto3" json:"unit_amount,omitempty"`
+	// The amount for one seat and billing period, in the currency's smallest unit, for
+	// instance 1000 for 10 euros.
+	UnitAmount int64 `protobuf:"varint,1,opt,name=unit_amount,json=unitAmount,proto3" json:"unit_amount,omitempty"`
 	// The currency's three letters in lower case (ISO 4217), for instance "eur".
 	Currency string `protobuf:"bytes,2,opt,name=currency,proto3" json:"currency,omitempty"`
-	// How often it is paid: "day", "week", "month" or "year".
-	Interval      string `protobuf:"bytes,3,opt,name=interval,proto3" json:"interval,omitempty"`
+	// The unit of the billing period: "day", "week", "month" or "year".
+	Interval string `protobuf:"bytes,3,opt,name=interval,proto3" json:"interval,omitempty"`
+	// How many intervals a billing period has, for instance 3 with "month" for a price that
+	// is paid every quarter. At least 1.
+	IntervalCount int32 `protobuf:"varint,4,opt,name=interval_count,json=intervalCount,proto3" json:"interval_count,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -295,7 +298,7 @@ func (*Price) Descriptor() ([]byte, []int) {
 	return file_teamtask_v1_licensing_proto_rawDescGZIP(), []int{1}
 }
 
-func (x *Price) GetUnitAmount() int32 {
+func (x *Price) GetUnitAmount() int64 {
 	if x != nil {
 		return x.UnitAmount
 	}
@@ -316,6 +319,13 @@ func (x *Price) GetInterval() string {
 	return ""
 }
 
+func (x *Price) GetIntervalCount() int32 {
+	if x != nil {
+		return x.IntervalCount
+	}
+	return 0
+}
+
 // Seat is a member of the organization, with a seat or without one.
 type Seat struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -327,7 +337,7 @@ type Seat struct {
 	Email string `protobuf:"bytes,3,opt,name=email,proto3" json:"email,omitempty"`
 	// The member's role, for instance "org:member".
 	Role string `protobuf:"bytes,4,opt,name=role,proto3" json:"role,omitempty"`
-	// Whether the member holds a seat, also while the seats are suspended.
+	// Whether the member holds a seat that works now.
 	Licensed bool `protobuf:"varint,5,opt,name=licensed,proto3" json:"licensed,omitempty"`
 	// Since when; unset without a seat.
 	AssignTime *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=assign_time,json=assignTime,proto3" json:"assign_time,omitempty"`
@@ -335,7 +345,10 @@ type Seat struct {
 	AssignedBy string `protobuf:"bytes,7,opt,name=assigned_by,json=assignedBy,proto3" json:"assigned_by,omitempty"`
 	// Whether Clerk's membership metadata say of `isLicensed` what they should: true where
 	// the member holds a seat that works.
-	Synced        bool `protobuf:"varint,8,opt,name=synced,proto3" json:"synced,omitempty"`
+	Synced bool `protobuf:"varint,8,opt,name=synced,proto3" json:"synced,omitempty"`
+	// Whether the member holds a seat that does not work now, because no subscription is
+	// active, in trial or past due.
+	Suspended     bool `protobuf:"varint,9,opt,name=suspended,proto3" json:"suspended,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -422,6 +435,13 @@ func (x *Seat) GetAssignedBy() string {
 func (x *Seat) GetSynced() bool {
 	if x != nil {
 		return x.Synced
+	}
+	return false
+}
+
+func (x *Seat) GetSuspended() bool {
+	if x != nil {
+		return x.Suspended
 	}
 	return false
 }
@@ -1111,12 +1131,13 @@ const file_teamtask_v1_licensing_proto_rawDesc = "" +
 	" \x01(\v2\x1a.google.protobuf.TimestampR\ftrialEndTime\x12;\n" +
 	"\vcancel_time\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"cancelTime\x12(\n" +
-	"\x05price\x18\f \x01(\v2\x12.teamtask.v1.PriceR\x05price\"`\n" +
+	"\x05price\x18\f \x01(\v2\x12.teamtask.v1.PriceR\x05price\"\x87\x01\n" +
 	"\x05Price\x12\x1f\n" +
-	"\vunit_amount\x18\x01 \x01(\x05R\n" +
+	"\vunit_amount\x18\x01 \x01(\x03R\n" +
 	"unitAmount\x12\x1a\n" +
 	"\bcurrency\x18\x02 \x01(\tR\bcurrency\x12\x1a\n" +
-	"\binterval\x18\x03 \x01(\tR\binterval\"\xef\x01\n" +
+	"\binterval\x18\x03 \x01(\tR\binterval\x12%\n" +
+	"\x0einterval_count\x18\x04 \x01(\x05R\rintervalCount\"\x8d\x02\n" +
 	"\x04Seat\x12\x17\n" +
 	"\auser_id\x18\x01 \x01(\tR\x06userId\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x14\n" +
@@ -1127,7 +1148,8 @@ const file_teamtask_v1_licensing_proto_rawDesc = "" +
 	"assignTime\x12\x1f\n" +
 	"\vassigned_by\x18\a \x01(\tR\n" +
 	"assignedBy\x12\x16\n" +
-	"\x06synced\x18\b \x01(\bR\x06synced\"\x13\n" +
+	"\x06synced\x18\b \x01(\bR\x06synced\x12\x1c\n" +
+	"\tsuspended\x18\t \x01(\bR\tsuspended\"\x13\n" +
 	"\x11GetLicenseRequest\"D\n" +
 	"\x12GetLicenseResponse\x12.\n" +
 	"\alicense\x18\x01 \x01(\v2\x14.teamtask.v1.LicenseR\alicense\"\xf7\x01\n" +

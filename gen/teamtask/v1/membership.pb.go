@@ -104,7 +104,10 @@ type Member struct {
 	Permissions []string `protobuf:"bytes,6,rep,name=permissions,proto3" json:"permissions,omitempty"`
 	// Whether the person holds a seat that works, as their calls are judged by; false in
 	// a personal workspace, which needs none.
-	Licensed      bool `protobuf:"varint,7,opt,name=licensed,proto3" json:"licensed,omitempty"`
+	Licensed bool `protobuf:"varint,7,opt,name=licensed,proto3" json:"licensed,omitempty"`
+	// Whether the person holds a seat that does not work now, because the organization has
+	// no subscription that is active, in trial or past due.
+	Suspended     bool `protobuf:"varint,8,opt,name=suspended,proto3" json:"suspended,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -184,6 +187,13 @@ func (x *Member) GetPermissions() []string {
 func (x *Member) GetLicensed() bool {
 	if x != nil {
 		return x.Licensed
+	}
+	return false
+}
+
+func (x *Member) GetSuspended() bool {
+	if x != nil {
+		return x.Suspended
 	}
 	return false
 }
@@ -886,7 +896,7 @@ var File_teamtask_v1_membership_proto protoreflect.FileDescriptor
 
 const file_teamtask_v1_membership_proto_rawDesc = "" +
 	"\n" +
-	"\x1cteamtask/v1/membership.proto\x12\vteamtask.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18teamtask/v1/access.proto\"\xdc\x01\n" +
+	"\x1cteamtask/v1/membership.proto\x12\vteamtask.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18teamtask/v1/access.proto\"\xfa\x01\n" +
 	"\x06Member\x12\x17\n" +
 	"\auser_id\x18\x01 \x01(\tR\x06userId\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x14\n" +
@@ -894,7 +904,8 @@ const file_teamtask_v1_membership_proto_rawDesc = "" +
 	"\forganization\x18\x04 \x01(\v2\x19.teamtask.v1.OrganizationR\forganization\x12\x12\n" +
 	"\x04role\x18\x05 \x01(\tR\x04role\x12 \n" +
 	"\vpermissions\x18\x06 \x03(\tR\vpermissions\x12\x1a\n" +
-	"\blicensed\x18\a \x01(\bR\blicensed\"F\n" +
+	"\blicensed\x18\a \x01(\bR\blicensed\x12\x1c\n" +
+	"\tsuspended\x18\b \x01(\bR\tsuspended\"F\n" +
 	"\fOrganization\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04slug\x18\x02 \x01(\tR\x04slug\x12\x12\n" +

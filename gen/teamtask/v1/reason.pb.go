@@ -54,8 +54,7 @@ const (
 	// INVALID_ARGUMENT: the page token was not given out for this list, by this
 	// system, in this tenant, with this filter.
 	Reason_REASON_PAGE_TOKEN_INVALID Reason = 8
-	// INVALID_ARGUMENT: the update mask names a field that cannot be updated, and the
-	// metadata entry `path` says which; or a return path is not a path of the frontend.
+	// INVALID_ARGUMENT: a return path is not a path of the frontend.
 	Reason_REASON_PATH_NOT_ALLOWED Reason = 9
 	// INVALID_ARGUMENT: there is no such role.
 	Reason_REASON_ROLE_UNKNOWN Reason = 10
@@ -112,6 +111,14 @@ const (
 	Reason_REASON_PROVIDER_UNAVAILABLE Reason = 32
 	// UNAVAILABLE: the database cannot be reached. Try again later.
 	Reason_REASON_DATABASE_UNAVAILABLE Reason = 33
+	// UNIMPLEMENTED: there is no such method, or it cannot be called in this way.
+	Reason_REASON_METHOD_UNKNOWN Reason = 34
+	// FAILED_PRECONDITION: Stripe refuses this purchase for good. The server's log has
+	// Stripe's words. Do not retry.
+	Reason_REASON_PAYMENT_REFUSED Reason = 35
+	// FAILED_PRECONDITION: the organization has as many members and open invitations as
+	// Clerk allows it.
+	Reason_REASON_MEMBER_LIMIT_REACHED Reason = 36
 )
 
 // Enum value maps for Reason.
@@ -151,6 +158,9 @@ var (
 		31: "REASON_DIRECTORY_NOT_CONFIGURED",
 		32: "REASON_PROVIDER_UNAVAILABLE",
 		33: "REASON_DATABASE_UNAVAILABLE",
+		34: "REASON_METHOD_UNKNOWN",
+		35: "REASON_PAYMENT_REFUSED",
+		36: "REASON_MEMBER_LIMIT_REACHED",
 	}
 	Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED":               0,
@@ -187,6 +197,9 @@ var (
 		"REASON_DIRECTORY_NOT_CONFIGURED":  31,
 		"REASON_PROVIDER_UNAVAILABLE":      32,
 		"REASON_DATABASE_UNAVAILABLE":      33,
+		"REASON_METHOD_UNKNOWN":            34,
+		"REASON_PAYMENT_REFUSED":           35,
+		"REASON_MEMBER_LIMIT_REACHED":      36,
 	}
 )
 
@@ -221,7 +234,7 @@ var File_teamtask_v1_reason_proto protoreflect.FileDescriptor
 
 const file_teamtask_v1_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x18teamtask/v1/reason.proto\x12\vteamtask.v1*\xe7\a\n" +
+	"\x18teamtask/v1/reason.proto\x12\vteamtask.v1*\xbf\b\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16REASON_UNAUTHENTICATED\x10\x01\x12\x16\n" +
@@ -257,7 +270,10 @@ const file_teamtask_v1_reason_proto_rawDesc = "" +
 	"\x1dREASON_BILLING_NOT_CONFIGURED\x10\x1e\x12#\n" +
 	"\x1fREASON_DIRECTORY_NOT_CONFIGURED\x10\x1f\x12\x1f\n" +
 	"\x1bREASON_PROVIDER_UNAVAILABLE\x10 \x12\x1f\n" +
-	"\x1bREASON_DATABASE_UNAVAILABLE\x10!B9Z7github.com/teamtask/teamtask/gen/teamtask/v1;teamtaskv1b\x06proto3"
+	"\x1bREASON_DATABASE_UNAVAILABLE\x10!\x12\x19\n" +
+	"\x15REASON_METHOD_UNKNOWN\x10\"\x12\x1a\n" +
+	"\x16REASON_PAYMENT_REFUSED\x10#\x12\x1f\n" +
+	"\x1bREASON_MEMBER_LIMIT_REACHED\x10$B9Z7github.com/teamtask/teamtask/gen/teamtask/v1;teamtaskv1b\x06proto3"
 
 var (
 	file_teamtask_v1_reason_proto_rawDescOnce sync.Once
