@@ -256,7 +256,7 @@ func TestEveryCallIsCountedByMethodCodeAndReason(t *testing.T) {
 	want := []string{ // code, method, reason
 		"ok /teamtask.v1.TaskService/ListTasks  1",
 		"permission_denied /teamtask.v1.TaskService/CreateTask PERMISSION_MISSING 1",
-		"unimplemented  INVALID_ARGUMENT 1",
+		"unimplemented  METHOD_UNKNOWN 1",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("counters (-want +got):\n%s", diff)

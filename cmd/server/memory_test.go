@@ -49,7 +49,7 @@ func TestBodiesThatAreReadAreBounded(t *testing.T) {
 	if used := s.calls.requests.used(); used > all/2 {
 		t.Errorf("%d bytes of one tenant are taken, %d may be", used, all/2)
 	}
-	s.expect(t, "another tenant", s.post(createTask, acmeToken, padded(wireLimit)), refused(connect.CodeUnimplemented, "INVALID_ARGUMENT"))
+	s.expect(t, "another tenant", s.post(createTask, acmeToken, padded(wireLimit)), refused(connect.CodeUnimplemented, "METHOD_UNKNOWN"))
 	for range 2 * all / wireLimit {
 		s.stalls(t, createTask, s.token("alice", "", 2), wireLimit, "")
 	}

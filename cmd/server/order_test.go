@@ -79,8 +79,8 @@ func TestRefusalsAreDecidedInTheirOrder(t *testing.T) {
 			refused(connect.CodeInvalidArgument, "INVALID_ARGUMENT"),
 		},
 		{
-			"PATH_NOT_ALLOWED before SEAT_REQUIRED", s.token("ben", "d2-gamers", 2), updateTask, done(alices, "", "created_by"),
-			refusal{connect.CodeInvalidArgument, "PATH_NOT_ALLOWED", map[string]string{"path": "created_by"}},
+			"INVALID_ARGUMENT of a mask before SEAT_REQUIRED", s.token("ben", "d2-gamers", 2), updateTask, done(alices, "", "created_by"),
+			refusal{connect.CodeInvalidArgument, "INVALID_ARGUMENT", map[string]string{"path": "created_by"}},
 		},
 		{
 			"INVALID_ARGUMENT before TASK_NOT_FOUND", s.token("alice", "d2-gamers", 2), updateTask, done(newID(t), ""),

@@ -104,7 +104,7 @@ func TestARefusalIsTheSameInEveryProtocol(t *testing.T) {
 		{"alice", createTask, &teamtaskv1.CreateTaskRequest{}, refused(connect.CodeInvalidArgument, "INVALID_ARGUMENT")},
 		{"alice", getTask, &teamtaskv1.GetTaskRequest{Id: "7"}, refused(connect.CodeInvalidArgument, "INVALID_ARGUMENT")},
 		{"alice", listTasks, &teamtaskv1.ListTasksRequest{PageToken: "x"}, refused(connect.CodeInvalidArgument, "PAGE_TOKEN_INVALID")},
-		{"alice", updateTask, notAllowed, refusal{connect.CodeInvalidArgument, "PATH_NOT_ALLOWED", map[string]string{"path": "created_by"}}},
+		{"alice", updateTask, notAllowed, refusal{connect.CodeInvalidArgument, "INVALID_ARGUMENT", map[string]string{"path": "created_by"}}},
 		{"ben", createTask, &teamtaskv1.CreateTaskRequest{Name: "x"}, refused(connect.CodePermissionDenied, "SEAT_REQUIRED")},
 		{"alice", getTask, &teamtaskv1.GetTaskRequest{Id: newID(t)}, refused(connect.CodeNotFound, "TASK_NOT_FOUND")},
 		{"bob", updateTask, update, refused(connect.CodePermissionDenied, "NOT_OWNER")},

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/base64"
 	"maps"
 	"net/http"
 	"strings"
@@ -15,7 +16,7 @@ import (
 
 var (
 	unreadable = refused(connect.CodeInvalidArgument, "INVALID_ARGUMENT")
-	noMethod   = refused(connect.CodeUnimplemented, "INVALID_ARGUMENT")
+	noMethod   = refused(connect.CodeUnimplemented, "METHOD_UNKNOWN")
 )
 
 // Connect refuses all of this by itself, before our interceptors run or without them:
@@ -138,31 +139,39 @@ func TestWhatIsNotThereIsRefusedInOurForm(t *testing.T) {
 	for _, c := range []struct {
 		name, method, path, contentType string
 		status                          int
+		words                           string // contained in the message
 	}{
-		{"an unknown method", http.MethodPost, "/teamtask.v1.TaskService/Nothing", "application/json", 404},
-		{"an unknown service", http.MethodPost, "/teamtask.v1.Nothing/GetTask", "application/json", 404},
-		{"a method in other letters", http.MethodPost, "/teamtask.v1.TaskService/getTask", "application/json", 404},
-		{"the root", http.MethodGet, "/", "", 404},
-		{"a file", http.MethodGet, "/favicon.ico", "", 404},
-		{"a way up", http.MethodPost, "/teamtask.v1.TaskService/%2e%2e/GetTask", "application/json", 404},
-		{"PUT", http.MethodPut, getTask, "application/json", 405},
-		{"DELETE", http.MethodDelete, deleteTask, "application/json", 405},
-		{"HEAD", http.MethodHead, getTask, "", 405},
-		{"OPTIONS", http.MethodOptions, getTask, "", 405},
-		{"a form", http.MethodPost, createTask, "application/x-www-form-urlencoded", 415},
-		{"plain text", http.MethodPost, createTask, "text/plain", 415},
-		{"plain text that says JSON", http.MethodPost, createTask, "text/plain; application/json", 415},
-		{"another charset", http.MethodPost, createTask, "application/json; charset=utf-16", 415},
-		{"no type", http.MethodPost, createTask, "", 415},
-		{"XML", http.MethodPost, createTask, "application/xml", 415},
-		{"a POST of health", http.MethodPost, "/healthz", "application/json", 405},
+		{"an unknown method", http.MethodPost, "/teamtask.v1.TaskService/Nothing", "application/json", 404, "no such method"},
+		{"an unknown service", http.MethodPost, "/teamtask.v1.Nothing/GetTask", "application/json", 404, "no such method"},
+		{"a method in other letters", http.MethodPost, "/teamtask.v1.TaskService/getTask", "application/json", 404, "no such method"},
+		{"the root", http.MethodGet, "/", "", 404, "no such method"},
+		{"a file", http.MethodGet, "/favicon.ico", "", 404, "no such method"},
+		{"a way up", http.MethodPost, "/teamtask.v1.TaskService/%2e%2e/GetTask", "application/json", 404, "no such method"},
+		{"PUT", http.MethodPut, getTask, "application/json", 405, "use GET, POST"},
+		{"DELETE", http.MethodDelete, deleteTask, "application/json", 405, "use POST"},
+		{"HEAD", http.MethodHead, getTask, "", 405, "use GET, POST"},
+		{"OPTIONS", http.MethodOptions, getTask, "", 405, "use GET, POST"},
+		{"a form", http.MethodPost, createTask, "application/x-www-form-urlencoded", 415, "send application/json or application/proto"},
+		{"plain text", http.MethodPost, createTask, "text/plain", 415, "send application/json or application/proto"},
+		{"plain text that says JSON", http.MethodPost, createTask, "text/plain; application/json", 415, "send application/json or application/proto"},
+		{"another charset", http.MethodPost, createTask, "application/json; charset=utf-16", 415, "send application/json or application/proto"},
+		{"no type", http.MethodPost, createTask, "", 415, "send application/json or application/proto"},
+		{"XML", http.MethodPost, createTask, "application/xml", 415, "send application/json or application/proto"},
+		{"a POST of health", http.MethodPost, "/healthz", "application/json", 405, "use GET"},
 	} {
 		answer := s.send(s.http1, c.method, c.path, token, map[string]string{"Content-Type": c.contentType}, strings.NewReader(`{"name":"x"}`))
 		if answer.status != c.status {
 			t.Errorf("%s: status %d, want %d: %s", c.name, answer.status, c.status, answer.body)
 		}
 		if c.method != http.MethodHead {
-			s.expect(t, c.name, answer, noMethod)
+			want := noMethod
+			if c.contentType == "" && c.status == http.StatusUnsupportedMediaType {
+				want = unreadable // something is missing: the method is there
+			}
+			s.expect(t, c.name, answer, want)
+			if words := answer.told(t).words; !strings.Contains(words, c.words) {
+				t.Errorf("%s: %q, want it to contain %q", c.name, words, c.words)
+			}
 		}
 	}
 	for _, path := range []string{"/teamtask.v1.TaskService/Nothing", "/teamtask.v1.Nothing/GetTask", "/"} {
@@ -181,25 +190,48 @@ func TestWhatIsNotThereIsRefusedInOurForm(t *testing.T) {
 	}
 }
 
-// A GET that is not one of Connect's is refused as well.
+// A GET that is not one of Connect's is refused as well: what is missing or cannot be
+// read is one thing, what is not supported another.
 func TestAMalformedGetIsRefusedInOurForm(t *testing.T) {
 	t.Parallel()
 	s := newStack(t, nil)
 	token := s.token("alice", "d2-gamers", 2)
-	for name, target := range map[string]string{
-		"no message":           getTask + "?encoding=json",
-		"no encoding":          getTask + "?message=%7B%7D",
-		"an unknown encoding":  getTask + "?encoding=xml&message=x",
-		"bad base64":           getTask + "?encoding=json&base64=1&message=%25%25",
-		"bad JSON":             getTask + "?encoding=json&message=%7B",
-		"an unknown packing":   getTask + "?encoding=json&compression=br&message=%7B%7D",
-		"an unknown version":   getTask + "?connect=v9&encoding=json&message=%7B%7D",
-		"a message of nothing": getTask + "?encoding=json&message=",
+	for _, c := range []struct {
+		name, target string
+		want         refusal
+		words        string
+	}{
+		{"no parameters", getTask, unreadable, "encoding and message"},
+		{"no message", getTask + "?encoding=json", unreadable, ""},
+		{"no encoding", getTask + "?message=%7B%7D", unreadable, "encoding and message"},
+		{"an unknown encoding", getTask + "?encoding=xml&message=x", noMethod, "json or proto"},
+		{"bad base64", getTask + "?encoding=json&base64=1&message=%25%25", unreadable, ""},
+		{"bad JSON", getTask + "?encoding=json&message=%7B", unreadable, ""},
+		{"an unknown packing", getTask + "?encoding=json&compression=br&message=%7B%7D", noMethod, "use gzip or none"},
+		{"an unknown version", getTask + "?connect=v9&encoding=json&message=%7B%7D", unreadable, ""},
+		{"a message of nothing", getTask + "?encoding=json&message=", unreadable, ""},
 	} {
-		answer := s.send(s.http1, http.MethodGet, target, token, nil, nil)
-		got := answer.told(t).refusal
-		if got.Reason != "INVALID_ARGUMENT" || (got.Code != connect.CodeInvalidArgument && got.Code != connect.CodeUnimplemented) {
-			t.Errorf("%s: %d %v", name, answer.status, got)
+		answer := s.send(s.http1, http.MethodGet, c.target, token, nil, nil)
+		s.expect(t, c.name, answer, c.want)
+		if words := answer.told(t).words; !strings.Contains(words, c.words) {
+			t.Errorf("%s: %q, want it to contain %q", c.name, words, c.words)
+		}
+	}
+}
+
+// What Google's client for gRPC-Web sends in its default mode, mode=grpcwebtext.
+func TestTheTextFormOfGRPCWebIsRefusedWithWhatToUse(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, nil)
+	token := s.token("alice", "d2-gamers", 2)
+	for _, contentType := range []string{"application/grpc-web-text", "application/grpc-web-text+proto"} {
+		for _, path := range []string{listTasks, createTask} {
+			body := base64.StdEncoding.EncodeToString(enveloped(nil))
+			answer := s.send(s.http1, http.MethodPost, path, token, map[string]string{"Content-Type": contentType}, strings.NewReader(body))
+			s.expect(t, contentType, answer, noMethod)
+			if answer.status != http.StatusNotImplemented || !strings.Contains(answer.told(t).words, "use application/grpc-web+proto") {
+				t.Errorf("%s of %s: %d %s", contentType, path, answer.status, answer.body)
+			}
 		}
 	}
 }

@@ -24,7 +24,7 @@ func masked(r *teamtaskv1.UpdateTaskRequest, paths ...string) *teamtaskv1.Update
 }
 
 func notAllowed(path string) refusal {
-	return refusal{connect.CodeInvalidArgument, "PATH_NOT_ALLOWED", map[string]string{"path": path}}
+	return refusal{connect.CodeInvalidArgument, "INVALID_ARGUMENT", map[string]string{"path": path}}
 }
 
 func TestAnUpdateChangesWhatItsMaskNamesAndNothingElse(t *testing.T) {

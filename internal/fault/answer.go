@@ -117,12 +117,13 @@ func (x *Exit) restateHTTP(a *answer, r *http.Request) {
 		return
 	}
 	status := a.status
+	stands := ofStatus(status, r, a.Header().Get("Allow"))
 	a.discard()
 	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc") {
-		x.Refuse(a.ResponseWriter, r, statusFault(status))
+		x.Refuse(a.ResponseWriter, r, stands)
 		return
 	}
-	x.Refuse(&fixedStatus{ResponseWriter: a.ResponseWriter, status: status}, r, statusFault(status))
+	x.Refuse(&fixedStatus{ResponseWriter: a.ResponseWriter, status: status}, r, stands)
 }
 
 func (x *Exit) replace(a *answer, r *http.Request, code connect.Code, message string) {
@@ -135,16 +136,6 @@ func (x *Exit) replace(a *answer, r *http.Request, code connect.Code, message st
 		return
 	}
 	x.Refuse(a.ResponseWriter, r, connect.NewError(code, errors.New(message)))
-}
-
-func statusFault(status int) error {
-	switch {
-	case status == http.StatusRequestEntityTooLarge:
-		return TooLarge
-	case status >= http.StatusInternalServerError && status != http.StatusHTTPVersionNotSupported:
-		return errors.New("HTTP status " + strconv.Itoa(status))
-	}
-	return unimplemented
 }
 
 // fixedStatus writes one HTTP status whatever the code would have it be.

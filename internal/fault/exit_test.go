@@ -130,7 +130,7 @@ func TestNetHTTPsOwnWayToDropAConnectionIsPassedOn(t *testing.T) {
 
 func TestABareStatusKeepsItsStatusAndGetsABody(t *testing.T) {
 	t.Parallel()
-	for status, want := range map[int]string{400: "unimplemented", 404: "unimplemented", 405: "unimplemented", 413: "resource_exhausted", 415: "unimplemented", 500: "internal", 503: "internal", 505: "unimplemented"} {
+	for status, want := range map[int]string{400: "invalid_argument", 404: "unimplemented", 405: "unimplemented", 413: "resource_exhausted", 415: "unimplemented", 500: "internal", 503: "internal", 505: "unimplemented"} {
 		x, _, _ := exitFor()
 		r := serve(t, x, "application/json", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "SECRET", status) })
 		code, message := r.words(t)

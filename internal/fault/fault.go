@@ -50,8 +50,7 @@ var (
 	// DatabaseUnavailable is a database that cannot be reached or takes no work.
 	DatabaseUnavailable = New(connect.CodeUnavailable, teamtaskv1.Reason_REASON_DATABASE_UNAVAILABLE, "the database cannot be reached; try again later")
 
-	canceled      = New(connect.CodeCanceled, teamtaskv1.Reason_REASON_UNSPECIFIED, "the call was canceled")
-	unimplemented = New(connect.CodeUnimplemented, teamtaskv1.Reason_REASON_INVALID_ARGUMENT, "there is no such method, or it cannot be called like this")
+	canceled = New(connect.CodeCanceled, teamtaskv1.Reason_REASON_UNSPECIFIED, "the call was canceled")
 )
 
 // With answers the fault with one more metadata entry.

@@ -67,7 +67,8 @@ func TestWhatTheCallerMayBeToldOfAnError(t *testing.T) {
 		"bad JSON":              {of(connect.CodeInvalidArgument, "unmarshal message: line 1"), connect.CodeInvalidArgument, teamtaskv1.Reason_REASON_INVALID_ARGUMENT, "the request cannot be read: line 1"},
 		"a bad timeout":         {of(connect.CodeInvalidArgument, "parse timeout: SECRET"), connect.CodeInvalidArgument, teamtaskv1.Reason_REASON_INVALID_ARGUMENT, "the timeout cannot be read"},
 		"another bad request":   {of(connect.CodeInvalidArgument, "SECRET"), connect.CodeInvalidArgument, teamtaskv1.Reason_REASON_INVALID_ARGUMENT, "the request cannot be read"},
-		"an unknown encoding":   {of(connect.CodeUnimplemented, "SECRET"), connect.CodeUnimplemented, teamtaskv1.Reason_REASON_INVALID_ARGUMENT, ""},
+		"a strange call":        {of(connect.CodeUnimplemented, "SECRET"), connect.CodeUnimplemented, teamtaskv1.Reason_REASON_METHOD_UNKNOWN, "there is no such method, or it cannot be called like this"},
+		"a strange compression": {of(connect.CodeUnimplemented, `unknown compression "SECRET"`), connect.CodeUnimplemented, teamtaskv1.Reason_REASON_METHOD_UNKNOWN, "the compression of the request is not supported; use gzip or none"},
 		"a cut envelope":        {of(connect.CodeInternal, "protocol error: SECRET"), connect.CodeInvalidArgument, teamtaskv1.Reason_REASON_INVALID_ARGUMENT, ""},
 		"a cut body":            {of(connect.CodeUnknown, "read message: SECRET"), connect.CodeInvalidArgument, teamtaskv1.Reason_REASON_INVALID_ARGUMENT, ""},
 	} {

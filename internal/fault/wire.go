@@ -69,7 +69,10 @@ func ofConnect(code connect.Code, message string) *Fault {
 		}
 		return TooLarge
 	case connect.CodeUnimplemented:
-		return unimplemented
+		if strings.Contains(message, "compression") {
+			return compressionUnknown
+		}
+		return methodUnknown
 	case connect.CodeDeadlineExceeded:
 		return DeadlineExceeded
 	case connect.CodeCanceled:

@@ -3,7 +3,6 @@ package tasks
 import (
 	"context"
 
-	"connectrpc.com/connect"
 	"github.com/google/uuid"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -13,10 +12,9 @@ import (
 	"github.com/teamtask/teamtask/internal/tenancy"
 )
 
-// PathNotAllowed is an update mask that names a field that cannot be updated; the
-// metadata says which.
-var PathNotAllowed = fault.New(connect.CodeInvalidArgument, teamtaskv1.Reason_REASON_PATH_NOT_ALLOWED,
-	"update_mask: names a field that cannot be updated")
+// maskPathUnknown is an update mask that names a field that cannot be updated. The
+// metadata entry `path` names it.
+var maskPathUnknown = fault.Invalid.Saying("update_mask: names a field that cannot be updated")
 
 // Handler is the TaskService on the wire.
 type Handler struct{ tasks *Tasks }
@@ -110,7 +108,7 @@ func changeOf(r *teamtaskv1.UpdateTaskRequest) (change, error) {
 		case "done":
 			c.done = &r.Done
 		default:
-			return change{}, PathNotAllowed.With("path", path)
+			return change{}, maskPathUnknown.With("path", path)
 		}
 	}
 	return c, nil
