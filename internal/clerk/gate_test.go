@@ -218,6 +218,12 @@ func TestAfterA429NobodyAsksUntilItIsOver(t *testing.T) {
 		s.mu.Lock()
 		s.requests = nil
 		s.script = []http.HandlerFunc{sends(http.StatusTooManyRequests, clerkSays("too_many_requests"), "Retry-After", "10")}
+		// The 429 comes first: those that are answered at once would make room for others
+		// before the client has read it.
+		s.answer = func(w http.ResponseWriter, r *http.Request) {
+			pass(time.Millisecond)
+			sends(http.StatusOK, aliceJSON)(w, r)
+		}
 		s.mu.Unlock()
 		pass(time.Minute)
 		started := time.Now()

@@ -97,7 +97,8 @@ func KeysFromAPI(url, secret string, now func() time.Time) *Keys {
 
 // find answers the key of that id. It fetches the key set where there is none
 // young enough, and once more, at most once a minute, for an id that is not in
-// it. Without a usable key set it answers fault.ProviderUnavailable.
+// it. Without a usable key set it returns fault.ProviderUnavailable, or the context's
+// error where the context ended first.
 func (k *Keys) find(ctx context.Context, id string) (*clerk.JSONWebKey, error) {
 	if k.fixed != nil {
 		return k.fixed, nil
@@ -116,6 +117,9 @@ func (k *Keys) find(ctx context.Context, id string) (*clerk.JSONWebKey, error) {
 		seen = set
 	}
 	if err := k.refresh(ctx, seen); err != nil && k.usable() == nil {
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("wait for the key set: %w", ctx.Err())
+		}
 		return nil, fault.ProviderUnavailable.Because(fmt.Errorf("fetch the key set: %w", err))
 	}
 	if set := k.usable(); set != nil {

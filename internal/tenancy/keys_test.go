@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"connectrpc.com/connect"
+
 	"github.com/teamtask/teamtask/internal/fault"
 	"github.com/teamtask/teamtask/internal/sandbox"
 	"github.com/teamtask/teamtask/internal/tenancy"
@@ -317,8 +319,13 @@ func TestHangingKeySetHoldsNobodyLongerThanTheyWait(t *testing.T) {
 		cancel()
 	}()
 	actor, err := f.Verify(ctx, bearerHeader(f.token(nil)))
-	if actor != nil || !errors.Is(err, fault.ProviderUnavailable) {
-		t.Errorf("given up: got %v, %v; want ProviderUnavailable", actor, err)
+	if actor != nil || !errors.Is(err, context.Canceled) || errors.Is(err, fault.ProviderUnavailable) {
+		t.Errorf("given up: got %v, %v; want context.Canceled", actor, err)
+	}
+	late, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
+	defer cancel()
+	if actor, err := f.Verify(late, bearerHeader(f.token(nil))); actor != nil || fault.Of(err).Code() != connect.CodeDeadlineExceeded {
+		t.Errorf("past the deadline: got %v, %v; want DeadlineExceeded", actor, err)
 	}
 	close(release)
 	f.accept("the same fetch, answered", f.token(nil))
