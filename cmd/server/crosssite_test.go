@@ -99,12 +99,12 @@ func TestTheAdminAddressSpeaksHTTP1Alone(t *testing.T) {
 	t.Parallel()
 	m := newMetrics()
 	server := httptest.NewUnstartedServer(nil)
-	server.Config = adminServer(m.admin(), (&logged{}).logger())
+	server.Config = adminServer(adminAddr, m.admin(), (&logged{}).logger())
 	server.Start()
 	t.Cleanup(server.Close)
 	address := strings.TrimPrefix(server.URL, "http://")
 	plain := dial(t, address)
-	plain.say("GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n\r\n")
+	plain.say("GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n\r\n")
 	if got := plain.hear(); got.status != http.StatusOK {
 		t.Errorf("/metrics: %d", got.status)
 	}

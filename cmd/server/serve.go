@@ -115,7 +115,7 @@ func serve(ctx context.Context, c config, logTo io.Writer) error {
 	if err != nil {
 		return err
 	}
-	admin, err := listen(c.adminAddr, "ADMIN_ADDR", adminServer(m.admin(), log))
+	admin, err := listen(c.adminAddr, "ADMIN_ADDR", adminServer(c.adminAddr, m.admin(), log))
 	if err != nil {
 		return errors.Join(err, api.listener.Close())
 	}
@@ -240,9 +240,10 @@ func apiServer(handler http.Handler, log *slog.Logger, within timeouts) *http.Se
 	}
 }
 
-func adminServer(handler http.Handler, log *slog.Logger) *http.Server {
+// adminServer serves the admin address to requests that name it.
+func adminServer(address string, handler http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
-		Handler:                      handler,
+		Handler:                      withOwnHost(address, handler),
 		ReadHeaderTimeout:            headersWithin,
 		ReadTimeout:                  readWithin,
 		WriteTimeout:                 profileWithin,

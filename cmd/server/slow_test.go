@@ -29,7 +29,7 @@ import (
 func TestEveryWaitForAClientHasAnEnd(t *testing.T) {
 	t.Parallel()
 	log := slog.New(slog.DiscardHandler)
-	api, admin := apiServer(http.NotFoundHandler(), log, usualTimeouts()), adminServer(http.NotFoundHandler(), log)
+	api, admin := apiServer(http.NotFoundHandler(), log, usualTimeouts()), adminServer(adminAddr, http.NotFoundHandler(), log)
 	for name, s := range map[string]*http.Server{"api": api, "admin": admin} {
 		for what, d := range map[string]time.Duration{
 			"headers": s.ReadHeaderTimeout, "read": s.ReadTimeout, "write": s.WriteTimeout, "idle": s.IdleTimeout,
