@@ -64,11 +64,17 @@ func (jsonCodec) Unmarshal(data []byte, message any) error {
 	if len(data) == 0 {
 		return errEmpty
 	}
-	if err := guardJSON(data); err != nil {
+	long, err := guardJSON(data)
+	if err != nil {
 		return err
 	}
 	if err := (protojson.UnmarshalOptions{DiscardUnknown: true, RecursionLimit: depthMax}).Unmarshal(data, m); err != nil {
 		return decodeError(err)
+	}
+	if long {
+		if err := guardPaths(m.ProtoReflect()); err != nil {
+			return err
+		}
 	}
 	if bytes.Contains(data, []byte(`\u0000`)) {
 		return refuseNUL(m)

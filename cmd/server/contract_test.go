@@ -117,6 +117,10 @@ func unbounded(field protoreflect.FieldDescriptor) string {
 		if rules.GetMap().GetMaxPairs() == 0 {
 			return "a map without max_pairs"
 		}
+		if field.MapKey().Kind() == protoreflect.StringKind && !bounded(rules.GetMap().GetKeys()) ||
+			field.MapValue().Kind() == protoreflect.StringKind && !bounded(rules.GetMap().GetValues()) {
+			return "a map of texts of any length"
+		}
 		return ""
 	case field.IsList():
 		if rules.GetRepeated().GetMaxItems() == 0 {

@@ -15,6 +15,7 @@ const (
 	valuesMax = 20_000    // values, whether or not their fields are known
 	textMax   = 128 << 10 // bytes of a text as JSON writes it: 10,000 characters of up to 12
 	numberMax = 1_000     // bytes of a number
+	pathsMax  = 64        // paths of all field masks of a message
 )
 
 var (
@@ -24,18 +25,21 @@ var (
 	errValues = errors.New("the message holds more than 20,000 values")
 	errText   = errors.New("a text is longer than 128 KiB")
 	errNumber = errors.New("a number is longer than 1,000 characters")
+	errPaths  = errors.New("the field masks of the message name more than 64 fields")
 )
 
 // guardJSON refuses what would cost much to decode: one pass, no memory. Whether the
 // rest is JSON is not its question: it tells texts from what is around them, and
 // counts. A comma in a text counts as well: the text may be a field mask, which is a
 // list. All texts that a request may hold have fewer characters than there may be values.
-func guardJSON(data []byte) error {
+// long reports whether a text may be a field mask of more than pathsMax paths; guardPaths
+// decides that once the message is decoded.
+func guardJSON(data []byte) (long bool, err error) {
 	if bytes.HasPrefix(data, []byte("\xef\xbb\xbf")) {
-		return errBOM
+		return false, errBOM
 	}
 	if bytes.IndexByte(data, 0) >= 0 {
-		return errRawNUL
+		return false, errRawNUL
 	}
 	depth, values := 0, 1
 	for i := 0; i < len(data); i++ {
@@ -43,19 +47,20 @@ func guardJSON(data []byte) error {
 		case '"':
 			size, commas := textSize(data[i+1:])
 			if size > textMax {
-				return errText
+				return false, errText
 			}
+			long = long || size > pathsMax // a comma can be an escape
 			i += size
 			values += commas
 		case '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9':
 			size := numberSize(data[i:])
 			if size > numberMax {
-				return errNumber
+				return false, errNumber
 			}
 			i += size - 1
 		case '{', '[':
 			if depth++; depth > depthMax {
-				return errDepth
+				return false, errDepth
 			}
 			values++
 		case '}', ']':
@@ -64,11 +69,46 @@ func guardJSON(data []byte) error {
 			values++
 		}
 		if values > valuesMax {
-			return errValues
+			return false, errValues
 		}
 	}
-	return nil
+	return long, nil
 }
+
+// guardPaths refuses a message whose field masks name more than pathsMax paths: all that
+// follows, validation first, takes time for each. It is for messages without maps, which
+// no request has.
+func guardPaths(m protoreflect.Message) error {
+	paths := 0
+	return countPaths(m, &paths)
+}
+
+func countPaths(m protoreflect.Message, paths *int) (err error) {
+	if m.Descriptor().FullName() == fieldMask {
+		*paths += m.Get(m.Descriptor().Fields().ByName("paths")).List().Len()
+		if *paths > pathsMax {
+			return errPaths
+		}
+		return nil
+	}
+	m.Range(func(field protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+		switch {
+		case field.Message() == nil || field.IsMap():
+		case field.IsList():
+			for i := range v.List().Len() {
+				if err = countPaths(v.List().Get(i).Message(), paths); err != nil {
+					break
+				}
+			}
+		default:
+			err = countPaths(v.Message(), paths)
+		}
+		return err == nil
+	})
+	return err
+}
+
+const fieldMask = "google.protobuf.FieldMask"
 
 // textSize is how many bytes there are to the end of a text, its closing quotation mark
 // included if there is one, and how many of them are commas.
@@ -96,19 +136,22 @@ func numberSize(data []byte) int {
 	return len(data)
 }
 
-// guardBinary is guardJSON for the binary form of the message. The values of unknown
-// groups count, the insides of other unknown fields are bytes.
+// guardBinary is guardJSON for the binary form of the message, and guardPaths. The values
+// of unknown groups count, the insides of other unknown fields are bytes.
 func guardBinary(data []byte, message protoreflect.MessageDescriptor) error {
-	values := 0
-	return countFields(data, message, depthMax, &values)
+	return new(fieldCount).add(data, message, depthMax)
 }
 
-// countFields goes through a message that may hold so many levels, of which it is one.
-// What cannot be read is left to the decoder to refuse.
-func countFields(data []byte, message protoreflect.MessageDescriptor, levels int, values *int) error {
+// fieldCount is what has been found in a message in binary form.
+type fieldCount struct{ values, paths int }
+
+// add goes through a message that may hold so many levels, of which it is one. What
+// cannot be read is left to the decoder to refuse.
+func (c *fieldCount) add(data []byte, message protoreflect.MessageDescriptor, levels int) error {
 	if levels == 0 {
 		return errDepth
 	}
+	isMask := message.FullName() == fieldMask
 	groups := 0
 	for len(data) > 0 {
 		number, kind, n := protowire.ConsumeTag(data)
@@ -116,8 +159,13 @@ func countFields(data []byte, message protoreflect.MessageDescriptor, levels int
 			return nil
 		}
 		data = data[n:]
-		if *values++; *values > valuesMax {
+		if c.values++; c.values > valuesMax {
 			return errValues
+		}
+		if isMask {
+			if c.paths++; c.paths > pathsMax {
+				return errPaths
+			}
 		}
 		switch kind {
 		case protowire.StartGroupType:
@@ -137,7 +185,7 @@ func countFields(data []byte, message protoreflect.MessageDescriptor, levels int
 		if kind == protowire.BytesType && groups == 0 {
 			if field := message.Fields().ByNumber(number); field != nil && field.Message() != nil {
 				inner, _ := protowire.ConsumeBytes(data)
-				if err := countFields(inner, field.Message(), levels-1, values); err != nil {
+				if err := c.add(inner, field.Message(), levels-1); err != nil {
 					return err
 				}
 			}
