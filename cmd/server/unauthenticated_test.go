@@ -150,6 +150,19 @@ func TestEveryBadTokenGetsTheSameAnswer(t *testing.T) {
 	}
 }
 
+// The scheme is compared without case, over the wire too, and any number of spaces may follow.
+func TestTheSchemeIsReadInAnyCase(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, nil)
+	token := s.token("alice", "d2-gamers", 2)
+	for _, scheme := range []string{"Bearer ", "bearer ", "BEARER ", "bEaReR ", "bearer   "} {
+		answer := s.post(listTasks, "", []byte("{}"), map[string]string{"Authorization": scheme + token})
+		if answer.status != http.StatusOK {
+			t.Errorf("%q: %d %s", scheme, answer.status, answer.body)
+		}
+	}
+}
+
 // A token in any place but the one header is no token.
 func TestATokenElsewhereThanInItsHeaderIsNone(t *testing.T) {
 	t.Parallel()
@@ -157,9 +170,10 @@ func TestATokenElsewhereThanInItsHeaderIsNone(t *testing.T) {
 	token := s.token("alice", "d2-gamers", 2)
 	body := []byte("{}")
 	for name, r := range map[string]reply{
-		"lower case":     s.post(listTasks, "", body, map[string]string{"Authorization": "bearer " + token}),
+		"no space":       s.post(listTasks, "", body, map[string]string{"Authorization": "Bearer" + token}),
+		"a tab":          s.post(listTasks, "", body, map[string]string{"Authorization": "Bearer\t" + token}),
+		"two tokens":     s.post(listTasks, "", body, map[string]string{"Authorization": "Bearer " + token + " " + token}),
 		"no scheme":      s.post(listTasks, "", body, map[string]string{"Authorization": token}),
-		"two spaces":     s.post(listTasks, "", body, map[string]string{"Authorization": "Bearer  " + token}),
 		"comma list":     s.post(listTasks, "", body, map[string]string{"Authorization": "Bearer " + token + ", Bearer " + token}),
 		"cookie":         s.post(listTasks, "", body, map[string]string{"Cookie": "__session=" + token}),
 		"another header": s.post(listTasks, "", body, map[string]string{"X-Authorization": "Bearer " + token}),

@@ -28,6 +28,8 @@ type TokenRequest struct {
 	Org string
 	// Version is that of the claims, 1 or 2. Zero: 2.
 	Version int
+	// Category is the header cat, the class of the token. Empty: that of a session token; "none": the header has no cat.
+	Category string
 	// TTL is how long from now the token stays valid, in whole seconds, at most a day, which is more than a server should
 	// accept. Zero: 60 s. Below zero: a token of 60 s that expired so long ago, at most a day.
 	TTL time.Duration
@@ -40,7 +42,21 @@ func (s *Sandbox) Token(r TokenRequest) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return s.Sign(nil, claims)
+	return s.Sign(r.header(), claims)
+}
+
+// noCategory asks for a token whose header has no cat.
+const noCategory = "none"
+
+// header is what Sign takes for the request.
+func (r TokenRequest) header() map[string]any {
+	switch r.Category {
+	case "":
+		return nil
+	case noCategory:
+		return map[string]any{"cat": nil}
+	}
+	return map[string]any{"cat": r.Category}
 }
 
 // Claims are those that Token would sign for the same request, for tests that bend one and Sign the rest. The map is the
@@ -95,7 +111,7 @@ func (s *Sandbox) claims(r TokenRequest) (map[string]any, error) {
 	return claims, nil
 }
 
-// serveToken answers GET /sandbox/token?user=&org=&v=&ttl= with a session token.
+// serveToken answers GET /sandbox/token?user=&org=&v=&ttl=&cat= with a session token.
 func (s *Sandbox) serveToken(w http.ResponseWriter, r *http.Request) {
 	token, err := s.tokenFor(r.URL.RawQuery)
 	if err != nil {
@@ -116,7 +132,7 @@ func (s *Sandbox) tokenFor(query string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return s.Sign(nil, claims)
+	return s.Sign(request.header(), claims)
 }
 
 // readTokenRequest reads a query in which each parameter may stand once and no other may stand. v is 2 and ttl is 60 when
@@ -136,6 +152,8 @@ func readTokenRequest(query string) (TokenRequest, error) {
 			r.User = value
 		case "org":
 			r.Org = value
+		case "cat":
+			r.Category = value
 		case "v":
 			if value != "1" && value != "2" {
 				return TokenRequest{}, refuse(http.StatusBadRequest, versionWords)
@@ -148,7 +166,7 @@ func readTokenRequest(query string) (TokenRequest, error) {
 			}
 			r.TTL = time.Duration(seconds) * time.Second
 		default:
-			return TokenRequest{}, refuse(http.StatusBadRequest, "There is no parameter %q: use user, org, v and ttl.", name)
+			return TokenRequest{}, refuse(http.StatusBadRequest, "There is no parameter %q: use user, org, v, ttl and cat.", name)
 		}
 	}
 	return r, nil

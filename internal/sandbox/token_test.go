@@ -38,6 +38,24 @@ func TestNegativeTTLIsExpired(t *testing.T) {
 	}
 }
 
+func TestTheCategoryIsTheOneAskedFor(t *testing.T) {
+	t.Parallel()
+	_, base := serve(t, sandbox.Options{})
+	for query, want := range map[string]any{
+		"":                     "cl_B7d4PD111AAA",
+		"&cat=":                "cl_B7d4PD111AAA",
+		"&cat=cl_I7d4PD111III": "cl_I7d4PD111III",
+		"&cat=cl_B7d4PD222AAA": "cl_B7d4PD222AAA",
+		"&cat=none":            nil,
+	} {
+		a := send(t, http.MethodGet, base+"/sandbox/token?user=alice"+query, "")
+		header, _ := parts(t, a.body)
+		if header["cat"] != want {
+			t.Errorf("%q: cat = %v, want %v", query, header["cat"], want)
+		}
+	}
+}
+
 func TestTokenRefusals(t *testing.T) {
 	t.Parallel()
 	_, base := serve(t, sandbox.Options{})

@@ -196,7 +196,13 @@ func TestHeaderIsThatOfASessionToken(t *testing.T) {
 
 		{map[string]any{"cat": "cl_B7d4PD222AAA"}, false}, // JWT template
 		{map[string]any{"cat": "cl_B7d4PD333AAA"}, false}, // machine to machine
-		{map[string]any{"cat": "cl_I7d4PD111III"}, false},
+		{map[string]any{"cat": "cl_I7d4PD111III"}, true},  // says nothing, as where there is none
+		{map[string]any{"cat": "cl_i7d4PD111III"}, false},
+		{map[string]any{"cat": "cl_I7d4PD111III "}, false},
+		{map[string]any{"cat": []string{"cl_I7d4PD111III"}}, false},
+		{map[string]any{"cat": "cl_B7d4PD333AAA", "CAT": "cl_I7d4PD111III"}, false},
+		{map[string]any{"cat": "cl_I7d4PD111III", "typ": "at+jwt"}, false},
+		{map[string]any{"cat": "cl_I7d4PD111III", "crit": []string{"cat"}}, false},
 		{map[string]any{"cat": "cl_B7d4PD111aaa"}, false},
 		{map[string]any{"cat": ""}, false},
 		{map[string]any{"cat": 7}, false},

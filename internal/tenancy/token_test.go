@@ -13,7 +13,7 @@ import (
 	"github.com/teamtask/teamtask/internal/tenancy"
 )
 
-// Row A32, and what a verifier says to A01: one header in one form.
+// One header with one token; the scheme without case, as RFC 9110 section 11.1 has it.
 func TestOnlyOneHeaderFormIsRead(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, nil)
@@ -32,9 +32,22 @@ func TestOnlyOneHeaderFormIsRead(t *testing.T) {
 		{"the token alone", http.Header{"Authorization": {token}}, false},
 		{"Bearer alone", http.Header{"Authorization": {"Bearer"}}, false},
 		{"Bearer and a space", http.Header{"Authorization": {"Bearer "}}, false},
-		{"bearer", http.Header{"Authorization": {"bearer " + token}}, false},
-		{"BEARER", http.Header{"Authorization": {"BEARER " + token}}, false},
-		{"two spaces", http.Header{"Authorization": {"Bearer  " + token}}, false},
+		{"bearer", http.Header{"Authorization": {"bearer " + token}}, true},
+		{"BEARER", http.Header{"Authorization": {"BEARER " + token}}, true},
+		{"bEaReR", http.Header{"Authorization": {"bEaReR " + token}}, true},
+		{"two spaces", http.Header{"Authorization": {"Bearer  " + token}}, true},
+		{"many spaces", http.Header{"Authorization": {"bearer" + strings.Repeat(" ", 40) + token}}, true},
+		{"spaces alone", http.Header{"Authorization": {"Bearer    "}}, false},
+		{"no space", http.Header{"Authorization": {"Bearer" + token}}, false},
+		{"a letter more", http.Header{"Authorization": {"Bearers " + token}}, false},
+		{"a letter that folds to r", http.Header{"Authorization": {"Bea\u017fer " + token}}, false},
+		{"a space, a tab", http.Header{"Authorization": {"Bearer \t" + token}}, false},
+		{"a no-break space", http.Header{"Authorization": {"Bearer\u00a0" + token}}, false},
+		{"two tokens", http.Header{"Authorization": {"Bearer " + token + " " + token}}, false},
+		{"a tab and a second token", http.Header{"Authorization": {"Bearer " + token + "\t" + token}}, false},
+		{"padding in the middle", http.Header{"Authorization": {"Bearer a=" + token}}, false},
+		{"a parameter", http.Header{"Authorization": {"Bearer token=" + token}}, false},
+		{"a quoted token", http.Header{"Authorization": {`Bearer "` + token + `"`}}, false},
 		{"a tab", http.Header{"Authorization": {"Bearer\t" + token}}, false},
 		{"a space before", http.Header{"Authorization": {" Bearer " + token}}, false},
 		{"a space behind", http.Header{"Authorization": {"Bearer " + token + " "}}, false},
