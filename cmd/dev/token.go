@@ -16,8 +16,8 @@ const (
 )
 
 type tokenCommand struct {
-	User    string `required:"" help:"Whose token: alice, bob, ben, charlie, dana, erin or frank."`
-	Org     string `help:"The active organization: d2-gamers or acme. Without it, the personal workspace."`
+	User    string `required:"" help:"Whose token: alice, bob, ben, charlie, dana, erin, frank, nina or nils."`
+	Org     string `help:"The active organization: d2-gamers, acme or newco. Without it, the personal workspace."`
 	V       int    `default:"2" help:"Token version, 1 or 2."`
 	TTL     int    `name:"ttl" default:"60" help:"Seconds until it expires."`
 	Sandbox string `default:"${sandbox}" help:"Where the sandbox is."`

@@ -96,11 +96,9 @@ func newMembership(c config, p parts) *membership.Membership {
 	return membership.New(membership.Options{
 		DB:         p.db,
 		Roles:      p.roles,
-		AdminRoles: c.adminRoles,
+		AdminRoles: c.roles.Admin,
 		Ledger:     c.ledger(),
-		Holds: func(role string, given tenancy.Permissions) tenancy.Permissions {
-			return rbac.OfRole(role, given, c.adminRoles)
-		},
+		Holds:      c.roles.Of,
 	})
 }
 
@@ -117,11 +115,11 @@ func newAPI(c config, p parts) (http.Handler, error) {
 		return nil, err
 	}
 	gate := rbac.NewGate(rbac.Config{
-		Rules:      rules,
-		AdminRoles: c.adminRoles,
-		Personal:   c.personal,
-		Verify:     p.trail.Verify(p.verifier.Verify),
-		State:      p.exit.State,
+		Rules:    rules,
+		Roles:    c.roles,
+		Personal: c.personal,
+		Verify:   p.trail.Verify(p.verifier.Verify),
+		State:    p.exit.State,
 	})
 	options := connect.WithHandlerOptions(connect.WithInterceptors(p.spans.interceptors()...), handlerOptions(p.exit, gate, p.trail, p.calls, validator))
 

@@ -11,6 +11,7 @@ import (
 	"github.com/teamtask/teamtask/internal/clerk"
 	"github.com/teamtask/teamtask/internal/inbox"
 	"github.com/teamtask/teamtask/internal/licensing"
+	"github.com/teamtask/teamtask/internal/rbac"
 	"github.com/teamtask/teamtask/internal/tenancy"
 )
 
@@ -34,7 +35,7 @@ type config struct {
 
 	verification tenancy.Verification
 	keys         *tenancy.Keys
-	adminRoles   []string
+	roles        rbac.Roles
 	personal     bool
 
 	clerk       clerk.Options  // where and as whom Clerk is asked; without a key it is not
@@ -60,7 +61,6 @@ func readConfig(lookup func(string) (string, bool)) (config, error) {
 		adminAddr:   env.checked("ADMIN_ADDR", adminAddr, isAddress),
 		corsOrigins: env.list("CORS_ORIGINS", nil, isOrigin),
 		reflection:  env.onOff("REFLECTION", false),
-		adminRoles:  env.list("ADMIN_ROLES", []string{"org:admin"}, isRole),
 		personal:    env.onOff("PERSONAL_WORKSPACE", true),
 	}
 	if c.databaseURL != "" {
@@ -75,6 +75,7 @@ func readConfig(lookup func(string) (string, bool)) (config, error) {
 	if err := c.logLevel.UnmarshalText([]byte(env.oneOf("LOG_LEVEL", "info", "debug", "info", "warn", "error"))); err != nil {
 		env.refuse("LOG_LEVEL", "cannot be read")
 	}
+	c.roles = readRoles(env)
 	c.readGrace(env)
 	c.readTracing(env)
 	c.readTokens(env)

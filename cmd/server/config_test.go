@@ -102,7 +102,7 @@ func TestWhatIsNotSetHasItsDefault(t *testing.T) {
 	if c.listenAddr != ":8080" || c.adminAddr != "127.0.0.1:8081" || c.reflection || !c.personal || c.verification.AllowImpersonation || c.logLevel != slog.LevelInfo {
 		t.Errorf("defaults: %+v", c)
 	}
-	if diff := cmp.Diff([]string{"org:admin"}, c.adminRoles); diff != "" || len(c.corsOrigins) != 0 || len(c.verification.Parties) != 0 {
+	if diff := cmp.Diff([]string{"org:admin"}, c.roles.Admin); diff != "" || len(c.corsOrigins) != 0 || len(c.verification.Parties) != 0 {
 		t.Errorf("lists: %v, %v\n%s", c.corsOrigins, c.verification.Parties, diff)
 	}
 	if c.directory {
@@ -173,8 +173,26 @@ func TestABadVariableIsNamedAndNotQuoted(t *testing.T) {
 		{"REFLECTION", "1"},
 		{"PERSONAL_WORKSPACE", secretValue},
 		{"ALLOW_IMPERSONATION", secretValue},
-		{"ADMIN_ROLES", "admin"},
 		{"ADMIN_ROLES", "org:"},
+		{"ADMIN_ROLES", "org:tasks:" + secretValue},
+		{"ADMIN_ROLES", secretValue + "=x"},
+		{"ROLE_PERMISSIONS", secretValue},
+		{"ROLE_PERMISSIONS", "=org:tasks:view"},
+		{"ROLE_PERMISSIONS", "org:=org:tasks:view"},
+		{"ROLE_PERMISSIONS", secretValue + " x=org:tasks:view"},
+		{"ROLE_PERMISSIONS", "org:member=org:tasks:" + secretValue},
+		{"ROLE_PERMISSIONS", "org:member=org:tasks:view,"},
+		{"ROLE_PERMISSIONS", "org:member=,"},
+		{"ROLE_PERMISSIONS", "org:member=tasks:view"},
+		{"ROLE_PERMISSIONS", "org:member=ORG:TASKS:VIEW"},
+		{"ROLE_PERMISSIONS", "org:member=org:sys_memberships:manage"},
+		{"ROLE_PERMISSIONS", "org:member=*"},
+		{"ROLE_PERMISSIONS", "org:member=org:tasks:view;"},
+		{"ROLE_PERMISSIONS", ";org:member=org:tasks:view"},
+		{"ROLE_PERMISSIONS", ";"},
+		{"ROLE_PERMISSIONS", "org:member=org:tasks:view;org:member="},
+		{"ROLE_PERMISSIONS", "org:member=org:tasks:view;member=org:tasks:edit"},
+		{"ROLE_PERMISSIONS", "org:member=org:tasks:view=org:tasks:edit"},
 		{"ADMIN_ROLES", "org:admin, ,org:owner"},
 		{"LOG_LEVEL", secretValue},
 		{"LOG_LEVEL", "INFO"},
@@ -268,7 +286,7 @@ func TestAVariableThatIsSetAndEmptyStopsTheStart(t *testing.T) {
 	for _, variable := range []string{
 		"DATABASE_URL", "LISTEN_ADDR", "ADMIN_ADDR", "CLERK_ISSUER", "CLERK_SECRET_KEY", "CLERK_JWT_KEY", "CLERK_API_URL", "CLERK_AUTHORIZED_PARTIES",
 		"CLERK_AUDIENCE", "CLERK_WEBHOOK_SECRET", "STRIPE_SECRET_KEY", "STRIPE_API_URL", "STRIPE_WEBHOOK_SECRET", "STRIPE_SEAT_PRICE", "APP_URL",
-		"CORS_ORIGINS", "ADMIN_ROLES", "SEAT_GRACE_DAYS", "PERSONAL_WORKSPACE", "ALLOW_IMPERSONATION", "REFLECTION", "LOG_LEVEL",
+		"CORS_ORIGINS", "ADMIN_ROLES", "ROLE_PERMISSIONS", "SEAT_GRACE_DAYS", "PERSONAL_WORKSPACE", "ALLOW_IMPERSONATION", "REFLECTION", "LOG_LEVEL",
 		"OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_HEADERS", "OTEL_RESOURCE_ATTRIBUTES",
 		"OTEL_SERVICE_NAME", "OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG", "OTEL_EXPORTER_OTLP_COMPRESSION", "OTEL_EXPORTER_OTLP_CERTIFICATE",
 		"OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", "OTEL_EXPORTER_OTLP_CLIENT_KEY", "OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_SPAN_EVENT_COUNT_LIMIT",

@@ -238,13 +238,6 @@ func isRatio(s string) error {
 	return nil
 }
 
-func isRole(s string) error {
-	if !strings.HasPrefix(s, "org:") || len(s) == len("org:") {
-		return errors.New("is not a role such as org:admin")
-	}
-	return nil
-}
-
 func isWebhookSecret(s string) error {
 	rest, ok := strings.CutPrefix(s, "whsec_")
 	if key, err := base64.StdEncoding.DecodeString(rest); !ok || err != nil || len(key) < 16 {

@@ -24,7 +24,7 @@ func FuzzConfiguration(f *testing.F) {
 	maps.Copy(base, ofStripe)
 	maps.Copy(base, map[string]string{
 		"LISTEN_ADDR": ":8080", "ADMIN_ADDR": "127.0.0.1:8081", "CLERK_API_URL": "https://api.example.com", "CLERK_AUTHORIZED_PARTIES": "https://a.example.com",
-		"CLERK_AUDIENCE": "x", "STRIPE_API_URL": "https://s.example.com", "CORS_ORIGINS": "https://a.example.com", "ADMIN_ROLES": "org:admin", "SEAT_GRACE_DAYS": "7",
+		"CLERK_AUDIENCE": "x", "STRIPE_API_URL": "https://s.example.com", "CORS_ORIGINS": "https://a.example.com", "ADMIN_ROLES": "org:admin", "ROLE_PERMISSIONS": "org:member=org:tasks:edit;guest=", "SEAT_GRACE_DAYS": "7",
 		"PERSONAL_WORKSPACE": "on", "ALLOW_IMPERSONATION": "off", "REFLECTION": "off", "LOG_LEVEL": "info",
 	})
 	names := slices.Sorted(maps.Keys(base))

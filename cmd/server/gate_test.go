@@ -22,11 +22,11 @@ func newGate(t testing.TB, c config, exit *fault.Exit) *rbac.Gate {
 		t.Fatal(err)
 	}
 	return rbac.NewGate(rbac.Config{
-		Rules:      rules,
-		AdminRoles: c.adminRoles,
-		Personal:   c.personal,
-		Verify:     tenancy.NewVerifier(c.keys, c.verification).Verify,
-		State:      exit.State,
+		Rules:    rules,
+		Roles:    c.roles,
+		Personal: c.personal,
+		Verify:   tenancy.NewVerifier(c.keys, c.verification).Verify,
+		State:    exit.State,
 	})
 }
 

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
 
 	teamtaskv1 "github.com/teamtask/teamtask/gen/teamtask/v1"
+	"github.com/teamtask/teamtask/internal/sandbox"
 )
 
 // caller is somebody who calls, and what they may rely on. The permissions are those
@@ -40,6 +41,8 @@ func (c caller) tenant() string {
 		return "org_d2gamers"
 	case "acme":
 		return "org_acme"
+	case "newco":
+		return "org_newco"
 	}
 	return "user_" + c.user
 }
@@ -62,6 +65,8 @@ var (
 		{user: "charlie", org: "d2-gamers", holds: ofViewer, seat: true},
 		{user: "erin", org: "acme", holds: everything},
 		{user: "frank", org: "acme", holds: ofMember},
+		{user: "nina", org: "newco", holds: everything}, // whose roles carry no permission of ours, as in a new instance
+		{user: "nils", org: "newco", holds: ofMember},
 		{user: "dana", holds: ofOneself},
 		{user: "alice", holds: ofOneself},
 		{user: "ben", holds: ofOneself},
@@ -221,6 +226,69 @@ func everyRole(t *testing.T, s *stack, billing refusal) {
 	}
 }
 
+// A member of a new instance, whose token carries no permission of ours, works by what the
+// configuration adds to the role: at every place that computes permissions, and with a seat
+// as everybody.
+func TestAMemberOfANewInstanceWorksWithoutCustomPermissions(t *testing.T) {
+	t.Parallel()
+	needsView := refusal{connect.CodePermissionDenied, "PERMISSION_MISSING", map[string]string{"permission": "org:tasks:view"}}
+	for name, c := range map[string]struct {
+		env   map[string]string
+		holds []string
+		sees  refusal
+	}{
+		"as configured by default": {nil, ofMember, refusal{}},
+		"as it was without":        {map[string]string{"ROLE_PERMISSIONS": "org:member="}, nil, needsView},
+		"as a viewer":              {map[string]string{"ROLE_PERMISSIONS": "member=org:tasks:view"}, []string{"org:tasks:view"}, refusal{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newPaying(t, c.env)
+			s.stock("org_newco")
+			s.exec(`INSERT INTO members (tenant_id, user_id, membership_id, role, name, name_key, email, email_key, ticket)
+				VALUES ('org_newco', 'user_nils', 'orgmem_nils', 'org:member', 'Nils', 'nils', '', '', 1)`)
+			may := slices.Contains(c.holds, "org:tasks:edit")
+			for _, version := range []int{1, 2} {
+				nils := &person{s: s, user: "nils", org: "newco", version: version}
+				answer, err := s.members("nils", "newco", version).GetCurrentMember(s.in(), &teamtaskv1.GetCurrentMemberRequest{})
+				if diff := cmp.Diff(c.holds, answer.GetMember().GetPermissions()); diff != "" || err != nil {
+					t.Errorf("GetCurrentMember, token version %d: %v (-want +got):\n%s", version, err, diff)
+				}
+				_, err = s.client(s.token("nils", "newco", version)).ListTasks(s.in(), &teamtaskv1.ListTasksRequest{})
+				nils.ends(t, "lists", err, c.sees)
+				if may {
+					s.exec(`DELETE FROM seats WHERE user_id = 'user_nils'`)
+					nils.creates(t, refused(connect.CodePermissionDenied, "SEAT_REQUIRED"))
+					s.exec(`INSERT INTO seats (tenant_id, user_id, assigned_by) VALUES ('org_newco', 'user_nils', 'user_nina')`)
+					nils.creates(t, refusal{})
+				}
+			}
+		})
+	}
+}
+
+// A token of any class but a session token's is refused; one whose class says nothing is not.
+func TestTheClassOfATokenIsLookedAt(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, nil)
+	for category, want := range map[string]string{
+		"": "", "none": "", "cl_B7d4PD111AAA": "", "cl_I7d4PD111III": "",
+		"cl_B7d4PD222AAA": "UNAUTHENTICATED", "cl_B7d4PD333AAA": "UNAUTHENTICATED", "cl_I7d4PD222III": "UNAUTHENTICATED",
+	} {
+		token, err := s.box.Token(sandbox.TokenRequest{User: "alice", Org: "d2-gamers", Category: category, TTL: tokenLife})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		if answer := s.post(listTasks, token, []byte("{}")); answer.status != 200 {
+			got = answer.told(t).Reason
+		}
+		if got != want {
+			t.Errorf("cat %q: %q, want %q", category, got, want)
+		}
+	}
+}
+
 // tokenFor is of somebody of d2-gamers who may call the method.
 func (s *stack) tokenFor(t testing.TB, m protoreflect.MethodDescriptor) string {
 	t.Helper()
@@ -291,7 +359,7 @@ func article(t *testing.T, version int) {
 	as("erin", "acme").lists(t)
 	as("erin", "acme").gets(t, alices, unknown)
 	// Everyone's personal workspace is their own.
-	everyone := []string{"dana", "alice", "bob", "ben", "charlie", "erin", "frank"}
+	everyone := []string{"dana", "alice", "bob", "ben", "charlie", "erin", "frank", "nina", "nils"}
 	own := map[string]string{}
 	for _, user := range everyone {
 		as(user, "").lists(t)

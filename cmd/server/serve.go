@@ -104,6 +104,7 @@ func serve(ctx context.Context, c config, logTo io.Writer) error {
 	if kept.people != nil {
 		kept.people.OnEnd(events.Forget)
 		defer background(ctx, func(ctx context.Context) { copying.meetings.Run(ctx, kept.people) })()
+		defer background(ctx, func(ctx context.Context) { warnOfRoles(ctx, copying.roles(), c.roles, log) })()
 	}
 	handler, err := newAPI(c, parts{
 		db: db, verifier: verifier, exit: fault.NewExit(log, m.observe), trail: trail, calls: calls, spans: spans, roles: copying.roles(), ready: ready, events: events, seats: kept.seats,

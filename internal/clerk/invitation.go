@@ -50,7 +50,7 @@ func (w invitationWire) in(org string) (Invitation, bool) {
 		ID:           w.ID,
 		Organization: w.Organization,
 		Email:        text(w.Email),
-		Role:         text(w.Role),
+		Role:         roleKey(w.Role),
 		Status:       text(w.Status),
 		HoldSeat:     isSet(w.Metadata, MetadataHoldSeat),
 		Inviter:      w.Inviter,

@@ -54,7 +54,7 @@ func (w membershipWire) membership() (Membership, bool) {
 		ID:           w.ID,
 		Organization: w.Organization.ID,
 		User:         w.Person.ID,
-		Role:         text(w.Role),
+		Role:         roleKey(w.Role),
 		Permissions:  w.Permissions,
 		Licensed:     isSet(w.Metadata, MetadataLicensed),
 		Name:         fullName(w.Person.FirstName, w.Person.LastName),

@@ -190,6 +190,31 @@ func TestAnAnswerToAnotherQuestionIsNoAnswer(t *testing.T) {
 	}
 }
 
+// Instances from before 2023 name their roles without "org:".
+func TestRolesWithoutTheirPrefixAreTheSame(t *testing.T) {
+	t.Parallel()
+	run(t, func(s *stand) {
+		t := s.t
+		bare := func(json string) string {
+			return strings.Replace(json, `"role":"org:member"`, `"role":"basic_member"`, 1)
+		}
+		s.answer = sends(http.StatusOK, listJSON(1, bare(memberJSON("org_acme", "user_bob", "{}"))))
+		if m, err := s.client.Membership(t.Context(), "org_acme", "user_bob"); err != nil || m.Role != "org:basic_member" {
+			t.Errorf("membership: role %q, %v", m.Role, err)
+		}
+		s.answer = sends(http.StatusOK, bare(inviteJSON))
+		if i, err := s.client.Invitation(t.Context(), "org_acme", "orginv_1"); err != nil || i.Role != "org:basic_member" {
+			t.Errorf("invitation: role %q, %v", i.Role, err)
+		}
+		s.answer = sends(http.StatusOK, listJSON(2, `{"key":"admin","name":"Admin","permissions":[]}`, `{"key":"org:basic_member","name":"Member","permissions":[]}`))
+		roles, err := s.client.Roles(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		same(t, roles, []Role{{Key: "org:admin", Name: "Admin", Permissions: []string{}}, {Key: "org:basic_member", Name: "Member", Permissions: []string{}}})
+	})
+}
+
 func TestRolesThatAreNotOfferedAreSaidToBe(t *testing.T) {
 	t.Parallel()
 	for _, answer := range []http.HandlerFunc{

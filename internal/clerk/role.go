@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 )
 
 // Role is a role that members may have.
@@ -21,8 +22,18 @@ type roleWire struct {
 	} `json:"permissions"`
 }
 
+// roleKey returns the role's key with "org:", which instances from before 2023 leave out.
+func roleKey(role string) string {
+	const prefix = "org:"
+	role = text(role)
+	if role == "" || strings.HasPrefix(role, prefix) {
+		return role
+	}
+	return prefix + role
+}
+
 func (w roleWire) role() (Role, bool) {
-	r := Role{Key: text(w.Key), Name: text(w.Name), Permissions: make([]string, 0, len(w.Permissions))}
+	r := Role{Key: roleKey(w.Key), Name: text(w.Name), Permissions: make([]string, 0, len(w.Permissions))}
 	for _, permission := range w.Permissions {
 		if permission.Key == "" {
 			return Role{}, false

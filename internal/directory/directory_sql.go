@@ -172,7 +172,7 @@ func selectMember(ctx context.Context, tx *tenancy.Tx, org, user string) (*membe
 }
 
 // upsertMemberSQL also keeps that the person has a place here, which is asked for where
-// no tenant is known.
+// no tenant is known. A role that was stored without "org:" has not changed.
 var upsertMemberSQL = tenancy.Statement{Name: "directory_upsert_member", SQL: `
 	WITH placed AS (
 	    INSERT INTO directory_places (user_id, organization_id)
@@ -189,7 +189,7 @@ var upsertMemberSQL = tenancy.Statement{Name: "directory_upsert_member", SQL: `
 	   SET membership_id = excluded.membership_id, role = excluded.role, name = excluded.name, name_key = excluded.name_key,
 	       email = excluded.email, email_key = excluded.email_key, licensed = excluded.licensed,
 	       create_time = excluded.create_time, remove_time = NULL, ticket = excluded.ticket,
-	       role_time = CASE WHEN m.role = excluded.role THEN m.role_time ELSE now() END
+	       role_time = CASE WHEN excluded.role IN (m.role, 'org:' || m.role) THEN m.role_time ELSE now() END
 	 WHERE m.ticket < excluded.ticket`}
 
 func upsertMember(ctx context.Context, tx *tenancy.Tx, org, user string, m member) error {

@@ -59,6 +59,28 @@ func TestOneLineForEachChangeHoweverOftenItIsTold(t *testing.T) {
 	}
 }
 
+// What was stored from an instance that names its roles without "org:" is the same role: no
+// change of it, and no token from before is refused for one.
+func TestAStoredRoleWithoutItsPrefixHasNotChanged(t *testing.T) {
+	t.Parallel()
+	m, d := small(t)
+	if n := exec(t, d, org, bareRole, org); n != 1 {
+		t.Fatalf("%d members have a role without its prefix, want 1", n)
+	}
+	before := len(lines(t, d, org))
+	apply(t, d, m.addMember(org, alice, "org:admin"))
+	if got := lines(t, d, org)[before:]; len(got) != 0 {
+		t.Errorf("got lines %q for a role that is the same, want none", got)
+	}
+	if n := exec(t, d, org, oldRole, org, "org:admin"); n != 1 {
+		t.Error("the role was written as a new one")
+	}
+	apply(t, d, m.addMember(org, alice, "org:member"))
+	if n := exec(t, d, org, oldRole, org, "org:member"); n != 0 || len(lines(t, d, org)) != before+1 {
+		t.Error("another role was not written as one")
+	}
+}
+
 // Writers of one tenant wait for each other, so that what one of them decides by is not
 // changed by another.
 func TestManyAtOnceAreOneChange(t *testing.T) {

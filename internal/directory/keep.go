@@ -140,7 +140,7 @@ func (d *Directory) keepMember(ctx context.Context, tx *tenancy.Tx, ticket int64
 	switch {
 	case before == nil || before.RemoveTime != nil:
 		return record(ctx, tx, org, "member.add", user, map[string]any{"role": audit.Change{After: now.Role}})
-	case before.Role != now.Role:
+	case tenancy.RoleKey(before.Role) != now.Role:
 		return record(ctx, tx, org, "member.role", user, map[string]any{"role": audit.Change{Before: before.Role, After: now.Role}})
 	case before.Licensed != now.Licensed:
 		return record(ctx, tx, org, "member.licensed", user, map[string]any{"licensed": audit.Change{Before: before.Licensed, After: now.Licensed}})

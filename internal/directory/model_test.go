@@ -324,8 +324,25 @@ var (
 		  FROM audit_events
 		 WHERE tenant_id = $1
 		 ORDER BY id`}
-	testStatements = []tenancy.Statement{readLines}
+	bareRole = tenancy.Statement{Name: "test_bare_role", SQL: `
+		UPDATE members SET role = substr(role, 5), role_time = '2020-01-02' WHERE tenant_id = $1`}
+	oldRole = tenancy.Statement{Name: "test_old_role", SQL: `
+		UPDATE members SET role = role WHERE tenant_id = $1 AND role = $2 AND role_time = '2020-01-02'`}
+	testStatements = []tenancy.Statement{readLines, bareRole, oldRole}
 )
+
+// exec runs a statement of a test in the tenant, and returns how many rows it changed.
+func exec(t *testing.T, d *Directory, tenant string, s tenancy.Statement, args ...any) (rows int64) {
+	t.Helper()
+	err := d.db.Once(t.Context(), system(tenant), func(tx *tenancy.Tx) (err error) {
+		rows, err = tenancy.Exec(t.Context(), tx, s, args...)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rows
+}
 
 // lines is what the audit log has of a tenant.
 func lines(t *testing.T, d *Directory, tenant string) []string {

@@ -50,7 +50,7 @@ func newFixtureWith(t testing.TB, roles func(context.Context) ([]clerk.Role, err
 }
 
 func holds(role string, given tenancy.Permissions) tenancy.Permissions {
-	return rbac.OfRole(role, given, adminRoles)
+	return rbac.Roles{Admin: adminRoles}.Of(role, given)
 }
 
 func (f *fixture) connect(url string) *pgx.Conn {

@@ -32,7 +32,7 @@ func (h *Handler) GetCurrentMember(ctx context.Context, _ *teamtaskv1.GetCurrent
 
 // ListMembers implements teamtask.v1.MembershipService.
 func (h *Handler) ListMembers(ctx context.Context, r *teamtaskv1.ListMembersRequest) (*teamtaskv1.ListMembersResponse, error) {
-	f := filter{role: r.GetFilter().GetRole(), query: r.GetFilter().GetQuery()}
+	f := filter{role: tenancy.RoleKey(r.GetFilter().GetRole()), query: r.GetFilter().GetQuery()}
 	found, next, err := h.membership.List(ctx, tenancy.ActorOf(ctx), f, tenancy.Page{Size: int(r.GetPageSize()), Token: r.GetPageToken()})
 	if err != nil {
 		return nil, err
@@ -87,7 +87,7 @@ func (p *profile) proto(actor tenancy.Actor) *teamtaskv1.Member {
 }
 
 func (m *member) proto() *teamtaskv1.Member {
-	return &teamtaskv1.Member{UserId: m.UserID, Name: m.Name, Email: m.Email, Role: m.Role, Licensed: m.Licensed}
+	return &teamtaskv1.Member{UserId: m.UserID, Name: m.Name, Email: m.Email, Role: tenancy.RoleKey(m.Role), Licensed: m.Licensed}
 }
 
 func (r *role) proto() *teamtaskv1.Role {
@@ -98,7 +98,7 @@ func (i *invitation) proto() *teamtaskv1.Invitation {
 	p := &teamtaskv1.Invitation{
 		Id:         i.ID,
 		Email:      i.Email,
-		Role:       i.Role,
+		Role:       tenancy.RoleKey(i.Role),
 		HoldSeat:   i.HoldSeat,
 		Status:     statusOf(i.Status),
 		CreateTime: timestamppb.New(i.CreateTime),

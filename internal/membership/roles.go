@@ -66,17 +66,21 @@ func (m *Membership) listed(actor tenancy.Actor, listed []clerk.Role) []role {
 	return all
 }
 
-// guessed are the roles that are known of although Clerk lists none, by key. Only of
-// those that administer is it known what they hold.
+// guessed are the roles that are known of although Clerk lists none, by key. Of what they
+// hold only what the configuration says is known, so that one that administers is granted by
+// one that does.
 func (m *Membership) guessed(actor tenancy.Actor, inUse []string) []role {
 	keys := slices.Concat(inUse, m.adminRoles)
+	for i, key := range keys {
+		keys[i] = tenancy.RoleKey(key)
+	}
 	slices.Sort(keys)
 	keys = slices.Compact(keys)
 	all := make([]role, len(keys))
 	for i, key := range keys {
-		r := role{key: key, name: key, grantable: actor.Permissions.Has(tenancy.MembersManage)}
+		r := role{key: key, name: key, holds: m.holds(key, 0)}
+		r.grantable = actor.Permissions.Has(tenancy.MembersManage | r.holds)
 		if slices.Contains(m.adminRoles, key) {
-			r.holds = m.holds(key, 0)
 			r.grantable = r.grantable && slices.Contains(m.adminRoles, actor.Role)
 		}
 		all[i] = r

@@ -3,6 +3,7 @@ package membership
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/teamtask/teamtask/internal/clerk"
 	"github.com/teamtask/teamtask/internal/fault"
+	"github.com/teamtask/teamtask/internal/rbac"
 	"github.com/teamtask/teamtask/internal/tenancy"
 )
 
@@ -111,6 +113,46 @@ func TestWhereClerkListsNoRolesThoseInUseAreListed(t *testing.T) {
 			t.Fatal(err)
 		}
 		same(t, what, c.want, asText(got))
+	}
+}
+
+// What the configuration adds to a role is part of it: as it is listed, as it is the
+// caller's to give, and where Clerk lists none.
+func TestWhatTheConfigurationAddsIsPartOfTheRole(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		listed []clerk.Role
+		err    error
+		want   string
+	}{
+		"listed":      {[]clerk.Role{{Key: "org:member", Name: "Member"}}, nil, "org:member=Member tasks:view tasks:edit audit:view"},
+		"not offered": {nil, clerk.NotOffered, "org:member=org:member tasks:view tasks:edit audit:view"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixtureWith(t, func(context.Context) ([]clerk.Role, error) { return c.listed, c.err })
+			f.holds = rbac.Roles{Admin: adminRoles, Adds: map[string]tenancy.Permissions{"org:member": tenancy.TasksEdit | tenancy.AuditView}}.Of
+			m := named(1, "X")[0]
+			m.Role = "member" // as an instance from before 2023 has it
+			f.put(ours, m)
+			for holds, mark := range map[tenancy.Permissions]string{
+				tenancy.AllPermissions: " GRANTABLE",
+				tenancy.MembersManage | tenancy.MembersView | tenancy.TasksEdit | tenancy.TasksView: "",
+			} {
+				actor := person(ours, "user_1", "org:whatever")
+				actor.Permissions = holds
+				got, err := f.Roles(t.Context(), actor)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if lines := asText(got); !slices.Contains(lines, c.want+mark) {
+					t.Errorf("got %q, want %q among them", lines, c.want+mark)
+				}
+			}
+			if got := f.everybody(someone, filter{}); len(got) != 1 {
+				t.Errorf("got %v, want the one member", got)
+			}
+		})
 	}
 }
 

@@ -25,9 +25,9 @@ var (
 
 // Config says what the gate goes by.
 type Config struct {
-	Rules      Rules
-	AdminRoles []string // roles that hold every permission
-	Personal   bool     // personal workspaces are open; without them every call needs an organization
+	Rules    Rules
+	Roles    Roles // what roles hold
+	Personal bool  // personal workspaces are open; without them every call needs an organization
 
 	// Verify answers the actor of a request's token.
 	Verify func(context.Context, http.Header) (*tenancy.Actor, error)
@@ -79,7 +79,7 @@ func (g *Gate) decide(ctx context.Context, procedure string, header http.Header)
 	if actor.Personal() && (rule.Organization || !g.Personal) {
 		return nil, OrganizationRequired
 	}
-	actor.Permissions = Holds(actor, g.AdminRoles)
+	actor.Permissions = g.Roles.Holds(actor)
 	if !actor.Permissions.Has(rule.Permission) {
 		for name := range rule.Permission.Names() {
 			return nil, PermissionMissing.With("permission", name)

@@ -36,8 +36,8 @@ func gateFor(actor tenancy.Actor, err error, personal bool) *Gate {
 			writeMethod: {Permission: tenancy.LicensingManage, Seat: true},
 			oursMethod:  {Permission: tenancy.LicensingManage, Organization: true},
 		},
-		AdminRoles: []string{"org:admin"},
-		Personal:   personal,
+		Roles:    Roles{Admin: []string{"org:admin"}},
+		Personal: personal,
 		Verify: func(context.Context, http.Header) (*tenancy.Actor, error) {
 			if err != nil {
 				return nil, err

@@ -10,23 +10,30 @@ import (
 // seats, members or audit there.
 const personal = tenancy.TasksView | tenancy.TasksEdit | tenancy.TasksManage
 
-// Holds is what the actor really holds: everything in a role that administers, the
-// token's permissions and what they imply in any other, one's own tasks in a personal
-// workspace.
-func Holds(a tenancy.Actor, adminRoles []string) tenancy.Permissions {
+// Roles is what the configuration says of the roles of organizations. Roles are named as
+// tenancy.RoleKey writes them.
+type Roles struct {
+	Admin []string                       // hold every permission
+	Adds  map[string]tenancy.Permissions // what a role holds beside what Clerk gave it
+}
+
+// Holds returns what the actor holds: what their role does in an organization, their own
+// tasks in a personal workspace.
+func (r Roles) Holds(a tenancy.Actor) tenancy.Permissions {
 	if a.Personal() {
 		return personal
 	}
-	return OfRole(a.Role, a.Permissions, adminRoles)
+	return r.Of(a.Role, a.Permissions)
 }
 
-// OfRole is what a role in an organization really holds that was given those
-// permissions.
-func OfRole(role string, given tenancy.Permissions, adminRoles []string) tenancy.Permissions {
-	if slices.Contains(adminRoles, role) {
+// Of returns what a role of an organization holds that Clerk gave those permissions:
+// everything where it administers, else these, what the configuration adds, and what both
+// imply.
+func (r Roles) Of(role string, given tenancy.Permissions) tenancy.Permissions {
+	if slices.Contains(r.Admin, role) {
 		return tenancy.AllPermissions
 	}
-	return withImplied(given)
+	return withImplied(given | r.Adds[role])
 }
 
 // withImplied adds what a permission implies: manage implies edit, edit implies view.

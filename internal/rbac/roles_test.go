@@ -36,7 +36,40 @@ func TestWhatARoleHolds(t *testing.T) {
 		"alone, with a claim":    {tenancy.Actor{Permissions: tenancy.AllPermissions}, admins, alone},
 		"an empty role, matched": {tenancy.Actor{Organization: org}, nil, 0},
 	} {
-		if got := Holds(c.actor, c.admins); got != c.want {
+		if got := (Roles{Admin: c.admins}).Holds(c.actor); got != c.want {
+			t.Errorf("%s: %v, want %v", name, names(got), names(c.want))
+		}
+	}
+}
+
+// What the configuration adds to a role counts as if Clerk had said it, and only in an
+// organization.
+func TestTheConfigurationAddsToARole(t *testing.T) {
+	t.Parallel()
+	org := tenancy.Organization{ID: "org_1"}
+	roles := Roles{
+		Admin: []string{"org:admin"},
+		Adds: map[string]tenancy.Permissions{
+			"org:member": tenancy.TasksEdit | tenancy.MembersView, "org:boss": tenancy.LicensingManage, "org:admin": tenancy.TasksView, "org:none": 0,
+		},
+	}
+	const alone = tenancy.TasksView | tenancy.TasksEdit | tenancy.TasksManage
+	for name, c := range map[string]struct {
+		actor tenancy.Actor
+		want  tenancy.Permissions
+	}{
+		"a role without any":           {tenancy.Actor{Organization: org, Role: "org:member"}, tenancy.TasksView | tenancy.TasksEdit | tenancy.MembersView},
+		"beside what the token says":   {tenancy.Actor{Organization: org, Role: "org:member", Permissions: tenancy.AuditView}, tenancy.TasksView | tenancy.TasksEdit | tenancy.MembersView | tenancy.AuditView},
+		"with what it implies":         {tenancy.Actor{Organization: org, Role: "org:boss"}, tenancy.LicensingManage | tenancy.LicensingView},
+		"nothing":                      {tenancy.Actor{Organization: org, Role: "org:none"}, 0},
+		"another role":                 {tenancy.Actor{Organization: org, Role: "org:guest", Permissions: tenancy.TasksView}, tenancy.TasksView},
+		"an admin loses nothing":       {tenancy.Actor{Organization: org, Role: "org:admin"}, tenancy.AllPermissions},
+		"a workspace of one's own":     {tenancy.Actor{Role: "org:boss"}, alone},
+		"in other letters":             {tenancy.Actor{Organization: org, Role: "org:Member"}, 0},
+		"the system's actor, no role":  {tenancy.Actor{Organization: org}, 0},
+		"what a role before it begins": {tenancy.Actor{Organization: org, Role: "org:members"}, 0},
+	} {
+		if got := roles.Holds(c.actor); got != c.want {
 			t.Errorf("%s: %v, want %v", name, names(got), names(c.want))
 		}
 	}

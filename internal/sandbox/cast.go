@@ -18,13 +18,17 @@ func cast(now time.Time) *directory {
 		order := d.next()
 		return order, start.Add(time.Duration(order) * time.Second).UnixMilli()
 	}
-	for _, o := range []struct{ id, slug, name, creator string }{
-		{"org_d2gamers", "d2-gamers", "D2 Gamers", "user_dana"},
-		{"org_acme", "acme", "Acme", "user_erin"},
+	for _, o := range []struct {
+		id, slug, name, creator string
+		plain                   bool
+	}{
+		{"org_d2gamers", "d2-gamers", "D2 Gamers", "user_dana", false},
+		{"org_acme", "acme", "Acme", "user_erin", false},
+		{"org_newco", "newco", "NewCo", "user_nina", true},
 	} {
 		order, at := tick()
 		d.organizations[o.id] = &organization{
-			id: o.id, slug: o.slug, name: o.name, creator: o.creator, adminDelete: true, members: map[string]membership{},
+			id: o.id, slug: o.slug, name: o.name, creator: o.creator, adminDelete: true, plain: o.plain, members: map[string]membership{},
 			public: map[string]any{}, private: map[string]any{}, created: at, updated: at, order: order,
 		}
 	}
@@ -39,6 +43,8 @@ func cast(now time.Time) *directory {
 		{"charlie", "org_d2gamers", "org:viewer", true},
 		{"erin", "org_acme", "org:admin", false},
 		{"frank", "org_acme", "org:member", false},
+		{"nina", "org_newco", adminRole, false},
+		{"nils", "org_newco", memberRole, false},
 	} {
 		o := d.organizations[c.org]
 		order, at := tick()

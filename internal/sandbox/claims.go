@@ -40,16 +40,23 @@ func (s *Sandbox) commonClaims(p person, now time.Time, ttl time.Duration) map[s
 // version1 are the organization's claims as they were before version 2.
 func version1(o *organization, m membership) map[string]any {
 	claims := map[string]any{"org_id": o.id, "org_slug": o.slug, "org_role": m.role}
-	if permissions := m.permissions(); len(permissions) > 0 {
+	switch permissions := o.permissions(m); {
+	case o.plain:
+		claims["org_permissions"] = []string{}
+	case len(permissions) > 0:
 		claims["org_permissions"] = permissions
 	}
 	return claims
 }
 
-// version2 are the organization's claims of version 2: the plan, the features and the claim o.
+// version2 are the organization's claims of version 2: the plan, the features and the claim o. An instance without custom
+// permissions has no features.
 func version2(o *organization, m membership) map[string]any {
 	org := map[string]any{"id": o.id, "slg": o.slug, "rol": strings.TrimPrefix(m.role, "org:")}
-	if per, fpm := packPermissions(m.permissions()); per != "" {
+	if o.plain {
+		return map[string]any{"pla": "o:free", "o": org}
+	}
+	if per, fpm := packPermissions(o.permissions(m)); per != "" {
 		org["per"], org["fpm"] = per, fpm
 	}
 	return map[string]any{"pla": "o:free", "fea": "o:" + strings.Join(features, ",o:"), "o": org}

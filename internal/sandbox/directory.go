@@ -36,6 +36,7 @@ type organization struct {
 	creator          string                // user id, or empty
 	maxMembers       int64                 // invitations that are pending included; 0: no limit
 	adminDelete      bool                  // its admins may delete it
+	plain            bool                  // its roles carry no custom permissions, as in a new instance
 	members          map[string]membership // by user id
 	public, private  map[string]any
 	created, updated int64
@@ -156,4 +157,9 @@ func (o *organization) findMembership(p person) (membership, error) {
 }
 
 // permissions are those of the member's role that a token may carry, the caller's to change.
-func (m membership) permissions() []string { return slices.Clone(rolePermissions[m.role]) }
+func (o *organization) permissions(m membership) []string {
+	if o.plain {
+		return nil
+	}
+	return slices.Clone(rolePermissions[m.role])
+}

@@ -13,10 +13,13 @@ type role struct{ key, name, description string }
 // adminRole may manage an organization; whoever makes one gets it.
 const adminRole = "org:admin"
 
+// memberRole is what Clerk gives members of a new instance.
+const memberRole = "org:member"
+
 var roles = []role{
 	{adminRole, "Admin", "Manages the organization and its members"},
 	{"org:manager", "Manager", "Works on everybody's tasks"},
-	{"org:member", "Member", "Works on tasks"},
+	{memberRole, "Member", "Works on tasks"},
 	{"org:viewer", "Viewer", "Reads tasks"},
 }
 
@@ -25,7 +28,7 @@ var roles = []role{
 var rolePermissions = map[string][]string{
 	adminRole:     nil,
 	"org:manager": {"org:members:view", "org:tasks:edit", "org:tasks:manage", "org:tasks:view"},
-	"org:member":  {"org:members:view", "org:tasks:edit", "org:tasks:view"},
+	memberRole:    {"org:members:view", "org:tasks:edit", "org:tasks:view"},
 	"org:viewer":  {"org:members:view", "org:tasks:view"},
 }
 
@@ -38,6 +41,9 @@ var (
 	memberPermissions = []string{"org:sys_memberships:read"}
 )
 
+// standard reports whether a new instance has the role.
+func (r role) standard() bool { return r.key == adminRole || r.key == memberRole }
+
 func roleNamed(key string) (role, bool) {
 	i := slices.IndexFunc(roles, func(r role) bool { return r.key == key })
 	if i < 0 {
@@ -46,8 +52,14 @@ func roleNamed(key string) (role, bool) {
 	return roles[i], true
 }
 
-// permissions are all of the role's, those of the system first.
-func (r role) permissions() []string {
+// permissions are all of the role's, those of the system first; plain leaves out the custom ones.
+func (r role) permissions(plain bool) []string {
+	switch {
+	case plain && r.key == adminRole:
+		return slices.Clone(systemPermissions)
+	case plain:
+		return slices.Clone(memberPermissions)
+	}
 	if r.key == adminRole {
 		return slices.Concat(systemPermissions, rolePermissions[r.key])
 	}
@@ -77,13 +89,13 @@ type permissionJSON struct {
 	UpdatedAt   int64  `json:"updated_at"`
 }
 
-func (r role) json(at int64) roleJSON {
+func (r role) json(at int64, plain bool) roleJSON {
 	id := strings.NewReplacer("org:", "", ":", "", "_", "")
 	j := roleJSON{
 		Object: "role", ID: "role_" + id.Replace(r.key), Name: r.name, Key: r.key, Description: r.description,
 		Creator: r.key == adminRole, Permissions: []permissionJSON{}, CreatedAt: at, UpdatedAt: at,
 	}
-	for _, key := range r.permissions() {
+	for _, key := range r.permissions(plain) {
 		kind := "user"
 		if strings.HasPrefix(key, "org:sys_") {
 			kind = "system"
@@ -102,7 +114,9 @@ func (s *Sandbox) listRoles(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	found := slices.DeleteFunc(slices.Clone(roles), func(r role) bool { return !contains(q.Get("query"), r.key, r.name) })
+	found := slices.DeleteFunc(slices.Clone(roles), func(r role) bool {
+		return s.plainRoles && !r.standard() || !contains(q.Get("query"), r.key, r.name)
+	})
 	err = sortBy(found, q, "-created_at", map[string]func(a, b role) int{
 		"created_at": func(a, b role) int { return slices.Index(roles, a) - slices.Index(roles, b) },
 		"name":       func(a, b role) int { return cmp.Compare(a.name, b.name) },
@@ -111,5 +125,5 @@ func (s *Sandbox) listRoles(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return listJSON(found, p, func(r role) roleJSON { return r.json(s.started) }), nil
+	return listJSON(found, p, func(r role) roleJSON { return r.json(s.started, s.plainRoles) }), nil
 }

@@ -37,6 +37,9 @@ type Options struct {
 	// StripeWebhookSecret signs them: whsec_ and at least 16 characters. Empty: a secret that everybody knows, see
 	// Sandbox.StripeWebhookSecret.
 	StripeWebhookSecret string
+	// PlainRoles has the list of roles be that of a new instance: admin and member, without custom permissions. Tokens are as
+	// their organization has them all the same; newco has no custom permissions either way.
+	PlainRoles bool
 	// RequestLimit is how many requests of the Backend API are answered in 10 s, the key set not counted. Zero: 1000, as Clerk.
 	// Below zero: no limit.
 	RequestLimit int
@@ -57,6 +60,7 @@ type Sandbox struct {
 	stripeSecretKey, stripeWebhookSecret               string
 	now                                                func() time.Time
 	requestLimit, metadataLimit, invitationLimit       int
+	plainRoles                                         bool
 	clerkMail, stripeMail                              mailbox
 
 	limiter limiter
@@ -107,6 +111,7 @@ func New(o Options) (*Sandbox, error) {
 		requestLimit:    cmp.Or(o.RequestLimit, requestsMax),
 		metadataLimit:   cmp.Or(o.MetadataLimit, metadataMax),
 		invitationLimit: cmp.Or(o.InvitationLimit, invitationsMax),
+		plainRoles:      o.PlainRoles,
 		now:             o.Now,
 		key:             key,
 

@@ -124,7 +124,7 @@ func (m membership) json(o *organization, p person) membershipJSON {
 	named, _ := roleNamed(m.role)
 	return membershipJSON{
 		Object: "organization_membership", ID: m.id, PublicMetadata: m.public, PrivateMetadata: m.private,
-		Role: m.role, RoleName: named.name, Permissions: named.permissions(), CreatedAt: m.created, UpdatedAt: m.updated,
+		Role: m.role, RoleName: named.name, Permissions: named.permissions(o.plain), CreatedAt: m.created, UpdatedAt: m.updated,
 		Organization: o.json(),
 		PublicUserData: publicUserJSON{
 			UserID: p.id, FirstName: orNull(p.firstName), LastName: orNull(p.lastName), Identifier: p.email(),

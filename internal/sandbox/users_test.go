@@ -23,13 +23,13 @@ func TestUsersAreListedCountedReadAndDeleted(t *testing.T) {
 		ids    string
 		total  int64
 	}{
-		{"all, newest first", user.ListParams{}, "frank erin charlie ben bob alice dana", 7},
-		{"oldest first", user.ListParams{OrderBy: clerk.String("+created_at")}, "dana alice bob ben charlie erin frank", 7},
-		{"by address", user.ListParams{OrderBy: clerk.String("email_address")}, "alice ben bob charlie dana erin frank", 7},
-		{"a page", user.ListParams{ListParams: clerk.ListParams{Limit: clerk.Int64(2), Offset: clerk.Int64(3)}}, "ben bob", 7},
-		{"beyond the end", user.ListParams{ListParams: clerk.ListParams{Offset: clerk.Int64(70)}}, "", 7},
+		{"all, newest first", user.ListParams{}, "nils nina frank erin charlie ben bob alice dana", 9},
+		{"oldest first", user.ListParams{OrderBy: clerk.String("+created_at")}, "dana alice bob ben charlie erin frank nina nils", 9},
+		{"by address", user.ListParams{OrderBy: clerk.String("email_address")}, "alice ben bob charlie dana erin frank nils nina", 9},
+		{"a page", user.ListParams{ListParams: clerk.ListParams{Limit: clerk.Int64(2), Offset: clerk.Int64(5)}}, "ben bob", 9},
+		{"beyond the end", user.ListParams{ListParams: clerk.ListParams{Offset: clerk.Int64(70)}}, "", 9},
 		{"some", user.ListParams{UserIDs: []string{"user_bob", "+user_dana", "user_zoe"}}, "bob dana", 2},
-		{"but one", user.ListParams{UserIDs: []string{"-user_bob"}}, "frank erin charlie ben alice dana", 6},
+		{"but one", user.ListParams{UserIDs: []string{"-user_bob"}}, "nils nina frank erin charlie ben alice dana", 8},
 		{"of one organization", user.ListParams{OrganizationIDs: []string{"org_acme"}}, "frank erin", 2},
 		{"of no organization of that name", user.ListParams{OrganizationIDs: []string{"org_zoo"}}, "", 0},
 		{"query", user.ListParams{Query: clerk.String("BO")}, "bob", 1},
@@ -116,7 +116,7 @@ func TestUsersAreMade(t *testing.T) {
 		refused(t, c.name, err, 422, c.code)
 	}
 	r.want(t)
-	if got := must[*clerk.UserList](t)(b.users.List(ctx, &user.ListParams{})).TotalCount; got != 8 {
-		t.Errorf("users = %d, want 8", got)
+	if got := must[*clerk.UserList](t)(b.users.List(ctx, &user.ListParams{})).TotalCount; got != 10 {
+		t.Errorf("users = %d, want 10", got)
 	}
 }

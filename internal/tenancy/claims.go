@@ -192,7 +192,8 @@ func (c *claims) organizationV1(a *Actor) error {
 		return errors.New("org_id is not an organization")
 	}
 	a.Organization.Slug, _ = text(c.OrgSlug)
-	if a.Role, ok = text(c.OrgRole); !ok || a.Role == "" || len(a.Role) > idMax {
+	role, _ := text(c.OrgRole)
+	if a.Role, ok = roleOf(role); !ok {
 		return errors.New("org_role is missing")
 	}
 	if absent(c.OrgPermissions) {
@@ -226,14 +227,20 @@ func (c *claims) organizationV2(a *Actor) error {
 	if !isID(o.ID, "org_") {
 		return errors.New("o.id is not an organization")
 	}
-	if o.Role == "" || len(o.Role) > idMax {
+	var ok bool
+	if a.Role, ok = roleOf(o.Role); !ok {
 		return errors.New("o.rol is missing")
 	}
 	features, _ := text(c.Features)
 	a.Organization = Organization{ID: o.ID, Slug: o.Slug}
-	a.Role = "org:" + o.Role
 	a.Permissions = decodePermissions(features, o.Permissions, o.Masks)
 	return nil
+}
+
+// roleOf returns the key of a token's role, or false where the token names none.
+func roleOf(claim string) (string, bool) {
+	key := RoleKey(claim)
+	return key, len(key) > len(rolePrefix) && len(claim) <= idMax
 }
 
 // decodePermissions decodes a version 2 token's permissions as Clerk documents

@@ -3,6 +3,7 @@ package tenancy
 import (
 	"iter"
 	"math/bits"
+	"strings"
 )
 
 // Permissions is a set of the permissions that this system knows.
@@ -40,7 +41,20 @@ func PermissionOf(name string) (Permissions, bool) {
 	return 0, false
 }
 
-// Has tells whether every permission of q is in p.
+// rolePrefix begins the key of every role of an organization.
+const rolePrefix = "org:"
+
+// RoleKey returns the role's key with the prefix "org:". Tokens of version 2 leave the prefix
+// out, and so do instances from before 2023 everywhere: with and without it, it is one role.
+// Of no role it returns "".
+func RoleKey(role string) string {
+	if role == "" || strings.HasPrefix(role, rolePrefix) {
+		return role
+	}
+	return rolePrefix + role
+}
+
+// Has reports whether every permission of q is in p.
 func (p Permissions) Has(q Permissions) bool { return p&q == q }
 
 // Names yields the names of the permissions in p.

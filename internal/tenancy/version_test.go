@@ -2,6 +2,7 @@ package tenancy_test
 
 import (
 	"fmt"
+	"maps"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -28,6 +29,7 @@ func TestBothVersionsAreTheSameActor(t *testing.T) {
 	s := newStage(t, nil)
 	gamers := tenancy.Organization{ID: "org_d2gamers", Slug: "d2-gamers"}
 	acme := tenancy.Organization{ID: "org_acme", Slug: "acme"}
+	newco := tenancy.Organization{ID: "org_newco", Slug: "newco"}
 	viewer := tenancy.MembersView | tenancy.TasksView
 	member := viewer | tenancy.TasksEdit
 	manager := member | tenancy.TasksManage
@@ -45,6 +47,8 @@ func TestBothVersionsAreTheSameActor(t *testing.T) {
 		{"charlie", gamers, "org:viewer", viewer, true},
 		{"erin", acme, "org:admin", 0, false},
 		{"frank", acme, "org:member", member, false},
+		{"nina", newco, "org:admin", 0, false},
+		{"nils", newco, "org:member", 0, false},
 	} {
 		in := tenancy.Actor{
 			User: "user_" + c.name, Session: "sess_" + c.name, Tenant: c.organization.ID, Organization: c.organization,
@@ -60,6 +64,32 @@ func TestBothVersionsAreTheSameActor(t *testing.T) {
 				t.Errorf("%s, personal (-want +got):\n%s", name, diff)
 			}
 		}
+	}
+}
+
+// Instances from before 2023 name their roles without "org:", in tokens of both versions.
+func TestARoleIsTheSameWithAndWithoutItsPrefix(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, nil)
+	for claim, want := range map[string]string{
+		"admin": "org:admin", "org:admin": "org:admin", "basic_member": "org:basic_member", "org:basic_member": "org:basic_member",
+		"Admin": "org:Admin", "ORG:admin": "org:ORG:admin", "org": "org:org",
+	} {
+		first := s.versioned(1, "alice", "d2-gamers", func(c map[string]any) { c["org_role"] = claim })
+		second := s.versioned(2, "alice", "d2-gamers", func(c map[string]any) {
+			o := maps.Clone(c["o"].(map[string]any))
+			o["rol"] = claim
+			c["o"] = o
+		})
+		for version, token := range map[int]string{1: first, 2: second} {
+			if got := s.accept(claim, token).Role; got != want {
+				t.Errorf("%s in version %d: the role is %q, want %q", claim, version, got, want)
+			}
+		}
+	}
+	for _, claim := range []string{"", "org:"} {
+		s.refuse("role "+claim, s.versioned(1, "alice", "d2-gamers", func(c map[string]any) { c["org_role"] = claim }))
+		s.refuse("role "+claim, s.with("o", map[string]any{"id": "org_d2gamers", "rol": claim}))
 	}
 }
 
