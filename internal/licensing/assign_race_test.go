@@ -78,7 +78,7 @@ func TestTheSamePersonGetsOneSeatHoweverManyGiveIt(t *testing.T) {
 	for range 10 {
 		for i, err := range together(callers, func(int) error {
 			s, _, err := f.Assign(t.Context(), boss(ours), "user_one")
-			if err == nil && !s.licensed() {
+			if err == nil && !s.held() {
 				return errors.New("the answer is a member without a seat")
 			}
 			return err

@@ -25,7 +25,8 @@ func (l *Licensing) Lock(ctx context.Context, tx *tenancy.Tx, org string) error 
 // Member is told of a member as they were written: they take over the seat that was kept
 // for them, and Clerk is told where its news are something else than what the ledger says.
 // What is no news is on its way already: a Clerk that does not listen is told by one job,
-// and not by one more for each time it is asked.
+// and not by one more for each time it is asked. A write that was under way when they left
+// may still arrive, so that somebody who comes back with one is looked at again.
 func (l *Licensing) Member(ctx context.Context, tx *tenancy.Tx, org, user string, news bool) error {
 	c, err := selectCopied(ctx, tx, org, user)
 	if err != nil || c == nil {
@@ -40,7 +41,7 @@ func (l *Licensing) Member(ctx context.Context, tx *tenancy.Tx, org, user string
 			return enqueue(ctx, tx, jobCopy, org, user, nil)
 		}
 	}
-	if !news || c.Wanted == c.Said || l.stripe == nil {
+	if !news || c.Wanted == c.Said && c.Doubt == nil || l.stripe == nil {
 		return nil
 	}
 	return enqueue(ctx, tx, jobCopy, org, user, nil)

@@ -116,7 +116,7 @@ func (s *summary) proto() *teamtaskv1.License {
 func (s *seat) proto() *teamtaskv1.Seat {
 	return &teamtaskv1.Seat{
 		UserId: s.UserID, Name: s.Name, Email: s.Email, Role: s.Role,
-		Licensed: s.licensed(), AssignTime: timestamp(s.AssignTime), AssignedBy: s.AssignedBy, Synced: s.Synced,
+		Licensed: s.held() && s.Working, Suspended: s.held() && !s.Working, AssignTime: timestamp(s.AssignTime), AssignedBy: s.AssignedBy, Synced: s.Synced,
 	}
 }
 

@@ -10,7 +10,7 @@ const seatsList = "seats" // what a page token of this list is bound to
 
 // filter narrows the list of seats; the zero filter lets everybody through.
 type filter struct {
-	licensed *bool
+	licensed *bool  // has a seat on record, suspended ones included; nil: both
 	query    string // name or address begin with it
 }
 

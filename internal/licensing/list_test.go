@@ -92,7 +92,7 @@ func TestASeatIsListedAsItIs(t *testing.T) {
 		return seat{UserID: user, Name: user, NameKey: user, Email: user + "@A.test", Role: "org:member"}
 	}
 	first, last := of("user_0000"), of("user_x")
-	first.AssignTime, first.AssignedBy, first.Synced = &at, "user_boss", true
+	first.AssignTime, first.AssignedBy, first.Working, first.Synced = &at, "user_boss", true, true
 	last.Synced = true
 	if len(found) != 6 {
 		t.Fatalf("got %d, want 6", len(found))
@@ -100,13 +100,13 @@ func TestASeatIsListedAsItIs(t *testing.T) {
 	if diff := cmp.Diff([]seat{first, last}, []seat{found[0], found[5]}, cmp.Comparer(func(a, b time.Time) bool { return a.Equal(b) })); diff != "" {
 		t.Errorf("seats (-want +got):\n%s", diff)
 	}
-	if found[1].Synced || !found[1].licensed() {
+	if found[1].Synced || !found[1].held() {
 		t.Errorf("got synced: %t of one whom Clerk was not told of", found[1].Synced)
 	}
 	f.has(ours, bought("sub_1", statusUnpaid, 5)) // what Clerk should say of them is that they are not
 	found, _, err = f.List(t.Context(), boss(ours), filter{}, tenancy.Page{})
-	if err != nil || found[0].Synced || !found[1].Synced || !found[0].licensed() {
-		t.Errorf("suspended: got synced: %t, %t, licensed: %t, %v", found[0].Synced, found[1].Synced, found[0].licensed(), err)
+	if err != nil || found[0].Synced || !found[1].Synced || !found[0].held() {
+		t.Errorf("suspended: got synced: %t, %t, held: %t, %v", found[0].Synced, found[1].Synced, found[0].held(), err)
 	}
 }
 

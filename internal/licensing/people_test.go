@@ -24,6 +24,7 @@ type people struct {
 	invited       map[spot]clerk.Invitation
 	writes        []string // of metadata, in order
 
+	blind bool                   // memberships cannot be read
 	lies  bool                   // writes are answered and not done
 	fails func(user string) bool // writes to them are refused; may be nil
 	hold  func(user string)      // called before a write is done; may be nil
@@ -59,6 +60,12 @@ func (p *people) Organization(_ context.Context, id string) (clerk.Organization,
 }
 
 func (p *people) Membership(_ context.Context, org, user string) (clerk.Membership, error) {
+	p.mu.Lock()
+	blind := p.blind
+	p.mu.Unlock()
+	if blind {
+		return clerk.Membership{}, clerk.Unavailable
+	}
 	return found(p, p.members, spot{org, user})
 }
 

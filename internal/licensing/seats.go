@@ -17,10 +17,12 @@ type seat struct {
 	Role       string
 	AssignTime *time.Time // nil without a seat
 	AssignedBy string
-	Synced     bool // Clerk says of it what it should
+	Working    bool // the seat lets its holder work
+	Synced     bool // Clerk was read to say what it should, since it was last written to
 }
 
-func (s *seat) licensed() bool { return s.AssignTime != nil }
+// held reports whether the member has a seat on record, whether or not it works.
+func (s *seat) held() bool { return s.AssignTime != nil }
 
 // Assign gives a free seat to the member, who keeps the one they have. Clerk follows by a
 // job.
@@ -50,7 +52,7 @@ func (l *Licensing) give(ctx context.Context, tx *tenancy.Tx, actor tenancy.Acto
 		return seat{}, false, err
 	case found == nil:
 		return seat{}, false, errMemberNotFound
-	case !found.licensed():
+	case !found.held():
 		return seat{}, false, exhausted(*lic)
 	case found.Given:
 		lic.Assigned++

@@ -15,11 +15,13 @@ type givenSeat struct {
 }
 
 // insertSeatSQL gives the member a seat where they have none and there is one ($4). The
-// license must be locked.
+// license must be locked. What Clerk says counts as read only while no write to it is under
+// way, or has an outcome that is not known (licensed_doubt).
 var insertSeatSQL = tenancy.Statement{Name: "licensing_insert_seat", SQL: `
 	WITH member AS (
-	    SELECT m.user_id, m.name, m.name_key, m.email, m.role, m.licensed, s.assign_time, s.assigned_by
+	    SELECT m.user_id, m.name, m.name_key, m.email, m.role, m.licensed, m.licensed_doubt, s.assign_time, s.assigned_by, st.seated
 	      FROM members m
+	      JOIN standings st ON st.tenant_id = m.tenant_id AND st.user_id = m.user_id
 	      LEFT JOIN seats s ON s.tenant_id = m.tenant_id AND s.user_id = m.user_id
 	     WHERE m.tenant_id = $1
 	       AND m.user_id = $2
@@ -35,8 +37,8 @@ var insertSeatSQL = tenancy.Statement{Name: "licensing_insert_seat", SQL: `
 	SELECT m.user_id, m.name, m.name_key, m.email, m.role,
 	       coalesce(g.assign_time, m.assign_time) AS assign_time,
 	       coalesce(g.assigned_by, m.assigned_by, '') AS assigned_by,
-	       m.licensed = (SELECT st.seated FROM standings st WHERE st.tenant_id = $1 AND st.user_id = $2) AND g.assign_time IS NULL
-	           OR g.assign_time IS NOT NULL AND m.licensed AS synced,
+	       m.seated OR g.assign_time IS NOT NULL AS working,
+	       m.licensed = (m.seated OR g.assign_time IS NOT NULL) AND m.licensed_doubt IS NULL AS synced,
 	       g.assign_time IS NOT NULL AS given
 	  FROM member m
 	  LEFT JOIN given g ON true`}
@@ -60,7 +62,7 @@ var deleteSeatSQL = tenancy.Statement{Name: "licensing_delete_seat", SQL: `
 	 RETURNING user_id
 	)
 	SELECT user_id, name, name_key, email, role, NULL::timestamptz AS assign_time, '' AS assigned_by,
-	       NOT licensed AS synced, EXISTS (SELECT FROM taken) AS taken
+	       false AS working, NOT licensed AND licensed_doubt IS NULL AS synced, EXISTS (SELECT FROM taken) AS taken
 	  FROM members
 	 WHERE tenant_id = $1
 	   AND user_id = $2
@@ -73,7 +75,7 @@ func deleteSeat(ctx context.Context, tx *tenancy.Tx, tenant, user string) (*take
 
 var selectSeatsSQL = tenancy.Statement{Name: "licensing_select_seats", SQL: `
 	SELECT m.user_id, m.name, m.name_key, m.email, m.role, s.assign_time, coalesce(s.assigned_by, '') AS assigned_by,
-	       m.licensed = st.seated AS synced
+	       st.seated AS working, m.licensed = st.seated AND m.licensed_doubt IS NULL AS synced
 	  FROM members m
 	  JOIN standings st ON st.tenant_id = m.tenant_id AND st.user_id = m.user_id
 	  LEFT JOIN seats s ON s.tenant_id = m.tenant_id AND s.user_id = m.user_id
@@ -87,9 +89,9 @@ var selectSeatsSQL = tenancy.Statement{Name: "licensing_select_seats", SQL: `
 // searchSeatsSQL reads each of the two spans from its own index, so that what matches few
 // costs little; whoever matches by both is of the first.
 var searchSeatsSQL = tenancy.Statement{Name: "licensing_search_seats", SQL: `
-	SELECT user_id, name, name_key, email, role, assign_time, assigned_by, synced
+	SELECT user_id, name, name_key, email, role, assign_time, assigned_by, working, synced
 	  FROM ((SELECT m.user_id, m.name, m.name_key, m.email, m.role, s.assign_time, coalesce(s.assigned_by, '') AS assigned_by,
-	                m.licensed = st.seated AS synced
+	                st.seated AS working, m.licensed = st.seated AND m.licensed_doubt IS NULL AS synced
 	           FROM members m
 	           JOIN standings st ON st.tenant_id = m.tenant_id AND st.user_id = m.user_id
 	           LEFT JOIN seats s ON s.tenant_id = m.tenant_id AND s.user_id = m.user_id
@@ -102,7 +104,7 @@ var searchSeatsSQL = tenancy.Statement{Name: "licensing_search_seats", SQL: `
 	          LIMIT $5)
 	        UNION ALL
 	        (SELECT m.user_id, m.name, m.name_key, m.email, m.role, s.assign_time, coalesce(s.assigned_by, '') AS assigned_by,
-	                m.licensed = st.seated AS synced
+	                st.seated AS working, m.licensed = st.seated AND m.licensed_doubt IS NULL AS synced
 	           FROM members m
 	           JOIN standings st ON st.tenant_id = m.tenant_id AND st.user_id = m.user_id
 	           LEFT JOIN seats s ON s.tenant_id = m.tenant_id AND s.user_id = m.user_id

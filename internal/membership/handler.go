@@ -82,12 +82,12 @@ func (p *profile) proto(actor tenancy.Actor) *teamtaskv1.Member {
 		return m
 	}
 	m.Organization = &teamtaskv1.Organization{Id: actor.Organization.ID, Slug: p.OrganizationSlug, Name: p.OrganizationName}
-	m.Role, m.Licensed = actor.Role, p.Seated
+	m.Role, m.Licensed, m.Suspended = actor.Role, p.Seated, p.Suspended
 	return m
 }
 
 func (m *member) proto() *teamtaskv1.Member {
-	return &teamtaskv1.Member{UserId: m.UserID, Name: m.Name, Email: m.Email, Role: tenancy.RoleKey(m.Role), Licensed: m.Licensed}
+	return &teamtaskv1.Member{UserId: m.UserID, Name: m.Name, Email: m.Email, Role: tenancy.RoleKey(m.Role), Licensed: m.Licensed, Suspended: m.Suspended}
 }
 
 func (r *role) proto() *teamtaskv1.Role {

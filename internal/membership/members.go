@@ -10,12 +10,13 @@ const membersList = "members" // what a page token of this list is bound to
 
 // member is a member as they are listed.
 type member struct {
-	UserID   string
-	Name     string
-	NameKey  string // the name as it is sorted by
-	Email    string
-	Role     string
-	Licensed bool // with a seat that works
+	UserID    string
+	Name      string
+	NameKey   string // the name as it is sorted by
+	Email     string
+	Role      string
+	Licensed  bool // with a seat that works
+	Suspended bool // with a seat that does not work
 }
 
 // filter narrows the list of members; the zero filter lets everybody through.

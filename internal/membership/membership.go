@@ -62,6 +62,7 @@ type profile struct {
 	OrganizationSlug string
 	OrganizationName string
 	Seated           bool // holds a seat that works
+	Suspended        bool // holds a seat that does not work
 }
 
 // Current answers what the directory knows of the actor: nothing, where it does not know
@@ -78,7 +79,7 @@ func (m *Membership) Current(ctx context.Context, actor tenancy.Actor) (profile,
 		return err
 	})
 	if !m.ledger {
-		found.Seated = actor.Licensed
+		found.Seated, found.Suspended = actor.Licensed, false
 	}
 	if found.OrganizationSlug == "" {
 		found.OrganizationSlug = actor.Organization.Slug

@@ -13,7 +13,7 @@ var Statements = []tenancy.Statement{
 }
 
 var selectPersonSQL = tenancy.Statement{Name: "select_person", SQL: `
-	SELECT name, email, '' AS organization_slug, '' AS organization_name, false AS seated
+	SELECT name, email, '' AS organization_slug, '' AS organization_name, false AS seated, false AS suspended
 	  FROM users
 	 WHERE tenant_id = $1
 	   AND delete_time IS NULL`}
@@ -26,9 +26,10 @@ func selectPerson(ctx context.Context, tx *tenancy.Tx, actor tenancy.Actor) (pro
 var selectCurrentSQL = tenancy.Statement{Name: "select_current_member", SQL: `
 	SELECT coalesce(m.name, '') AS name, coalesce(m.email, '') AS email,
 	       coalesce(o.slug, '') AS organization_slug, coalesce(o.name, '') AS organization_name,
-	       coalesce(s.seated, false) AS seated
+	       coalesce(s.seated, false) AS seated, h.user_id IS NOT NULL AND s.seated IS NOT TRUE AS suspended
 	  FROM (SELECT) AS nothing
 	  LEFT JOIN standings s ON s.tenant_id = $1 AND s.user_id = $2
+	  LEFT JOIN seats h ON h.tenant_id = $1 AND h.user_id = $2
 	  LEFT JOIN members m ON m.tenant_id = $1 AND m.user_id = $2 AND m.remove_time IS NULL
 	  LEFT JOIN organizations o ON o.tenant_id = $1 AND o.delete_time IS NULL`}
 
@@ -38,9 +39,11 @@ func selectCurrent(ctx context.Context, tx *tenancy.Tx, actor tenancy.Actor) (pr
 }
 
 var selectMembersSQL = tenancy.Statement{Name: "select_members", SQL: `
-	SELECT m.user_id, m.name, m.name_key, m.email, m.role, CASE WHEN $6::boolean THEN s.seated ELSE m.licensed END AS licensed
+	SELECT m.user_id, m.name, m.name_key, m.email, m.role, CASE WHEN $6::boolean THEN s.seated ELSE m.licensed END AS licensed,
+	       $6 AND h.user_id IS NOT NULL AND NOT s.seated AS suspended
 	  FROM members m
 	  JOIN standings s ON s.tenant_id = m.tenant_id AND s.user_id = m.user_id
+	  LEFT JOIN seats h ON h.tenant_id = m.tenant_id AND h.user_id = m.user_id
 	 WHERE m.tenant_id = $1
 	   AND m.remove_time IS NULL
 	   AND (m.name_key, m.user_id) > ($2, $3)
@@ -51,7 +54,8 @@ var selectMembersSQL = tenancy.Statement{Name: "select_members", SQL: `
 // searchMembersSQL reads each of the two spans from its own index, so that what matches
 // few costs little; whoever matches by both is of the first.
 var searchMembersSQL = tenancy.Statement{Name: "search_members", SQL: `
-	SELECT m.user_id, m.name, m.name_key, m.email, m.role, CASE WHEN $6::boolean THEN s.seated ELSE m.licensed END AS licensed
+	SELECT m.user_id, m.name, m.name_key, m.email, m.role, CASE WHEN $6::boolean THEN s.seated ELSE m.licensed END AS licensed,
+	       $6 AND h.user_id IS NOT NULL AND NOT s.seated AS suspended
 	  FROM ((SELECT user_id, name, name_key, email, role, licensed
 	           FROM members
 	          WHERE tenant_id = $1
@@ -73,6 +77,7 @@ var searchMembersSQL = tenancy.Statement{Name: "search_members", SQL: `
 	          ORDER BY name_key, user_id
 	          LIMIT $5)) AS m
 	  JOIN standings s ON s.tenant_id = $1 AND s.user_id = m.user_id
+	  LEFT JOIN seats h ON h.tenant_id = $1 AND h.user_id = m.user_id
 	 ORDER BY m.name_key, m.user_id
 	 LIMIT $5`}
 
