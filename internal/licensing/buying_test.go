@@ -77,8 +77,8 @@ func TestTwoPagesAreNeverOpen(t *testing.T) {
 	f := shop(t)
 	f.opens(5)
 	f.till.did(func() { f.till.broken["checkout/sessions/cs_1/expire"] = http.StatusBadRequest })
-	if _, err := f.Checkout(t.Context(), boss(ours), 6, "/a", "/b"); !errors.Is(err, fault.ProviderUnavailable) {
-		t.Fatalf("got %v, want that Stripe cannot be asked", err)
+	if _, err := f.Checkout(t.Context(), boss(ours), 6, "/a", "/b"); !errors.Is(err, errPaymentRefused) {
+		t.Fatalf("got %v, want PAYMENT_REFUSED", err)
 	}
 	f.wantPages("after a page could not be closed", "cs_1")
 	f.till.did(func() { clear(f.till.broken) })

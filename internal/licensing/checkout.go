@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"time"
 
 	"github.com/teamtask/teamtask/internal/fault"
@@ -33,7 +34,7 @@ func (p openPage) known() bool {
 // the same, asked for something else it closes the one before. Stripe is asked first what
 // there is, so that nothing is sold twice because its events are late.
 //
-// Faults: PATH_NOT_ALLOWED, SUBSCRIPTION_EXISTS, IMPERSONATION_NOT_ALLOWED,
+// Faults: PATH_NOT_ALLOWED, SUBSCRIPTION_EXISTS, PAYMENT_REFUSED, IMPERSONATION_NOT_ALLOWED,
 // fault.BillingNotConfigured, fault.DirectoryNotConfigured, fault.ProviderUnavailable,
 // fault.Overloaded.
 func (l *Licensing) Checkout(ctx context.Context, actor tenancy.Actor, quantity int32, successPath, cancelPath string) (string, error) {
@@ -91,14 +92,28 @@ func (l *Licensing) Checkout(ctx context.Context, actor tenancy.Actor, quantity 
 // sellTries is how often a page is begun anew that another server has overtaken.
 const sellTries = 3
 
-// toldOf is the fault of a call to Stripe that failed. What is wrong with us or the
-// account is an alert, and no business of the caller's.
+// toldOf returns the fault of a purchase that failed at Stripe. What Stripe refuses for
+// good is errPaymentRefused; everything that a later try may mend, and a secret key that is
+// not the right one, is fault.ProviderUnavailable. What an operator must mend is an alert;
+// what Stripe says about it is only in the log.
 func (l *Licensing) toldOf(ctx context.Context, org string, err error) error {
 	if _, ok := errors.AsType[*fault.Fault](err); ok {
 		return err
 	}
-	if e, ok := errors.AsType[*StripeError](err); ok && e.Kind != StripeUnavailable && e.Kind != StripeRateLimited || errors.Is(err, errForeign) {
+	e, ok := errors.AsType[*StripeError](err)
+	switch {
+	case errors.Is(err, errForeign), ok && (e.ours || e.Kind == StripeIdempotency):
 		l.alert(ctx, alertRefused, org, "")
+		return fault.ProviderUnavailable.Because(err)
+	case ok && e.permanent():
+		if !e.card() {
+			l.alert(ctx, alertRefused, org, "")
+		}
+		l.log.LogAttrs(ctx, slog.LevelWarn, "Stripe refused a purchase", slog.String("tenant", org), slog.String("method", e.Method),
+			slog.Int("status", e.Status), slog.String("code", e.Code), slog.String("param", e.Param),
+			slog.String("stripe_request", e.RequestID), slog.String("says", e.said))
+		return errPaymentRefused.Because(err)
+	case errors.Is(err, errNoCustomer): // deleted while we were at it
 		return fault.ProviderUnavailable.Because(err)
 	}
 	return asFault(err)
@@ -298,7 +313,7 @@ func (l *Licensing) endSession(ctx context.Context, org, session string) error {
 // Portal answers the address of Stripe's page on which the actor's organization changes
 // what it has bought.
 //
-// Faults: PATH_NOT_ALLOWED, NO_SUBSCRIPTION, IMPERSONATION_NOT_ALLOWED,
+// Faults: PATH_NOT_ALLOWED, NO_SUBSCRIPTION, PAYMENT_REFUSED, IMPERSONATION_NOT_ALLOWED,
 // fault.BillingNotConfigured, fault.DirectoryNotConfigured, fault.ProviderUnavailable,
 // fault.Overloaded.
 func (l *Licensing) Portal(ctx context.Context, actor tenancy.Actor, returnPath string) (string, error) {

@@ -86,12 +86,6 @@ func (l *Licensing) forgetIntent(ctx context.Context, org, key string) error {
 // errMadeInVain is a customer that Stripe says it has made, and does not know.
 var errMadeInVain = &StripeError{Kind: StripeUnavailable, Method: "customers.create", words: "the customer that was made is not there"}
 
-// spends tells whether an error of Stripe's comes again for the same key.
-func spends(err error) bool {
-	e, ok := errors.AsType[*StripeError](err)
-	return ok && (e.Replayed || e.Kind == StripeIdempotency || e.Kind == StripeRefused)
-}
-
 // adopt makes the customer the organization's, unless it has one, and answers the one it
 // has then.
 func (l *Licensing) adopt(ctx context.Context, tx *tenancy.Tx, org, customer string) (string, error) {

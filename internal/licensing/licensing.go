@@ -27,6 +27,8 @@ var (
 		"the organization has a subscription: change it in the portal")
 	errNoSubscription = fault.New(connect.CodeFailedPrecondition, teamtaskv1.Reason_REASON_NO_SUBSCRIPTION,
 		"the organization has never bought anything: begin with a checkout")
+	errPaymentRefused = fault.New(connect.CodeFailedPrecondition, teamtaskv1.Reason_REASON_PAYMENT_REFUSED,
+		"the payment provider refuses this purchase; trying again will not help: tell the operator of this service")
 	errImpersonation = fault.New(connect.CodeFailedPrecondition, teamtaskv1.Reason_REASON_IMPERSONATION_NOT_ALLOWED,
 		"whoever acts as somebody else may not buy for them")
 )

@@ -2,6 +2,7 @@ package licensing
 
 import (
 	"errors"
+	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -47,9 +48,11 @@ type StripeError struct {
 	Replayed bool
 
 	words string
-	again bool // the same request may succeed
-	dead  bool // Stripe could not be reached, or could not answer
-	lost  bool // there was no whole answer
+	said  string // Stripe's own sentence about a request that it refuses; for the log alone, and in no other text
+	again bool   // the same request may succeed
+	dead  bool   // Stripe could not be reached, or could not answer
+	lost  bool   // there was no whole answer
+	ours  bool   // the secret key is wrong, or of the other mode: no request can succeed
 }
 
 // Error is for the log. It holds no secret, and nothing of an answer but Stripe's
@@ -84,6 +87,23 @@ func (e *StripeError) Is(target error) bool {
 // pauses tells whether Stripe wants fewer requests of everybody, and not only that this
 // one waits for another.
 func (e *StripeError) pauses() bool { return e.Kind == StripeRateLimited && e.Code != codeLockTimeout }
+
+// permanent reports whether the request was refused for what it asks, so that trying again
+// cannot help.
+func (e *StripeError) permanent() bool {
+	return !e.ours && !e.again && (e.Kind == StripeRefused || e.Kind == StripeNotFound)
+}
+
+// card reports whether a payment method was refused, and not the request.
+func (e *StripeError) card() bool { return e.Status == http.StatusPaymentRequired }
+
+// spends reports whether an error of Stripe's comes again for the same idempotency key, so
+// that only another key can succeed. A key that Stripe did not look at is not spent: what
+// was made with it before is found by it later.
+func spends(err error) bool {
+	e, ok := errors.AsType[*StripeError](err)
+	return ok && e.Status != http.StatusForbidden && (e.Replayed || e.Kind == StripeIdempotency || e.permanent())
+}
 
 // isRefusal tells whether Stripe itself said no.
 func isRefusal(err error) bool {

@@ -16,17 +16,21 @@ const makeTries = 10
 
 // makeOnce makes something with an idempotency key that stands for what is made, so
 // that two at once make one. For a day Stripe answers the same key with what was made
-// the first time, even where that has been taken away since: so it looks, and goes on
-// to the next key. Now answers what is there, and whether it still is.
+// the first time, even where that has been taken away since, and repeats a failure: so it
+// looks, and goes on to the next key. Now answers what is there, and whether it still is.
 func makeOnce[T any](ctx context.Context, what []string, create func(key string) (T, error), now func(T) (T, bool, error)) (T, error) {
 	var none T
 	var err error
-	for try := range makeTries {
+	for try := range makeTries + 1 {
 		if ctx.Err() != nil {
 			return none, ctx.Err()
 		}
+		key := freshKey() // the last: nothing is stored for it
+		if try < makeTries {
+			key = derivedKey(append(slices.Clone(what), strconv.Itoa(try))...)
+		}
 		var made T
-		made, err = create(derivedKey(append(slices.Clone(what), strconv.Itoa(try))...))
+		made, err = create(key)
 		if e, ok := errors.AsType[*StripeError](err); ok && e.Replayed {
 			continue
 		}

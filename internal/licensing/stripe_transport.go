@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 )
 
 const (
@@ -22,9 +23,15 @@ const (
 	wordsMax        = 200         // bytes of a foreign error that are kept
 	codeMax         = 64          // bytes
 
+	saidMax = 300 // bytes of a sentence of Stripe's that are logged
+
 	codeMissing     = "resource_missing"
 	codeLockTimeout = "lock_timeout" // another request holds the object
+	codeKeyInUse    = "idempotency_key_in_use"
+	codeRateLimit   = "rate_limit"
 	typeIdempotency = "idempotency_error"
+	typeInvalid     = "invalid_request_error"
+	typeAPI         = "api_error" // a failure of Stripe's own
 )
 
 // stripeTransport reads each answer whole, within bounds, and lets through only what
@@ -54,6 +61,7 @@ func (t stripeTransport) fetch(r *http.Request) ([]byte, error) {
 				*told = ""
 			}
 		}
+		e.said = t.clean(e.said)
 		return nil, e
 	}
 	return body, nil
@@ -86,7 +94,7 @@ func judge(response *http.Response, body []byte) *StripeError {
 		RequestID: plain(response.Header.Get("Request-Id")), RetryAfter: retryAfter(response.Header, time.Now()),
 	}
 	switch {
-	case status == http.StatusTooManyRequests:
+	case status == http.StatusTooManyRequests, isError(status) && told.Code == codeRateLimit:
 		e.Kind, e.again = StripeRateLimited, true
 		if e.RetryAfter == 0 {
 			e.RetryAfter = retryAfterUnset
@@ -96,8 +104,10 @@ func judge(response *http.Response, body []byte) *StripeError {
 		e.dead = status != http.StatusInternalServerError || told.Type == "" // one request's own trouble
 	case isError(status) && told.Type == "":
 		e.words = "the refusal is not one of Stripe's"
-	case status == http.StatusConflict:
+	case status == http.StatusConflict, isError(status) && (told.Code == codeLockTimeout || told.Code == codeKeyInUse):
 		e.again, e.words = true, "another request is at work on it"
+	case status == http.StatusRequestTimeout, status == http.StatusFailedDependency, isError(status) && told.Type == typeAPI:
+		e.again, e.words = true, "a failure of Stripe's own"
 	case isError(status):
 		e.refused(told)
 	case status < http.StatusOK || status >= http.StatusMultipleChoices:
@@ -121,7 +131,7 @@ func (e *StripeError) refused(told refusal) {
 	case told.Type == typeIdempotency:
 		e.Kind = StripeIdempotency
 	case told.otherMode:
-		e.Kind, e.words = StripeRefused, "it is of the other mode, live or test, than the secret key"
+		e.Kind, e.ours, e.words = StripeRefused, true, "it is of the other mode, live or test, than the secret key"
 	case told.Code == codeMissing:
 		e.Kind = StripeNotFound
 	default:
@@ -129,10 +139,24 @@ func (e *StripeError) refused(told refusal) {
 	}
 	switch e.Status {
 	case http.StatusUnauthorized:
-		e.words = "the secret key is not accepted"
+		e.ours, e.words = true, "the secret key is not accepted"
 	case http.StatusForbidden:
 		e.words = "the secret key lacks a permission"
 	}
+	if told.Type == typeInvalid && !isPersonal(told.Param) {
+		e.said = told.said
+	}
+}
+
+// isPersonal reports whether a parameter holds text that people wrote, which Stripe might
+// quote.
+func isPersonal(param string) bool {
+	for _, part := range []string{"name", "email", "phone", "address", "description", "tax_id"} {
+		if strings.Contains(param, part) {
+			return true
+		}
+	}
+	return false
 }
 
 // advised follows what Stripe says of trying again. A failure that it stored for an
@@ -141,10 +165,13 @@ func (e *StripeError) advised(h http.Header) {
 	switch h.Get("Stripe-Should-Retry") {
 	case "true":
 		e.again = true
+		if e.Kind == StripeRefused || e.Kind == StripeNotFound {
+			e.Kind = StripeUnavailable // Stripe says that it may heal
+		}
 	case "false":
 		e.again = false
 	}
-	if e.Status >= http.StatusInternalServerError && h.Get("Idempotent-Replayed") == "true" {
+	if isError(e.Status) && h.Get("Idempotent-Replayed") == "true" {
 		e.again, e.dead, e.Replayed = false, false, true
 		e.words = "Stripe repeats the failure that it stored for the idempotency key; only another key can succeed"
 	}
@@ -154,6 +181,7 @@ func (e *StripeError) advised(h http.Header) {
 // not one. What is missing for a key of the other mode is not gone.
 type refusal struct {
 	Type, Code, Param string
+	said              string // one line of what Stripe says
 	otherMode         bool
 }
 
@@ -169,7 +197,16 @@ func readRefusal(body []byte) refusal {
 	if json.Unmarshal(body, &wire) != nil {
 		return refusal{}
 	}
-	return refusal{plain(wire.Error.Type), plain(wire.Error.Code), plain(wire.Error.Param), strings.Contains(wire.Error.Words, "a similar object exists in")}
+	return refusal{
+		Type: plain(wire.Error.Type), Code: plain(wire.Error.Code), Param: plain(wire.Error.Param), said: sentence(wire.Error.Words),
+		otherMode: strings.Contains(wire.Error.Words, "a similar object exists in"),
+	}
+}
+
+// sentence returns the beginning of a text of Stripe's as one line that can be logged.
+func sentence(text string) string {
+	text = strings.Join(strings.FieldsFunc(text, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) }), " ")
+	return strings.ToValidUTF8(text[:min(len(text), saidMax)], "")
 }
 
 // plain is a word of Stripe's, or "" where it cannot be one.

@@ -24,6 +24,8 @@ type till struct {
 	lies          bool              // says that it has made customers, and has not
 	requests      []string
 	broken        map[string]int        // by the path's beginning: the status that is answered
+	refuses       map[string]string     // by verb and path: the error that is answered with 400
+	keys          []string              // of the writes
 	asked         func(r *http.Request) // called before an answer is made; may be nil
 	answered      func(path string)     // and before it arrives; may be nil
 }
@@ -114,9 +116,16 @@ func (s *till) reply(r *http.Request) (int, string) {
 	path, query := strings.TrimPrefix(r.URL.Path, "/v1/"), r.URL.Query()
 	if r.Method != http.MethodGet {
 		s.requests = append(s.requests, r.Method+" "+path)
+		s.keys = append(s.keys, r.Header.Get("Idempotency-Key"))
+	}
+	if body, ok := s.refuses[r.Method+" "+path]; ok {
+		return http.StatusBadRequest, body
 	}
 	for prefix, status := range s.broken {
 		if strings.HasPrefix(path, prefix) {
+			if status < http.StatusInternalServerError {
+				return status, `{"error":{"type":"invalid_request_error"}}`
+			}
 			return status, `{"error":{"type":"api_error"}}`
 		}
 	}
