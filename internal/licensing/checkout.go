@@ -20,8 +20,9 @@ type openPage struct {
 	KeyTime    *time.Time // when
 	SessionID  string     // Stripe's id of it; "": not known
 	Now        time.Time
-	Subscribed bool // a subscription has not ended
-	Ever       bool // there is a subscription, or was
+	Subscribed bool     // a subscription has not ended, and does not only wait for its first payment
+	Incomplete []string // the subscriptions that wait for their first payment
+	Ever       bool     // there is a subscription, or was
 }
 
 // known tells whether Stripe still knows the key.
@@ -157,10 +158,11 @@ func (l *Licensing) sell(ctx context.Context, name string, c checkout) (string, 
 // errOvertaken is a page that is of no use any more: another call came in between.
 var errOvertaken = fault.Overloaded.Saying("the organization is buying in another window; try again in a moment")
 
-// openPage answers the key to make the page with, which is stored before it is used, with
+// openPage returns the key to make the page with, which is stored before it is used, with
 // what is sent. Where there is a page for the same that is open, it is that one's: then it
-// is made again, which changes nothing. Any other page is closed first, and forgotten when
-// it is.
+// is made again, which changes nothing, and a card that was declined on it can be replaced
+// there. Any other page is closed first, and forgotten when it is; with it ends what waits
+// for its first payment.
 func (l *Licensing) openPage(ctx context.Context, c checkout) (string, error) {
 	purpose := purposeOf(c)
 	p, err := l.page(ctx, c)
@@ -180,6 +182,14 @@ func (l *Licensing) openPage(ctx context.Context, c checkout) (string, error) {
 	if err := l.closePage(ctx, c.Organization, session); err != nil {
 		return "", err
 	}
+	if session != "" { // a card may have been declined on it until it was closed
+		if p, err = l.closed(ctx, c, p); err != nil {
+			return "", err
+		}
+	}
+	if err := l.giveUp(ctx, c.Organization, p.Incomplete); err != nil {
+		return "", err
+	}
 	key := "checkout-" + rand.Text()
 	return key, l.db.In(ctx, system(c.Organization), func(tx *tenancy.Tx) error {
 		now, err := lockPage(ctx, tx, c.Organization)
@@ -190,6 +200,8 @@ func (l *Licensing) openPage(ctx context.Context, c checkout) (string, error) {
 			return errOvertaken
 		case now.Subscribed:
 			return errSubscriptionExists
+		case len(now.Incomplete) > 0:
+			return errNotEnded
 		}
 		return updatePage(ctx, tx, c.Organization, key, purpose)
 	})
@@ -211,6 +223,48 @@ func (l *Licensing) page(ctx context.Context, c checkout) (openPage, error) {
 		return openPage{}, errSubscriptionExists
 	}
 	return *p, nil
+}
+
+// closed returns the page p again, now that it is closed, with what Stripe has become of it.
+func (l *Licensing) closed(ctx context.Context, c checkout, p openPage) (openPage, error) {
+	if err := l.sync(ctx, c.Organization, nil); err != nil {
+		return openPage{}, err
+	}
+	now, err := l.page(ctx, c)
+	if err == nil && (now.Key != p.Key || now.SessionID != p.SessionID) {
+		err = errOvertaken
+	}
+	return now, err
+}
+
+// errNotEnded is a subscription that Stripe says it has ended, and that goes on.
+var errNotEnded error = &StripeError{Kind: StripeUnavailable, Method: "subscriptions.cancel", words: "a subscription that was ended waits for its payment again"}
+
+// errPaying is a first payment that may come in: nothing else may be bought until it has, or
+// has failed.
+var errPaying = errSubscriptionExists.Saying("the organization's first payment is under way: wait until it has come in or failed")
+
+// giveUp ends the subscriptions, which wait for their first payment, and has the ledger learn
+// of it. None of them is a purchase, and none can be paid afterwards.
+func (l *Licensing) giveUp(ctx context.Context, org string, subscriptions []string) error {
+	for _, id := range subscriptions {
+		err := l.stripe.giveUp(ctx, id)
+		if errors.Is(err, errPaymentUnderWay) {
+			return errors.Join(errPaying, l.sync(ctx, org, nil))
+		}
+		if err != nil {
+			return err
+		}
+		if err := l.in(ctx, org, nil, func(tx *tenancy.Tx) error {
+			return record(ctx, tx, org, "subscription.cancel", id, map[string]any{"why": "its first payment was not made, and another checkout was begun"})
+		}); err != nil {
+			return err
+		}
+	}
+	if len(subscriptions) == 0 {
+		return nil
+	}
+	return l.sync(ctx, org, nil)
 }
 
 // isOpen tells whether can be bought on the page. Of one whose id was never learned it is

@@ -137,7 +137,12 @@ var lockPageSQL = tenancy.Statement{Name: "licensing_lock_page", SQL: `
 	       EXISTS (SELECT
 	                 FROM subscriptions s
 	                WHERE s.tenant_id = l.tenant_id
-	                  AND s.status NOT IN ('canceled', 'incomplete_expired')) AS subscribed,
+	                  AND s.status NOT IN ('canceled', 'incomplete_expired', 'incomplete')) AS subscribed,
+	       ARRAY(SELECT s.id
+	               FROM subscriptions s
+	              WHERE s.tenant_id = l.tenant_id
+	                AND s.status = 'incomplete'
+	              ORDER BY s.id) AS incomplete,
 	       EXISTS (SELECT
 	                 FROM subscriptions s
 	                WHERE s.tenant_id = l.tenant_id) AS ever

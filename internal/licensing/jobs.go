@@ -209,7 +209,14 @@ func (l *Licensing) cancelAll(ctx context.Context, org string) error {
 		if gone, err := l.ended(ctx, org); err != nil || !gone {
 			return err // Clerk has it again
 		}
-		if err := l.stripe.cancel(ctx, "cancel-"+s.ID, s.ID); err != nil {
+		err := errPaymentUnderWay
+		if s.Status == statusIncomplete { // its invoice could be paid afterwards
+			err = l.stripe.giveUp(ctx, s.ID)
+		}
+		if errors.Is(err, errPaymentUnderWay) {
+			err = l.stripe.cancel(ctx, "cancel-"+s.ID, s.ID)
+		}
+		if err != nil {
 			return err
 		}
 		if err := l.in(ctx, org, nil, func(tx *tenancy.Tx) error {

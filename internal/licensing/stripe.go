@@ -271,6 +271,29 @@ func (s *Stripe) subscriptionStatus(ctx context.Context, id string) (string, err
 	return send(ctx, s, q, func(w *stripe.Subscription) (string, bool) { return statusText(string(w.Status)), w.ID == id })
 }
 
+// firstPayment is how the payment stands that a subscription waits for.
+func (s *Stripe) firstPayment(ctx context.Context, id string) (payment, error) {
+	params := &stripe.SubscriptionParams{}
+	params.AddExpand("latest_invoice.payment_intent")
+	q := question{"subscriptions.retrieve", http.MethodGet, stripe.FormatURLPath("/v1/subscriptions/%s", id), "", params}
+	return send(ctx, s, q, func(w *stripe.Subscription) (payment, bool) {
+		p := payment{subscription: statusText(string(w.Status))}
+		if i := w.LatestInvoice; i != nil {
+			p.invoiceID, p.invoice = i.ID, statusText(string(i.Status))
+			if i.PaymentIntent != nil {
+				p.intent = statusText(string(i.PaymentIntent.Status))
+			}
+		}
+		return p, w.ID == id && p.subscription != "" && (p.invoiceID == "" || isStripeID(p.invoiceID) && p.invoice != "")
+	})
+}
+
+func (s *Stripe) voidInvoice(ctx context.Context, key, id string) error {
+	q := question{"invoices.voidInvoice", http.MethodPost, stripe.FormatURLPath("/v1/invoices/%s/void", id), key, &stripe.InvoiceVoidInvoiceParams{}}
+	_, err := send(ctx, s, q, func(w *stripe.Invoice) (struct{}, bool) { return struct{}{}, w.ID == id })
+	return err
+}
+
 func (s *Stripe) cancelSubscription(ctx context.Context, key, id string) error {
 	q := question{"subscriptions.cancel", http.MethodDelete, stripe.FormatURLPath("/v1/subscriptions/%s", id), key, &stripe.SubscriptionCancelParams{}}
 	_, err := send(ctx, s, q, func(w *stripe.Subscription) (struct{}, bool) { return struct{}{}, w.ID == id })

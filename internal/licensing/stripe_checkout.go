@@ -1,6 +1,7 @@
 package licensing
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -44,14 +45,15 @@ func (s *Stripe) createCheckout(ctx context.Context, key string, c checkout) (se
 	return opened, missing(err)
 }
 
-// expireCheckout ends a checkout, so that it cannot be paid. It is nil where it has
-// ended already, and errCheckoutComplete where it was completed.
+// expireCheckout ends a checkout, so that it cannot be paid. It returns nil where it has
+// ended already, and errCheckoutComplete where it was completed. That it has ended is looked
+// at: another one is opened next.
 func (s *Stripe) expireCheckout(ctx context.Context, key, id string) error {
 	if err := checkStripeID("checkout.sessions.expire", id); err != nil {
 		return err
 	}
 	err := repeatable(key, func(key string) error { return s.endCheckout(ctx, key, id) })
-	if !isRefusal(err) {
+	if err != nil && !isRefusal(err) {
 		return err
 	}
 	status, asked := s.checkoutStatus(ctx, id)
@@ -63,5 +65,8 @@ func (s *Stripe) expireCheckout(ctx context.Context, key, id string) error {
 	case status == "complete":
 		return errCheckoutComplete
 	}
-	return err
+	return cmp.Or(err, errNotExpired)
 }
+
+// errNotExpired is a checkout that Stripe says it has ended, and has not.
+var errNotExpired error = &StripeError{Kind: StripeUnavailable, Method: "checkout.sessions.expire", words: "the checkout that was ended is open"}

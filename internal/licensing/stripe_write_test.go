@@ -63,7 +63,9 @@ func TestAnExpiredCheckoutExpiresAgainAndACompleteOneNot(t *testing.T) {
 		status string
 		want   func(error) bool
 	}{
-		"open":        {replies(200, sessionJSON), "open", func(err error) bool { return err == nil }},
+		"open":        {replies(200, sessionJSON), "expired", func(err error) bool { return err == nil }},
+		"a lie":       {replies(200, sessionJSON), "open", func(err error) bool { return errors.Is(err, StripeUnavailable) }},
+		"paid then":   {replies(200, sessionJSON), "complete", func(err error) bool { return errors.Is(err, errCheckoutComplete) }},
 		"expired":     {refused, "expired", func(err error) bool { return err == nil }},
 		"complete":    {refused, "complete", func(err error) bool { return errors.Is(err, errCheckoutComplete) }},
 		"still open":  {refused, "open", func(err error) bool { return errors.Is(err, StripeRefused) }},

@@ -25,6 +25,7 @@ type till struct {
 	requests      []string
 	broken        map[string]int        // by the path's beginning: the status that is answered
 	refuses       map[string]string     // by verb and path: the error that is answered with 400
+	lied          map[string]bool       // by verb and path: what is answered with 200 and not done
 	keys          []string              // of the writes
 	asked         func(r *http.Request) // called before an answer is made; may be nil
 	answered      func(path string)     // and before it arrives; may be nil
@@ -44,6 +45,42 @@ type sale struct {
 	price    string
 	unpaid   bool // its first invoice
 	created  int64
+	invoice  string // the status of its first invoice; "": open or paid
+	intent   string // and of its payment
+}
+
+// first is the status of its first invoice.
+func (s *sale) first() string {
+	if s.invoice != "" {
+		return s.invoice
+	}
+	if s.unpaid {
+		return "open"
+	}
+	return "paid"
+}
+
+// payable answers the subscriptions whose first invoice somebody could still pay.
+func (s *till) payable() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all []string
+	for _, id := range slices.Sorted(maps.Keys(s.subscriptions)) {
+		if s.subscriptions[id].first() == "open" {
+			all = append(all, id)
+		}
+	}
+	return all
+}
+
+// declines has a card declined: the subscription waits for its first payment.
+func (s *till) declines(id, customer string, quantity int64) {
+	s.did(func() {
+		s.subscriptions[id] = &sale{
+			customer: customer, status: statusIncomplete, quantity: quantity, price: seatPrice, unpaid: true, created: epoch.Unix(),
+			intent: "requires_payment_method",
+		}
+	})
 }
 
 func newTill() *till {
@@ -118,6 +155,10 @@ func (s *till) reply(r *http.Request) (int, string) {
 		s.requests = append(s.requests, r.Method+" "+path)
 		s.keys = append(s.keys, r.Header.Get("Idempotency-Key"))
 	}
+	if s.lied[r.Method+" "+path] {
+		parts := strings.Split(strings.TrimSuffix(strings.TrimSuffix(path, "/void"), "/expire"), "/")
+		return http.StatusOK, fmt.Sprintf(`{"id":%q}`, parts[len(parts)-1])
+	}
 	if body, ok := s.refuses[r.Method+" "+path]; ok {
 		return http.StatusBadRequest, body
 	}
@@ -147,6 +188,8 @@ func (s *till) reply(r *http.Request) (int, string) {
 		return http.StatusOK, s.customerText(id)
 	case kind == "subscriptions" && id == "":
 		return s.listSubscriptions(query.Get("customer"))
+	case kind == "invoices" && strings.HasSuffix(id, "/void"):
+		return s.void(strings.TrimSuffix(strings.TrimPrefix(id, "in_"), "/void"))
 	case kind == "subscriptions" && r.Method == http.MethodDelete && s.subscriptions[id] != nil:
 		s.subscriptions[id].status = statusCanceled
 		return http.StatusOK, s.subscriptionText(id)
@@ -165,6 +208,16 @@ func (s *till) reply(r *http.Request) (int, string) {
 		return http.StatusOK, fmt.Sprintf(`{"id":%q,"object":"charge","customer":%q}`, id, s.charges[id])
 	}
 	return http.StatusNotFound, `{"error":{"type":"invalid_request_error","code":"resource_missing","param":"id"}}`
+}
+
+// void takes the first invoice of a subscription back, unless its payment is under way.
+func (s *till) void(subscription string) (int, string) {
+	sold := s.subscriptions[subscription]
+	if sold == nil || sold.first() != "open" || sold.intent == "processing" {
+		return http.StatusBadRequest, `{"error":{"type":"invalid_request_error"}}`
+	}
+	sold.invoice, sold.intent = "void", "canceled"
+	return http.StatusOK, fmt.Sprintf(`{"id":"in_%s","object":"invoice","status":"void"}`, subscription)
 }
 
 // addCustomer makes one customer for each idempotency key.
@@ -243,7 +296,10 @@ func (s *till) subscriptionText(id string) string {
 	text, err := json.Marshal(map[string]any{
 		"id": id, "object": "subscription", "customer": sold.customer, "status": sold.status, "created": cmp.Or(sold.created, epoch.Unix()),
 		"current_period_end": epoch.AddDate(1, 0, 0).Unix(),
-		"latest_invoice":     map[string]any{"id": "in_1", "object": "invoice", "paid": !sold.unpaid},
+		"latest_invoice": map[string]any{
+			"id": "in_" + id, "object": "invoice", "paid": sold.first() == "paid", "status": sold.first(),
+			"payment_intent": map[string]any{"id": "pi_" + id, "object": "payment_intent", "status": cmp.Or(sold.intent, "succeeded")},
+		},
 		"items": map[string]any{"object": "list", "has_more": false, "data": []any{map[string]any{
 			"id": "si_1", "object": "subscription_item", "quantity": sold.quantity,
 			"price": map[string]any{"id": sold.price, "object": "price", "unit_amount": 1500, "currency": "eur", "recurring": map[string]any{"interval": "month"}},

@@ -147,10 +147,46 @@ func (a *stripeAccount) openInvoices(s *stripeSubscription) []*stripeInvoice {
 // void takes the open invoices of a subscription back.
 func (a *stripeAccount) void(s *stripeSubscription) {
 	for _, invoice := range a.openInvoices(s) {
-		now := a.at()
-		invoice.Status, invoice.StatusTransitions.VoidedAt, invoice.NextPaymentAttempt = invoiceVoid, &now, nil
-		a.tell("invoice.voided", invoice, nil)
+		a.voidOne(invoice)
 	}
+}
+
+// voidOne takes an invoice back, and with it what it would be paid by.
+func (a *stripeAccount) voidOne(invoice *stripeInvoice) {
+	now := a.at()
+	invoice.Status, invoice.StatusTransitions.VoidedAt, invoice.NextPaymentAttempt = invoiceVoid, &now, nil
+	if invoice.PaymentIntent != nil {
+		if intent, ok := a.intents.get(*invoice.PaymentIntent); ok && intent.Status != "succeeded" && intent.Status != "canceled" {
+			intent.Status = "canceled"
+			a.tell("payment_intent.canceled", intent, nil)
+		}
+	}
+	a.tell("invoice.voided", invoice, nil)
+}
+
+// voidInvoice answers POST /v1/invoices/{id}/void. A payment that is under way cannot be stopped. The subscription whose first
+// invoice it is comes to its end.
+func (a *stripeAccount) voidInvoice(q stripeRequest) (any, error) {
+	invoice, err := named(&a.invoices, "id", "invoice", q.id)
+	if err != nil {
+		return nil, err
+	}
+	if err := q.form.done(); err != nil {
+		return nil, err
+	}
+	if invoice.Status != invoiceOpen {
+		return nil, invalidRequest("", "", "You can only pass in open invoices. This invoice isn't open.")
+	}
+	if invoice.PaymentIntent != nil {
+		if intent, ok := a.intents.get(*invoice.PaymentIntent); ok && intent.Status == "processing" {
+			return nil, invalidRequest("", "payment_intent_unexpected_state", "The payment of this invoice is under way: it cannot be voided.")
+		}
+	}
+	a.voidOne(invoice)
+	if s, ok := a.subscriptions.get(invoice.Subscription); ok && s.Status == subIncomplete {
+		a.giveUp(s)
+	}
+	return invoice, nil
 }
 
 func (a *stripeAccount) getInvoice(q stripeRequest) (any, error) {

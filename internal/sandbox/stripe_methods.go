@@ -53,6 +53,7 @@ var stripeMethods = map[string]stripeFunction{
 	"GET /invoices":             (*stripeAccount).listInvoices,
 	"GET /invoices/{id}":        (*stripeAccount).getInvoice,
 	"POST /invoices/{id}/pay":   (*stripeAccount).payInvoice,
+	"POST /invoices/{id}/void":  (*stripeAccount).voidInvoice,
 	"GET /payment_intents/{id}": (*stripeAccount).getIntent,
 	"GET /charges":              (*stripeAccount).listCharges,
 	"GET /charges/{id}":         (*stripeAccount).getCharge,

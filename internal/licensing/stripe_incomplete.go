@@ -1,0 +1,70 @@
+package licensing
+
+import (
+	"cmp"
+	"context"
+	"errors"
+)
+
+// errPaymentUnderWay is a first payment that cannot be stopped: it has come in, or may yet.
+var errPaymentUnderWay = errors.New("stripe: the first payment is under way")
+
+// payment is how the first payment of a subscription stands, in Stripe's words.
+type payment struct {
+	subscription string
+	invoiceID    string // "": there is none
+	invoice      string
+	intent       string // "": nothing was tried
+}
+
+// stoppable reports whether the subscription has ended, or waits for a payment that has not
+// come in and will not unless somebody does something more. A bank debit that is processed
+// and a card that was authorized come in by themselves.
+func (p payment) stoppable() bool {
+	switch p.intent {
+	case "processing", "succeeded", "requires_capture":
+		return isOver(p.subscription) && !p.payable()
+	}
+	return isOver(p.subscription) || p.subscription == statusIncomplete && p.invoice != "paid"
+}
+
+// payable reports whether somebody can still pay the invoice.
+func (p payment) payable() bool { return p.invoice == "open" || p.invoice == "uncollectible" }
+
+// giveUp ends a subscription that waits for its first payment, so that nobody can pay for it
+// any more. It returns nil where it has ended, and errPaymentUnderWay, having ended nothing,
+// where it is not incomplete any more or its payment cannot be stopped.
+//
+// The invoice is voided first: Stripe refuses that while a payment is under way, and once it
+// is done no payment can come in. To cancel the subscription first would leave an invoice
+// that can be paid for nothing. That it is void is looked at before the subscription ends.
+func (s *Stripe) giveUp(ctx context.Context, subscription string) error {
+	if err := checkStripeID("subscriptions.cancel", subscription); err != nil {
+		return err
+	}
+	p, err := s.firstPayment(ctx, subscription)
+	if err == nil && p.stoppable() && p.payable() {
+		refused := repeatable("void-"+p.invoiceID, func(key string) error { return s.voidInvoice(ctx, key, p.invoiceID) })
+		if refused != nil && !isRefusal(refused) {
+			return refused
+		}
+		p, err = s.firstPayment(ctx, subscription)
+		if err == nil && p.stoppable() && p.payable() {
+			return cmp.Or(refused, errNotVoid)
+		}
+	}
+	switch {
+	case errors.Is(err, StripeNotFound):
+		return nil
+	case err != nil:
+		return err
+	case !p.stoppable():
+		return errPaymentUnderWay
+	case isOver(p.subscription):
+		return nil
+	}
+	return s.cancel(ctx, "give-up-"+subscription, subscription)
+}
+
+// errNotVoid is an invoice that Stripe says it has voided, and has not.
+var errNotVoid error = &StripeError{Kind: StripeUnavailable, Method: "invoices.voidInvoice", words: "the invoice that was voided can still be paid"}
