@@ -41,7 +41,7 @@ const (
 	readMax       = 1 << 20          // bytes of a message once inflated
 	healthMax     = 4 << 10          // bytes of a request to gRPC health, on the wire and inflated
 	reflectionMax = 16 << 10         // bytes of all requests of a reflection stream, and of each inflated
-	sendMax       = 8 << 20          // bytes of an answer: a page of 1 MiB of texts, each byte written as up to 6
+	sendMax       = 2 << 20          // bytes of a response: a page of 256 KiB of texts, each byte written as up to 6
 	compressMin   = 1 << 10          // bytes: below it compressing costs more than it saves
 	callMax       = 10 * time.Second // the longest a call may take, whatever deadline it brings
 	preflightIs   = 2 * time.Hour    // how long a browser may remember a preflight
@@ -159,7 +159,7 @@ func handlerOptions(exit *fault.Exit, gate *rbac.Gate, trail *audit.Log, calls *
 		connect.WithRecover(func(_ context.Context, _ connect.Spec, _ http.Header, thrown any) error {
 			return fault.Panicked(thrown)
 		}),
-		connect.WithInterceptors(trail.Interceptor(), gate.Interceptor(), calls, validate.NewInterceptor(validate.WithValidator(validator))),
+		connect.WithInterceptors(trail.Interceptor(), gate.Interceptor(), answers{}, calls, validate.NewInterceptor(validate.WithValidator(validator))),
 	)
 }
 
@@ -224,7 +224,7 @@ func openOptions(exit *fault.Exit, requests *memory, messageMax int) connect.Han
 		connect.WithSendMaxBytes(sendMax),
 		connect.WithCompressMinBytes(compressMin),
 		connect.WithRequestGate(exit.Enter),
-		connect.WithInterceptors(exit.Interceptor()),
+		connect.WithInterceptors(exit.Interceptor(), answers{}),
 	)
 }
 

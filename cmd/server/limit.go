@@ -54,7 +54,7 @@ func usualLimits(pool int) limits {
 // order in which they came. It is safe to share.
 type limiter struct {
 	limits
-	requests *memory // what requests take up
+	requests *memory // what requests and responses take up
 
 	mu      sync.Mutex
 	active  int               // calls at work
@@ -105,7 +105,7 @@ func (l *limiter) queueing() int {
 func (l *limiter) gate(exit *fault.Exit) connect.RequestGateFunc {
 	return func(ctx context.Context, spec connect.Spec, _ connect.Peer, _ http.Header) (context.Context, error) {
 		tenant := tenancy.ActorOf(ctx).Tenant
-		if !l.admits(tenant) {
+		if !l.admits(tenant) || !l.requests.admits(tenant, lists(spec)) {
 			return nil, exit.State(ctx, spec.Procedure, fault.Overloaded)
 		}
 		heldBy(ctx, tenant)

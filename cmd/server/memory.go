@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	// requestBytesMax is how much memory requests may take up at once, in bytes, beside
-	// what each may have freely. One tenant may have half of it.
+	// requestBytesMax is how much memory requests and their responses may take up at once,
+	// in bytes, beside what each may have freely. One tenant may have half of it.
 	requestBytesMax = 32 << 20
 	// requestBytesFree is what each request may have freely: most have less than that,
 	// and a connection costs more.
@@ -20,8 +20,8 @@ const (
 	requestBytesStep = 16 << 10
 )
 
-// memory counts the bytes that requests take up while they are read and served. Zero
-// bytes in use are those of no request. It is safe to share.
+// memory counts the bytes that requests take up while they are read and served, and their
+// responses until they are written. It is safe to share.
 type memory struct {
 	max, tenantMax int
 
@@ -41,19 +41,48 @@ func (m *memory) used() int {
 	return m.all
 }
 
-// take takes n bytes more for the tenant, or tells that it may not. Without a tenant they
-// count only in all. Where all is taken, a tenant that has less than its fair share still
-// gets it, until that is twice as much: others may never send the rest of what they began.
+// take takes n bytes more for the tenant, and reports whether it may. Without a tenant
+// they count only in all. Where all is taken, a tenant that has less than its fair share
+// still gets it, until that is twice as much: others may never send the rest of what they
+// began, or read the rest of what they asked for.
 func (m *memory) take(tenant string, n int) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	own, all := m.of[tenant]+n, m.all+n
-	fair := own <= m.max/(len(m.of)+1) && all <= 2*m.max
-	if tenant != "" && own > m.tenantMax || all > m.max && !fair {
+	if !m.may(tenant, n) {
 		return false
 	}
-	m.of[tenant], m.all = own, all
+	m.of[tenant] += n
+	m.all += n
 	return true
+}
+
+// may reports whether the tenant may take n bytes more. The caller holds mu.
+func (m *memory) may(tenant string, n int) bool {
+	own, all := m.of[tenant]+n, m.all+n
+	if tenant != "" && own > m.tenantMax {
+		return false
+	}
+	fair := own <= m.max/(len(m.of)+1) && all <= 2*m.max
+	return all <= m.max || fair
+}
+
+// force takes n bytes more for the tenant whether or not it may.
+func (m *memory) force(tenant string, n int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.of[tenant] += n
+	m.all += n
+}
+
+// admits reports whether a call of the tenant may begin: the tenant has not taken more
+// than it may and, where the response may be large, could take more.
+func (m *memory) admits(tenant string, large bool) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if large {
+		return m.may(tenant, requestBytesStep)
+	}
+	return tenant == "" || m.of[tenant] <= m.tenantMax
 }
 
 // give gives n bytes back.
@@ -73,18 +102,21 @@ func (m *memory) give(tenant string, n int) {
 type held struct {
 	io.ReadCloser // the body
 
-	memory *memory
-	tenant string
-	taken  int
-	read   int
-	err    error // why no more is read, or nil
-	spent  func()
+	memory  *memory
+	tenant  string
+	taken   int
+	read    int
+	encoded int   // bytes of the response that have been counted
+	err     error // why no more is read, or nil
+	spent   func()
+	writer  countedWriter
 }
 
 type heldKey struct{}
 
-// withMemory serves requests within what they may take up at once; what is read of a
-// body beyond that ends with OVERLOADED. All is given back when the call ends.
+// withMemory serves requests within what they and their responses may take up at once;
+// what is read of a body beyond that ends with OVERLOADED. All is given back when the call
+// ends, its response included.
 func withMemory(m *memory, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := &held{ReadCloser: r.Body, memory: m, spent: func() {
@@ -96,7 +128,8 @@ func withMemory(m *memory, next http.Handler) http.Handler {
 		defer func() { m.give(h.tenant, h.taken) }()
 		r = r.WithContext(context.WithValue(r.Context(), heldKey{}, h))
 		r.Body = h
-		next.ServeHTTP(w, r)
+		h.writer = countedWriter{ResponseWriter: w, held: h}
+		next.ServeHTTP(&h.writer, r)
 	})
 }
 
@@ -124,6 +157,38 @@ func (h *held) grow(size int) bool {
 	}
 	h.taken += more
 	return true
+}
+
+// answer takes what a response of so many bytes needs, besides the request, and reports
+// whether it may. Where it must, it takes that in any case.
+func (h *held) answer(size int, must bool) bool {
+	if size <= requestBytesFree {
+		return true
+	}
+	n := answerCopies * size
+	if must {
+		h.memory.force(h.tenant, n)
+	} else if !h.memory.take(h.tenant, n) {
+		return false
+	}
+	h.taken += n
+	h.encoded = size
+	return true
+}
+
+// written takes what n bytes that are being written need beyond what answer took.
+func (h *held) written(n int) {
+	if more := n - max(h.encoded, requestBytesFree); more > 0 {
+		h.memory.force(h.tenant, more)
+		h.taken += more
+		h.encoded = n
+	}
+}
+
+// shrink gives back all but so many bytes.
+func (h *held) shrink(taken int) {
+	h.memory.give(h.tenant, h.taken-taken)
+	h.taken, h.encoded = taken, 0
 }
 
 // Read implements io.Reader. The buffer that a message is read into doubles when it is

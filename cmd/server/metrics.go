@@ -169,7 +169,7 @@ func (m *metrics) watch(db *tenancy.DB, verifier *tenancy.Verifier, calls *limit
 	m.gauge("teamtask_calls_waiting", "Calls that wait for others to end their work.", func() float64 {
 		return float64(calls.queueing())
 	})
-	m.gauge("teamtask_request_bytes", "Bytes of memory that requests take up while they are read and served.", func() float64 {
+	m.gauge("teamtask_request_bytes", "Bytes of memory that requests take up while they are read and served, and responses until they are written.", func() float64 {
 		return float64(calls.requests.used())
 	})
 }

@@ -25,6 +25,7 @@ const (
 	headersWithin   = 5 * time.Second
 	readWithin      = 15 * time.Second
 	writeWithin     = 30 * time.Second
+	stallWithin     = 10 * time.Second
 	idleFor         = 60 * time.Second
 	headersMax      = 32 << 10 // bytes
 	streamsMax      = 100      // at once on one HTTP/2 connection
@@ -211,11 +212,12 @@ type timeouts struct {
 	headers time.Duration // for the headers of a request
 	read    time.Duration // for all of a request
 	write   time.Duration // from the headers of a request to the end of its answer
+	stall   time.Duration // until a reader takes the next piece of an answer
 	idle    time.Duration // for the next request
 }
 
 func usualTimeouts() timeouts {
-	return timeouts{headers: headersWithin, read: readWithin, write: writeWithin, idle: idleFor}
+	return timeouts{headers: headersWithin, read: readWithin, write: writeWithin, stall: stallWithin, idle: idleFor}
 }
 
 // apiServer speaks HTTP/1.1 and, without TLS, HTTP/2. Every wait has an end.
@@ -224,10 +226,10 @@ func apiServer(handler http.Handler, log *slog.Logger, within timeouts) *http.Se
 	protocols.SetHTTP1(true)
 	protocols.SetUnencryptedHTTP2(true)
 	return &http.Server{
-		Handler:   handler,
+		Handler:   withProgress(within.stall, within.write, handler),
 		Protocols: protocols,
 		HTTP2: &http.HTTP2Config{
-			MaxConcurrentStreams: streamsMax, WriteByteTimeout: within.read,
+			MaxConcurrentStreams: streamsMax, WriteByteTimeout: within.stall,
 			// What arrives before anybody reads it is in memory, uncounted.
 			MaxReceiveBufferPerConnection: bodyMax, MaxReceiveBufferPerStream: streamBufferMax,
 		},

@@ -42,6 +42,9 @@ func TestEveryWaitForAClientHasAnEnd(t *testing.T) {
 			t.Errorf("%s: headers of up to %d bytes", name, s.MaxHeaderBytes)
 		}
 	}
+	if n := api.HTTP2.WriteByteTimeout; n <= 0 || n > stallWithin || stallWithin >= writeWithin {
+		t.Errorf("a connection of HTTP/2 that takes nothing is kept for %v", n)
+	}
 	if n := api.HTTP2.MaxConcurrentStreams; n <= 0 || n > 250 {
 		t.Errorf("%d streams at once", n)
 	}
@@ -54,7 +57,7 @@ func TestEveryWaitForAClientHasAnEnd(t *testing.T) {
 }
 
 // impatient are timeouts that a test can wait for and a served client never meets.
-var impatient = timeouts{headers: time.Second, read: 2 * time.Second, write: 4 * time.Second, idle: time.Second}
+var impatient = timeouts{headers: time.Second, read: 2 * time.Second, write: 4 * time.Second, stall: 2 * time.Second, idle: time.Second}
 
 // slow is a client that keeps a connection busy, or only open.
 type slow struct {

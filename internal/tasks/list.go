@@ -11,9 +11,9 @@ import (
 const (
 	listName = "tasks" // what a page token of this list is bound to
 
-	// pageBytesMax bounds the texts of a page, in bytes: an answer is held in memory for
-	// as long as its reader takes, and JSON may write a byte as six.
-	pageBytesMax = 1 << 20
+	// pageBytesMax bounds the texts of a page, in bytes: a response is in memory for as
+	// long as its reader takes, and JSON may write a byte as six.
+	pageBytesMax = 256 << 10
 )
 
 // lastPossible lies behind every id: the newest tasks come first.
