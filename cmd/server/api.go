@@ -59,7 +59,7 @@ var services = []string{
 }
 
 // newTrail is the audit log of the methods whose access rule asks for it.
-func newTrail(db *tenancy.DB, log *slog.Logger, failed func()) (*audit.Log, error) {
+func newTrail(db *tenancy.DB, log *slog.Logger, m *metrics) (*audit.Log, error) {
 	rules, err := rbac.Read(protoregistry.GlobalFiles, apiPackage)
 	if err != nil {
 		return nil, err
@@ -67,7 +67,8 @@ func newTrail(db *tenancy.DB, log *slog.Logger, failed func()) (*audit.Log, erro
 	return audit.New(audit.Options{
 		DB:      db,
 		Log:     log,
-		Failed:  failed,
+		Failed:  m.auditFailed,
+		Counted: m.auditCounted,
 		Files:   protoregistry.GlobalFiles,
 		Package: apiPackage,
 		Audited: func(procedure string) bool { return rules[procedure].Audit },

@@ -72,7 +72,7 @@ func newStackWith(t *testing.T, hole string) *stack {
 	s.openDatabase(c)
 	log := s.log.logger()
 	s.calls = newLimiter(patientLimits(s.db.Size()))
-	trail, err := newTrail(s.db, log, s.metrics.auditFailed)
+	trail, err := newTrail(s.db, log, s.metrics)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,6 +23,8 @@ type metrics struct {
 	calls    *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec
 	unkept   prometheus.Counter
+	counted  prometheus.Counter
+	unlogged prometheus.Counter
 	events   *prometheus.CounterVec
 	refused  *prometheus.CounterVec
 	asking   *prometheus.CounterVec
@@ -46,6 +48,14 @@ func newMetrics() *metrics {
 		unkept: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "teamtask_audit_failures_total",
 			Help: "Lines of the audit log that could not be written; the log has what they said.",
+		}),
+		counted: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "teamtask_audit_lines_counted_total",
+			Help: "Calls that changed nothing, most of them refused, and share one line of the audit log with others of the same minute.",
+		}),
+		unlogged: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "teamtask_log_lines_left_out_total",
+			Help: "Refusals that were left out of the log because their caller had too many; counted when the minute ends.",
 		}),
 		events: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "teamtask_events_received_total",
@@ -72,7 +82,7 @@ func newMetrics() *metrics {
 			Help: "What somebody should look at: refunds, disputes, several subscriptions of an organization, statuses of Stripe's that are not known.",
 		}, []string{"kind"}),
 	}
-	m.registry.MustRegister(m.calls, m.seconds, m.unkept, m.events, m.refused, m.asking, m.jobs, m.charging, m.alerts, collectors.NewGoCollector(),
+	m.registry.MustRegister(m.calls, m.seconds, m.unkept, m.counted, m.unlogged, m.events, m.refused, m.asking, m.jobs, m.charging, m.alerts, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collectors.NewBuildInfoCollector())
 	return m
 }
@@ -85,6 +95,12 @@ func (m *metrics) observe(o fault.Outcome) {
 
 // auditFailed counts a line of the audit log that could not be written.
 func (m *metrics) auditFailed() { m.unkept.Inc() }
+
+// auditCounted counts a call that has no line of its own in the audit log.
+func (m *metrics) auditCounted() { m.counted.Inc() }
+
+// leftOut counts lines that the log was spared.
+func (m *metrics) leftOut(lines int) { m.unlogged.Add(float64(lines)) }
 
 // received counts a request to receive an event.
 func (m *metrics) received(r inbox.Receipt) {

@@ -79,7 +79,10 @@ func serve(ctx context.Context, c config, logTo io.Writer) error {
 	verifier := tenancy.NewVerifier(c.keys, c.verification)
 	calls := newLimiter(usualLimits(db.Size()))
 	m.watch(db, verifier, calls)
-	trail, err := newTrail(db, log, m.auditFailed)
+	exit := fault.NewExit(log, m.observe)
+	exit.OnLeftOut(m.leftOut)
+	defer exit.Close()
+	trail, err := newTrail(db, log, m)
 	if err != nil {
 		return err
 	}
@@ -108,7 +111,7 @@ func serve(ctx context.Context, c config, logTo io.Writer) error {
 		defer background(ctx, func(ctx context.Context) { warnOfRoles(ctx, copying.roles(), c.roles, log) })()
 	}
 	handler, err := newAPI(c, parts{
-		db: db, verifier: verifier, exit: fault.NewExit(log, m.observe), trail: trail, calls: calls, spans: spans, roles: copying.roles(), ready: ready, events: events, seats: kept.seats,
+		db: db, verifier: verifier, exit: exit, trail: trail, calls: calls, spans: spans, roles: copying.roles(), ready: ready, events: events, seats: kept.seats,
 	})
 	if err != nil {
 		return err

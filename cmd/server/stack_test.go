@@ -114,7 +114,7 @@ func newStack(t testing.TB, overrides map[string]string) *stack {
 	s.calls = newLimiter(patientLimits(s.db.Size()))
 	s.metrics.watch(s.db, verifier, s.calls)
 	log := s.log.logger()
-	trail, err := newTrail(s.db, log, s.metrics.auditFailed)
+	trail, err := newTrail(s.db, log, s.metrics)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -241,7 +241,7 @@ func newStubsWithin(t testing.TB, within limits, service teamtaskv1connect.TaskS
 	if err != nil {
 		t.Fatal(err)
 	}
-	trail, err := newTrail(nil, log, s.metrics.auditFailed) // nothing that stubs are asked for is audited
+	trail, err := newTrail(nil, log, s.metrics) // nothing that stubs are asked for is audited
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
-// Package audit keeps who did what: one line for every call of an audited method,
-// refused calls included. The line of a call that changes something is written in the
-// transaction of the change; any other line after the fact, before the answer leaves.
+// Package audit keeps who did what: one line for every call of an audited method that
+// changes something, written in the transaction of the change. Calls that are refused or
+// change nothing have lines too, written after the fact, before the response leaves; an
+// actor who makes very many of them gets one line for all that are alike.
 package audit
 
 import (
@@ -86,12 +87,13 @@ type Files interface {
 type Options struct {
 	DB      *tenancy.DB                 // opened with Statements
 	Log     *slog.Logger                // where a line goes that cannot be written
-	Failed  func()                      // told of each of those
+	Failed  func()                      // called for each of those
+	Counted func()                      // called for each call that is counted and has no line of its own; may be nil
 	Files   Files                       // of the contract
 	Package protoreflect.FullName       // the contract's
 	Audited func(procedure string) bool // whether the rule of a method says so
 
-	RefusalsMax int           // lines of refusals that one actor gets in a window; 0: 60
+	RefusalsMax int           // lines of calls without a change that one actor gets in a window; 0: 60
 	Window      time.Duration // 0: a minute
 }
 
@@ -110,6 +112,9 @@ type Log struct {
 func New(o Options) (*Log, error) {
 	l := &Log{db: o.DB, log: o.Log, failed: o.Failed, plans: map[string]*plan{}}
 	l.flood = newFlood(o.RefusalsMax, o.Window, l.writeLate)
+	if o.Counted != nil {
+		l.flood.counted = o.Counted
+	}
 	var problems []error
 	o.Files.RangeFilesByPackage(o.Package, func(file protoreflect.FileDescriptor) bool {
 		for i := range file.Services().Len() {
@@ -223,15 +228,10 @@ func (l *Log) settle(ctx context.Context, c *call) {
 		o.Code = unknown
 	}
 	e := c.line(o)
-	if o.Code != succeeded && !l.flood.admit(e) {
+	if !l.flood.admit(e) {
 		return
 	}
-	err := l.write(ctx, e)
-	switch {
-	case err == nil:
-	case o.Code == succeeded:
-		l.lose(ctx, e, err)
-	default:
+	if err := l.write(ctx, e); err != nil {
 		l.flood.count(e)
 		l.log.LogAttrs(ctx, slog.LevelWarn, "audit line counted", e.told(err)...)
 	}

@@ -8,20 +8,23 @@ import (
 const (
 	refusalsMax = 60
 	windowIs    = time.Minute
+	windowsMax  = 10_000
 )
 
-// flood keeps refused calls from filling the log: of one actor it lets so many through
-// in a window of time, which begins with the first. The rest is counted, by method,
-// outcome and reason, and each count becomes one line when the window ends. A call that
-// is refused because there is too much to do is only counted: its line would be more to
-// do. What is counted and not yet written is lost with a process that is killed.
+// flood keeps calls that change nothing, refused or not, from filling the log: of one
+// actor it lets so many through in a window of time, which begins with the first. The
+// rest is counted, by method, outcome and reason, and each count becomes one line when the
+// window ends. The first of each kind has a line in any case. A call that is refused
+// because there is too much to do is only counted: its line would be more to do. What is
+// counted and not yet written is lost with a process that is killed.
 //
-// It holds one window for each actor who was refused within the last minute; they all
-// had valid tokens.
+// It holds one window for each actor of the last minute, all of whom had valid tokens; at
+// windowsMax of them, another one begins by ending one of the others early.
 type flood struct {
-	most   int
-	length time.Duration
-	write  func(line)
+	most    int
+	length  time.Duration
+	write   func(line)
+	counted func()
 
 	mu      sync.Mutex
 	windows map[person]*window
@@ -31,12 +34,12 @@ type flood struct {
 // person is an actor in a tenant.
 type person struct{ tenant, actor, impersonator string }
 
-// kind is what refusals have in common that are counted together.
+// kind is what calls have in common that are counted together.
 type kind struct{ method, outcome, reason string }
 
 type window struct {
 	lines int
-	more  map[kind]int
+	more  map[kind]int // how many have no line; 0: the first had one, and no other came
 	timer *time.Timer
 }
 
@@ -47,39 +50,58 @@ func newFlood(most int, length time.Duration, write func(line)) *flood {
 	if length == 0 {
 		length = windowIs
 	}
-	return &flood{most: most, length: length, write: write, windows: map[person]*window{}}
+	return &flood{most: most, length: length, write: write, counted: func() {}, windows: map[person]*window{}}
 }
 
-// admit tells whether the refusal gets a line of its own; otherwise it is counted.
+// admit reports whether the call gets a line of its own; otherwise it is counted.
 func (f *flood) admit(e line) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	w := f.window(e)
-	if w.lines < f.most && e.reason != overloaded {
+	k := kind{e.method, e.outcome, e.reason}
+	more, known := w.more[k]
+	if e.reason != overloaded && (w.lines < f.most || !known) {
 		w.lines++
+		w.more[k] = more
 		return true
 	}
-	w.more[kind{e.method, e.outcome, e.reason}]++
+	w.more[k]++
+	f.counted()
 	return false
 }
 
-// count counts a refusal whose own line could not be written.
+// count counts a call whose own line could not be written.
 func (f *flood) count(e line) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.window(e).more[kind{e.method, e.outcome, e.reason}]++
+	f.counted()
 }
 
-// window is the one that the refusal falls into. The lock is held.
+// window returns the one that the call falls into. The caller holds mu.
 func (f *flood) window(e line) *window {
 	who := person{e.tenant, e.actor, e.impersonator}
 	w := f.windows[who]
 	if w == nil {
+		f.makeRoom()
 		w = &window{more: map[kind]int{}}
 		w.timer = time.AfterFunc(f.length, func() { f.end(who, w) })
 		f.windows[who] = w
 	}
 	return w
+}
+
+// makeRoom ends a window early where there are too many. The caller holds mu.
+func (f *flood) makeRoom() {
+	if len(f.windows) < windowsMax {
+		return
+	}
+	for who, w := range f.windows {
+		w.timer.Stop()
+		delete(f.windows, who)
+		f.writing.Go(func() { f.writeAll(who, w) })
+		return
+	}
 }
 
 // end writes what the window has counted.
@@ -98,6 +120,9 @@ func (f *flood) end(who person, w *window) {
 
 func (f *flood) writeAll(who person, w *window) {
 	for k, n := range w.more {
+		if n == 0 {
+			continue
+		}
 		f.write(line{
 			tenant: who.tenant, actor: who.actor, impersonator: who.impersonator,
 			method: k.method, outcome: k.outcome, reason: k.reason, details: map[string]any{repeated: n},

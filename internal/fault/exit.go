@@ -37,12 +37,47 @@ type Exit struct {
 	log     *slog.Logger
 	observe func(Outcome)
 	writer  *connect.ErrorWriter
+	quota   *quota
+	leftOut func(lines int)
 }
 
 // NewExit makes an exit that logs to log and tells observe how each call ended.
 func NewExit(log *slog.Logger, observe func(Outcome)) *Exit {
-	return &Exit{log: log, observe: observe, writer: connect.NewErrorWriter()}
+	x := &Exit{log: log, observe: observe, writer: connect.NewErrorWriter(), leftOut: func(int) {}}
+	x.quota = newQuota(x.reportLeftOut)
+	return x
 }
+
+// OnLeftOut has f called with the number of lines that the log has been spared, once for
+// each minute in which there were some. It must be called before the first request.
+func (x *Exit) OnLeftOut(f func(lines int)) { x.leftOut = f }
+
+// Close reports what has been left out of the log and not been reported. No call may be
+// under way.
+func (x *Exit) Close() { x.quota.end() }
+
+func (x *Exit) reportLeftOut(lines, callers int) {
+	x.leftOut(lines)
+	x.log.LogAttrs(context.Background(), slog.LevelWarn, "refusals left out of the log",
+		slog.Int("lines", lines), slog.Int("callers", callers), slog.Duration("within", quotaWindow))
+}
+
+// Logs reports whether the log takes one more line about the caller of the call that ctx
+// belongs to: a person where one is known, or else an address. A caller has 60 lines a
+// minute; more are counted. At level debug, where every call has a line, all are taken.
+func (x *Exit) Logs(ctx context.Context) bool {
+	if x.log.Enabled(ctx, slog.LevelDebug) {
+		return true
+	}
+	c := callOf(ctx)
+	if c.caller != "" {
+		return x.quota.admit(c.caller)
+	}
+	return x.quota.admit(addressOf(c.peer))
+}
+
+// Identify says which person makes the call that ctx belongs to.
+func Identify(ctx context.Context, tenant, person string) { callOf(ctx).caller = tenant + " " + person }
 
 // call is what is known of one HTTP request while it is served.
 type call struct {
@@ -53,6 +88,8 @@ type call struct {
 	reason  string
 	trace   string // the trace that records it, or ""
 	ours    bool   // the error on its way out, if any, was stated by us
+	peer    string // the address that the call came from
+	caller  string // the person who makes it, or "" where none is known
 }
 
 type callKey struct{}
@@ -61,7 +98,7 @@ func callOf(ctx context.Context) *call {
 	if c, ok := ctx.Value(callKey{}).(*call); ok {
 		return c
 	}
-	return &call{} // outside Handler: an answer without an id
+	return &call{} // outside Handler: a response without an id
 }
 
 // RequestID is the id of the call that ctx belongs to, or "".
@@ -86,7 +123,7 @@ func Following(ctx context.Context) func() Outcome {
 // panics, and restates the errors that did not pass through this package.
 func (x *Exit) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c := &call{id: rand.Text(), started: time.Now()}
+		c := &call{id: rand.Text(), started: time.Now(), peer: r.RemoteAddr}
 		w.Header().Set(RequestIDHeader, c.id)
 		a := &answer{ResponseWriter: w, call: c}
 		r = r.WithContext(context.WithValue(r.Context(), callKey{}, c))
@@ -175,7 +212,7 @@ func (x *Exit) State(ctx context.Context, method string, err error) error {
 		c.reason = ReasonName(f.reason)
 	}
 	level := f.level()
-	if !x.log.Enabled(ctx, level) {
+	if !x.log.Enabled(ctx, level) || !x.Logs(ctx) {
 		return e
 	}
 	attrs := c.ids(slog.String("method", c.method), slog.String("code", c.code), slog.String("reason", c.reason))

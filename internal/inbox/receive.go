@@ -131,8 +131,10 @@ func (v *receiver) label(kind string) string {
 
 // refuse tells the sender as little as possible and the log the cause.
 func (v *receiver) refuse(w http.ResponseWriter, r *http.Request, cause Cause) {
-	v.inbox.o.Log.LogAttrs(r.Context(), slog.LevelInfo, "event refused", slog.String("request_id", fault.RequestID(r.Context())),
-		slog.String("provider", v.provider.Name), slog.String("cause", string(cause)))
+	if v.exit.Logs(r.Context()) {
+		v.inbox.o.Log.LogAttrs(r.Context(), slog.LevelInfo, "event refused", slog.String("request_id", fault.RequestID(r.Context())),
+			slog.String("provider", v.provider.Name), slog.String("cause", string(cause)))
+	}
 	if cause == CauseTooLarge {
 		v.answer(w, r, http.StatusRequestEntityTooLarge, errTooLarge)
 		return

@@ -75,6 +75,7 @@ func (g *Gate) decide(ctx context.Context, procedure string, header http.Header)
 	if err != nil {
 		return nil, err
 	}
+	fault.Identify(ctx, verified.Tenant, verified.User)
 	actor := *verified // the verified one is shared
 	if actor.Personal() && (rule.Organization || !g.Personal) {
 		return nil, OrganizationRequired
