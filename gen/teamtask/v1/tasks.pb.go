@@ -148,9 +148,10 @@ func (x *Task) GetEtag() string {
 // CreateTaskRequest is what CreateTask asks.
 type CreateTaskRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What is to be done: 1 to 200 characters.
+	// What is to be done: 1 to 200 characters, of which no control characters other
+	// than tab, line feed and carriage return.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// More about it: up to 10,000 characters.
+	// More about it: up to 10,000 characters, of the same kind.
 	Description string `protobuf:"bytes,2,opt,name=description,proto3" json:"description,omitempty"`
 	// Makes a retry safe: the same request with the same id, by the same person in
 	// the same tenant within 24 hours, answers the task that the first one made, as
@@ -474,10 +475,11 @@ type UpdateTaskRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The task's id, a UUID.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// The new name, 1 to 200 characters; applied only if the mask has `name`.
+	// The new name, 1 to 200 characters, of which no control characters other than
+	// tab, line feed and carriage return; applied only if the mask has `name`.
 	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
-	// The new description, up to 10,000 characters; applied only if the mask has
-	// `description`.
+	// The new description, up to 10,000 characters, of the same kind; applied only if
+	// the mask has `description`.
 	Description string `protobuf:"bytes,3,opt,name=description,proto3" json:"description,omitempty"`
 	// Whether the work is done; applied only if the mask has `done`.
 	Done bool `protobuf:"varint,4,opt,name=done,proto3" json:"done,omitempty"`
@@ -777,10 +779,12 @@ const file_teamtask_v1_tasks_proto_rawDesc = "" +
 	"\vupdate_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\n" +
 	"updateTime\x12\x1e\n" +
 	"\x04etag\x18\t \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\x04etag\"\x94\x01\n" +
-	"\x11CreateTaskRequest\x12\"\n" +
-	"\x04name\x18\x01 \x01(\tB\x0e\xbaH\ar\x05\x10\x01\x18\xc8\x01\x88\xce\x18\x01R\x04name\x12.\n" +
-	"\vdescription\x18\x02 \x01(\tB\f\xbaH\x05r\x03\x18\x90N\x88\xce\x18\x01R\vdescription\x12+\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\x04etag\"\xf5\x03\n" +
+	"\x11CreateTaskRequest\x12\xcd\x01\n" +
+	"\x04name\x18\x01 \x01(\tB\xb8\x01\xbaH\xb0\x01\xba\x01\xa5\x01\n" +
+	"\x17name.control_characters\x12=must not have control characters other than tab and line ends\x1aKsize(this) > 200 || !this.matches(r'[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f]')r\x05\x10\x01\x18\xc8\x01\x88\xce\x18\x01R\x04name\x12\xe2\x01\n" +
+	"\vdescription\x18\x02 \x01(\tB\xbf\x01\xbaH\xb7\x01\xba\x01\xae\x01\n" +
+	"\x1edescription.control_characters\x12=must not have control characters other than tab and line ends\x1aMsize(this) > 10000 || !this.matches(r'[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f]')r\x03\x18\x90N\x88\xce\x18\x01R\vdescription\x12+\n" +
 	"\n" +
 	"request_id\x18\x03 \x01(\tB\f\xbaH\x05r\x03\x18\x80\x01\x88\xce\x18\x01R\trequestId\";\n" +
 	"\x12CreateTaskResponse\x12%\n" +
@@ -801,11 +805,13 @@ const file_teamtask_v1_tasks_proto_rawDesc = "" +
 	"\x05_done\"d\n" +
 	"\x11ListTasksResponse\x12'\n" +
 	"\x05tasks\x18\x01 \x03(\v2\x11.teamtask.v1.TaskR\x05tasks\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xbf\x04\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xa0\a\n" +
 	"\x11UpdateTaskRequest\x12\x1c\n" +
-	"\x02id\x18\x01 \x01(\tB\f\xbaH\x05r\x03\xb0\x01\x01\x88\xce\x18\x03R\x02id\x12 \n" +
-	"\x04name\x18\x02 \x01(\tB\f\xbaH\x05r\x03\x18\xc8\x01\x88\xce\x18\x01R\x04name\x12.\n" +
-	"\vdescription\x18\x03 \x01(\tB\f\xbaH\x05r\x03\x18\x90N\x88\xce\x18\x01R\vdescription\x12\x12\n" +
+	"\x02id\x18\x01 \x01(\tB\f\xbaH\x05r\x03\xb0\x01\x01\x88\xce\x18\x03R\x02id\x12\xcb\x01\n" +
+	"\x04name\x18\x02 \x01(\tB\xb6\x01\xbaH\xae\x01\xba\x01\xa5\x01\n" +
+	"\x17name.control_characters\x12=must not have control characters other than tab and line ends\x1aKsize(this) > 200 || !this.matches(r'[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f]')r\x03\x18\xc8\x01\x88\xce\x18\x01R\x04name\x12\xe2\x01\n" +
+	"\vdescription\x18\x03 \x01(\tB\xbf\x01\xbaH\xb7\x01\xba\x01\xae\x01\n" +
+	"\x1edescription.control_characters\x12=must not have control characters other than tab and line ends\x1aMsize(this) > 10000 || !this.matches(r'[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f]')r\x03\x18\x90N\x88\xce\x18\x01R\vdescription\x12\x12\n" +
 	"\x04done\x18\x04 \x01(\bR\x04done\x12\xec\x01\n" +
 	"\vupdate_mask\x18\x05 \x01(\v2\x1a.google.protobuf.FieldMaskB\xae\x01\xbaH\xa6\x01\xba\x01\x9f\x01\n" +
 	"\x11update_mask.paths\x125must name 1 to 16 fields, each in up to 64 characters\x1aSsize(this.paths) >= 1 && size(this.paths) <= 16 && this.paths.all(p, size(p) <= 64)\xc8\x01\x01\x88\xce\x18\x02R\n" +

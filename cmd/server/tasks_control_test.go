@@ -1,0 +1,108 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"connectrpc.com/connect"
+	"google.golang.org/protobuf/proto"
+
+	teamtaskv1 "github.com/teamtask/teamtask/gen/teamtask/v1"
+)
+
+// A control character is six bytes in JSON and moves the cursor of a terminal. Tabs and
+// line ends are text, also as Windows writes them, and so is what directs a script.
+func TestControlCharactersAreRefusedInTexts(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, nil)
+	alice := s.as("alice", "d2-gamers")
+	id := s.put(row{tenant: "org_d2gamers"})[0]
+	allowed := []rune{'\t', '\n', '\r', ' ', '~', 0xa0, 0xad, 0x2028, 0x2029, 0x200f, 0x202e, 0x2066, 0xfeff, 0x1f389}
+	for c := range rune(0x100) {
+		if (c < 0x20 || c >= 0x7f && c < 0xa0) && !slices.Contains(allowed, c) {
+			text := "a" + string(c) + "b"
+			_, err := alice.CreateTask(t.Context(), &teamtaskv1.CreateTaskRequest{Name: text})
+			expectControl(t, "name", c, err)
+			_, err = alice.CreateTask(t.Context(), &teamtaskv1.CreateTaskRequest{Name: "x", Description: strings.Repeat("x", 9_999) + string(c)})
+			expectControl(t, "description", c, err)
+			for _, field := range []string{"name", "description"} {
+				_, err = alice.UpdateTask(t.Context(), masked(&teamtaskv1.UpdateTaskRequest{Id: id, Name: text, Description: text}, field))
+				expectControl(t, "name", c, err)
+			}
+			_, err = alice.UpdateTask(t.Context(), masked(&teamtaskv1.UpdateTaskRequest{Id: id, Name: "x", Description: string(c)}, "description"))
+			expectControl(t, "description", c, err)
+		}
+	}
+	if n := s.count(`SELECT count(*) FROM tasks`); n != 1 {
+		t.Errorf("%d tasks, want the one there was", n)
+	}
+	for _, c := range allowed {
+		text := "a" + string(c) + "b\r\n"
+		made := create(t, alice, &teamtaskv1.CreateTaskRequest{Name: text, Description: text})
+		if made.GetName() != text || made.GetDescription() != text {
+			t.Errorf("%U came back as %q", c, made.GetName())
+		}
+	}
+}
+
+func expectControl(t *testing.T, field string, c rune, err error) {
+	t.Helper()
+	if got := refusalOf(t, err); got.Code != connect.CodeInvalidArgument || got.Reason != "INVALID_ARGUMENT" {
+		t.Errorf("%U in %s: %v", c, field, err)
+		return
+	}
+	words := field + ": must not have control characters"
+	if c == 0 {
+		words = "NUL"
+	}
+	if !strings.Contains(err.Error(), words) {
+		t.Errorf("%U in %s: %v", c, field, err)
+	}
+}
+
+// What was stored before the rule was can be read, and changed but for the text.
+func TestATaskWithControlCharactersCanStillBeReadAndChanged(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, nil)
+	alice := s.as("alice", "d2-gamers")
+	id := s.put(row{tenant: "org_d2gamers", name: "a\u0001b", description: "\u001b[31m"})[0]
+	changed, err := alice.UpdateTask(t.Context(), masked(&teamtaskv1.UpdateTaskRequest{Id: id, Done: true}, "done"))
+	if err != nil || changed.GetTask().GetName() != "a\u0001b" || !changed.GetTask().GetDone() {
+		t.Errorf("changed: %v, %v", changed, err)
+	}
+	got, err := alice.GetTask(t.Context(), &teamtaskv1.GetTaskRequest{Id: id})
+	if err != nil || got.GetTask().GetDescription() != "\u001b[31m" {
+		t.Errorf("read: %v, %v", got, err)
+	}
+}
+
+// A text beyond its length is refused without being looked through.
+//
+//nolint:paralleltest // it measures the process
+func TestLookingForControlCharactersCostsLittle(t *testing.T) {
+	most := 20 * time.Millisecond
+	if raced() {
+		most *= 10
+	}
+	validator, err := newValidator()
+	if err != nil {
+		t.Fatal(err)
+	}
+	long := strings.Repeat("x", 1<<20)
+	for name, m := range map[string]proto.Message{
+		"the longest": &teamtaskv1.CreateTaskRequest{Name: long[:200], Description: long[:10_000]},
+		"1 MiB":       &teamtaskv1.CreateTaskRequest{Name: long, Description: long},
+	} {
+		took, _ := costOf(t, func() { _ = validator.Validate(m) }) // what it answers is not the question
+		t.Logf("%-12s %6.3f ms", name, took.Seconds()*1e3)
+		if took > most {
+			t.Errorf("%s: %v of a processor", name, took)
+		}
+	}
+	if err := validator.Validate(&teamtaskv1.CreateTaskRequest{Name: long[:200], Description: long[:10_000]}); err != nil {
+		t.Error(fmt.Errorf("the longest texts there may be: %w", err))
+	}
+}
