@@ -103,9 +103,9 @@ func newMembership(c config, p parts) *membership.Membership {
 	})
 }
 
-// newAPI is everything on the public port, outermost first: the audit log, which has to
-// know how a call ended; ids, panics and errors; limits; CORS; then the services, each
-// behind the gate.
+// newAPI is everything on the public port, outermost first: what refuses early where
+// there is too much to do; the audit log, which has to know how a call ended; ids, panics
+// and errors; limits; CORS; then the services, each behind the gate.
 func newAPI(c config, p parts) (http.Handler, error) {
 	rules, err := rbac.Read(protoregistry.GlobalFiles, apiPackage)
 	if err != nil {
@@ -140,8 +140,10 @@ func newAPI(c config, p parts) (http.Handler, error) {
 		ExposedHeaders:  append(connectcors.ExposedHeaders(), fault.RequestIDHeader),
 		MaxAge:          int(preflightIs.Seconds()),
 	})
+	early := &shedding{rules: rules, verifier: p.verifier, calls: p.calls, trail: p.trail, overload: p.exit.Prepare(fault.Overloaded)}
 	limited := withBodyMax(withDeadline(withMemory(p.calls.requests, crossOrigin.Handler(mux))))
-	return withStack(p.trail.Handler(p.exit.Handler(withHeaders(limited)))), nil
+	served := withStack(p.trail.Handler(p.exit.Handler(limited)))
+	return withHeaders(early.handler(served)), nil
 }
 
 // handlerOptions are what every service of ours is served with. Interceptors run

@@ -26,6 +26,14 @@ const (
 	// callWait is how long a call waits for its turn: longer than a burst, and far
 	// shorter than a caller's patience.
 	callWait = time.Second
+
+	// shedDelay is how long a refusal is delayed, for callers who try again at once: far
+	// shorter than the second after which it says to try again.
+	shedDelay = 200 * time.Millisecond
+
+	// overloadCut divides how long and how many calls wait while there is overload: most
+	// of those that would wait longer would be refused in the end, having cost more.
+	overloadCut = 4
 )
 
 // limits are how many calls there may be at once, and how many bytes of their requests,
@@ -34,7 +42,8 @@ type limits struct {
 	atWork, tenantAtWork   int
 	waiting, tenantWaiting int // besides those at work
 	wait                   time.Duration
-	bytes, tenantBytes     int // beyond what every request may have
+	shedDelay              time.Duration // before a refusal of shedding is sent
+	bytes, tenantBytes     int           // beyond what every request may have
 }
 
 // usualLimits are the limits over a pool of so many connections.
@@ -42,7 +51,7 @@ func usualLimits(pool int) limits {
 	return limits{
 		atWork: pool * atWorkForEach, tenantAtWork: pool * tenantAtWorkForEach,
 		waiting: pool * waitingForEach, tenantWaiting: pool * tenantWaitingForEach,
-		wait:  callWait,
+		wait: callWait, shedDelay: shedDelay,
 		bytes: requestBytesMax, tenantBytes: requestBytesMax / 2,
 	}
 }
@@ -51,7 +60,11 @@ func usualLimits(pool int) limits {
 // read until its answer is ready to be written, so that a client who sends or reads
 // slowly takes nobody's place. A stream is at work until it ends. Some calls may wait
 // for a while; all others are refused. Tenants take turns, each with its calls in the
-// order in which they came. It is safe to share.
+// order in which they came.
+//
+// There is overload when calls have been waiting without a break for longer than one may
+// wait. Then each tenant's newest call is first, as its caller is the likeliest to be there
+// still, and fewer calls wait, for a shorter time. It is safe to share.
 type limiter struct {
 	limits
 	requests *memory // what requests and responses take up
@@ -61,6 +74,7 @@ type limiter struct {
 	queued  int               // calls that wait; none could be at work
 	turns   uint64            // how often a call that waited got its turn
 	arrived uint64            // how often a call began to wait
+	since   time.Time         // when calls began to wait; where none does, without meaning
 	tenants map[string]*share // of the calls at work and of those that wait
 }
 
@@ -77,7 +91,8 @@ type share struct {
 type waiter struct {
 	share   *share
 	arrived uint64
-	turn    chan error // holds nil when the call is at work, or why it never will be
+	wait    time.Duration // how long at most
+	turn    chan error    // holds nil when the call is at work, or why it never will be
 }
 
 func newLimiter(within limits) *limiter {
@@ -167,7 +182,7 @@ func (l *limiter) enter(ctx context.Context, tenant string) (*share, error) {
 	if w == nil {
 		return s, err
 	}
-	late := time.NewTimer(l.wait)
+	late := time.NewTimer(w.wait)
 	defer late.Stop()
 	select {
 	case err = <-w.turn:
@@ -211,7 +226,13 @@ func (l *limiter) start(tenant string) (*share, *waiter, error) {
 		s.turn = l.turns
 	}
 	l.arrived++
-	w := &waiter{share: s, arrived: l.arrived, turn: make(chan error, 1)}
+	w := &waiter{share: s, arrived: l.arrived, wait: l.wait, turn: make(chan error, 1)}
+	if l.queued == 0 {
+		l.since = time.Now()
+	}
+	if l.overload() {
+		w.wait /= overloadCut
+	}
 	s.line = append(s.line, w)
 	l.queued++
 	return s, w, nil
@@ -250,6 +271,9 @@ func (l *limiter) next() {
 		return
 	}
 	w := first.line[0]
+	if l.overload() {
+		w = first.line[len(first.line)-1]
+	}
 	first.active++ // before it is dropped, so that the share stays
 	l.active++
 	l.drop(w)
@@ -315,10 +339,15 @@ func (l *limiter) room(tenant string, s *share) (ok bool, yields *share) {
 	if s != nil {
 		own = len(s.line)
 	}
-	if _, waiting := l.of(tenant); own >= waiting {
+	inAll := l.waiting
+	_, waiting := l.of(tenant)
+	if own > 0 && l.overload() { // the first call of a tenant has the whole room
+		inAll, waiting = inAll/overloadCut, max(waiting/overloadCut, 1)
+	}
+	if own >= waiting {
 		return false, nil
 	}
-	if l.queued < l.waiting {
+	if l.queued < inAll {
 		return true, nil
 	}
 	for _, other := range l.tenants {
@@ -327,6 +356,12 @@ func (l *limiter) room(tenant string, s *share) (ok bool, yields *share) {
 		}
 	}
 	return yields != nil, yields
+}
+
+// overload reports whether calls have been waiting for longer than one may. The caller
+// holds mu.
+func (l *limiter) overload() bool {
+	return l.queued > 0 && time.Since(l.since) > l.wait
 }
 
 // of is how many calls of the tenant may be at work and how many may wait. No tenant

@@ -169,7 +169,7 @@ func expectOverloaded(t *testing.T, name string, err error) {
 
 func TestTheLimitsGoByThePool(t *testing.T) {
 	t.Parallel()
-	want := limits{atWork: 80, tenantAtWork: 20, waiting: 640, tenantWaiting: 320, wait: time.Second, bytes: 32 << 20, tenantBytes: 16 << 20}
+	want := limits{atWork: 80, tenantAtWork: 20, waiting: 640, tenantWaiting: 320, wait: time.Second, shedDelay: 200 * time.Millisecond, bytes: 32 << 20, tenantBytes: 16 << 20}
 	if got := usualLimits(10); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"time"
 
+	"connectrpc.com/connect"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/teamtask/teamtask/internal/tenancy"
@@ -211,6 +212,18 @@ func (l *Log) Handler(next http.Handler) http.Handler {
 		// The answer is small and leaves when this returns.
 		defer func() { l.settle(ctx, c) }()
 		next.ServeHTTP(w, r.WithContext(context.WithValue(ctx, callKey{}, c)))
+	})
+}
+
+// Shed counts a call of the actor that was refused with OVERLOADED before it came to
+// Handler. Methods that are not audited are left alone.
+func (l *Log) Shed(actor *tenancy.Actor, procedure string) {
+	if l.plans[procedure] == nil {
+		return
+	}
+	l.flood.count(line{
+		tenant: actor.Tenant, actor: actor.User, impersonator: actor.Impersonator,
+		method: procedure, outcome: connect.CodeResourceExhausted.String(), reason: overloaded,
 	})
 }
 
