@@ -25,14 +25,15 @@ type commands struct {
 }
 
 // memoryMax is how large the heap and stacks may be, in bytes, before more time is spent
-// on collecting than gcPercent asks for. It is several times what the server needs, and
-// nothing is refused beyond it. GOMEMLIMIT in the environment wins.
-const memoryMax = 512 << 20
+// on collecting than gcPercent asks for. It is above what can be in use under attack, so
+// that collecting never goes on without end, and nothing is refused beyond it. GOMEMLIMIT
+// in the environment wins.
+const memoryMax = 192 << 20
 
-// gcPercent lets the heap grow to five times what is in use before it is collected:
-// that is a few megabytes here, and the default would collect hundreds of times a
-// second under load. GOGC in the environment wins.
-const gcPercent = 400
+// gcPercent lets the heap grow to three times what is in use before it is collected: that
+// is a few megabytes here, and the default would collect hundreds of times a second under
+// load. GOGC in the environment wins.
+const gcPercent = 200
 
 func main() {
 	var c commands

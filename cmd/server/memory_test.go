@@ -241,9 +241,9 @@ func TestTheHeapHasASoftLimitUnlessTheEnvironmentSaysOtherwise(t *testing.T) { /
 		limit   int64
 		percent int
 	}{
-		{nil, 512 << 20, 400},
-		{map[string]string{"GOMEMLIMIT": "1GiB"}, 1 << 40, 400}, // Go has read it by itself
-		{map[string]string{"GOGC": "50"}, 512 << 20, 50},
+		{nil, 192 << 20, 200},
+		{map[string]string{"GOMEMLIMIT": "1GiB"}, 1 << 40, 200}, // Go has read it by itself
+		{map[string]string{"GOGC": "50"}, 192 << 20, 50},
 	} {
 		debug.SetMemoryLimit(1 << 40)
 		debug.SetGCPercent(50)
