@@ -25,6 +25,7 @@ var shared = map[string]string{
 	"river_notification":  "", // not used on PostgreSQL
 	"directory_places":    "SELECT INSERT",
 	"directory_gone":      "SELECT INSERT UPDATE",
+	"directory_barred":    "SELECT INSERT UPDATE DELETE",
 	"directory_tenants":   "SELECT INSERT",
 	"licensing_customers": "SELECT INSERT",
 }

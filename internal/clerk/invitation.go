@@ -27,6 +27,7 @@ type Invitation struct {
 	Status       string
 	HoldSeat     bool      // public metadata holdSeat is true
 	Inviter      string    // a user's id, or ""
+	User         string    // who accepted it; "" where Clerk does not say so, which it does in events alone
 	CreateTime   time.Time // zero: not known
 	UpdateTime   time.Time
 	ExpireTime   time.Time // zero: not known
@@ -40,6 +41,7 @@ type invitationWire struct {
 	Status       string          `json:"status"`
 	Metadata     json.RawMessage `json:"public_metadata"`
 	Inviter      string          `json:"inviter_id"`
+	User         string          `json:"user_id"`
 	CreatedAt    millis          `json:"created_at"`
 	UpdatedAt    millis          `json:"updated_at"`
 	ExpiresAt    millis          `json:"expires_at"`
@@ -54,6 +56,7 @@ func (w invitationWire) in(org string) (Invitation, bool) {
 		Status:       text(w.Status),
 		HoldSeat:     isSet(w.Metadata, MetadataHoldSeat),
 		Inviter:      w.Inviter,
+		User:         w.User,
 		CreateTime:   w.CreatedAt.time(),
 		UpdateTime:   w.UpdatedAt.time(),
 		ExpireTime:   w.ExpiresAt.time(),

@@ -5,17 +5,26 @@ import (
 	"iter"
 	"net/http"
 	"net/url"
+	"slices"
+	"strings"
 	"time"
 )
 
 // User is a person.
 type User struct {
-	ID         string
-	Name       string // first and last name, or else the username; or ""
-	Email      string // the primary address, or ""
-	CreateTime time.Time
-	UpdateTime time.Time
+	ID       string
+	Name     string   // first and last name, or else the username; or ""
+	Email    string   // the primary address, or ""
+	Verified []string // all verified addresses
+	Banned   bool
+	// Deprovisioned is somebody whom the directory of their company has taken away.
+	Deprovisioned bool
+	CreateTime    time.Time
+	UpdateTime    time.Time
 }
+
+// verified is the status of an address that its owner has proved to be theirs.
+const verified = "verified"
 
 type userWire struct {
 	ID        string `json:"id"`
@@ -26,19 +35,30 @@ type userWire struct {
 	Emails    []struct {
 		ID      string `json:"id"`
 		Address string `json:"email_address"`
+		Checked struct {
+			Status string `json:"status"`
+		} `json:"verification"`
 	} `json:"email_addresses"`
-	CreatedAt millis `json:"created_at"`
-	UpdatedAt millis `json:"updated_at"`
+	Banned        bool   `json:"banned"`
+	Deprovisioned bool   `json:"deprovisioned"`
+	CreatedAt     millis `json:"created_at"`
+	UpdatedAt     millis `json:"updated_at"`
 }
 
 func (w userWire) user() User {
-	u := User{ID: w.ID, Name: fullName(w.FirstName, w.LastName), CreateTime: w.CreatedAt.time(), UpdateTime: w.UpdatedAt.time()}
+	u := User{
+		ID: w.ID, Name: fullName(w.FirstName, w.LastName), Banned: w.Banned, Deprovisioned: w.Deprovisioned,
+		CreateTime: w.CreatedAt.time(), UpdateTime: w.UpdatedAt.time(),
+	}
 	if u.Name == "" {
 		u.Name = text(w.Username)
 	}
 	for _, email := range w.Emails {
 		if email.ID == w.PrimaryID && email.ID != "" {
 			u.Email = text(email.Address)
+		}
+		if address := text(email.Address); email.Checked.Status == verified && address != "" {
+			u.Verified = append(u.Verified, address)
 		}
 	}
 	return u
@@ -60,6 +80,32 @@ func (c *Client) Users(ctx context.Context) iter.Seq2[User, error] {
 	return bareList(ctx, c, q, func(u User) string { return u.ID }, func(w userWire) (User, bool) {
 		return w.user(), isID(userPrefix, w.ID)
 	})
+}
+
+// UserAt asks for the person who has the verified e-mail address, in any case. Errors: NotFound
+// where there is none, and those of every call.
+func (c *Client) UserAt(ctx context.Context, address string) (User, error) {
+	const name = "UserAt"
+	if address == "" {
+		return User{}, c.ended(name, time.Now(), 0, &Error{Kind: InvalidID, Method: name, words: "the address is empty"})
+	}
+	q := question{name: name, verb: http.MethodGet, path: path("users"), query: url.Values{"email_address": {address}}}.at(pageMin, 0)
+	found, err := ask(ctx, c, q, func(rows []userWire) ([]User, bool) {
+		var all []User
+		for _, w := range rows {
+			all = append(all, w.user())
+		}
+		return all, true
+	})
+	if err != nil {
+		return User{}, err
+	}
+	for _, u := range found {
+		if slices.ContainsFunc(u.Verified, func(a string) bool { return strings.EqualFold(a, address) }) && isID(userPrefix, u.ID) {
+			return u, nil
+		}
+	}
+	return User{}, &Error{Kind: NotFound, Method: name, Status: http.StatusOK}
 }
 
 func fullName(first, last string) string {

@@ -25,7 +25,7 @@ func members(ctx context.Context, c *comparison, org string) part[keptMember, cl
 			return c.d.clerk.Membership(ctx, org, user)
 		},
 		keep: func(ctx context.Context, tx *tenancy.Tx, ticket int64, user string, found *clerk.Membership) error {
-			return c.d.keepMember(ctx, tx, ticket, org, user, found)
+			return c.d.keepMember(ctx, tx, ticket, org, user, found, nil)
 		},
 		ended: c.ended,
 	}
@@ -107,7 +107,11 @@ func (c *comparison) user(ctx context.Context, ticket int64, id string, found *c
 		c.sum.Applied++
 		return c.d.endUser(ctx, ticket, id)
 	}
-	return c.apply(ctx, id, func(tx *tenancy.Tx) error { return keepUser(ctx, tx, ticket, id, found) })
+	err = c.apply(ctx, id, func(tx *tenancy.Tx) error { return keepUser(ctx, tx, ticket, id, found) })
+	if err != nil || !c.r.Apply {
+		return err
+	}
+	return c.d.tellPlaces(ctx, id)
 }
 
 // invitations is how the invitations of an organization are compared.
@@ -129,6 +133,7 @@ func invitations(ctx context.Context, c *comparison, org string) part[keptInvita
 		keep: func(ctx context.Context, tx *tenancy.Tx, ticket int64, id string, found *clerk.Invitation) error {
 			return c.d.keepInvitation(ctx, tx, ticket, org, id, found)
 		},
+		prepare: c.d.findAccepter,
 	}
 }
 
@@ -168,6 +173,8 @@ func userDiffers(ours *user, found *clerk.User) string {
 		return "the name differs"
 	case ours.Email != found.Email:
 		return "the address differs"
+	case ours.Barred != barredFor(*found):
+		return fmt.Sprintf("barred: %q here, %q at Clerk", ours.Barred, barredFor(*found))
 	}
 	return ""
 }
@@ -200,6 +207,8 @@ func invitationDiffers(ours keptInvitation, found clerk.Invitation) string {
 		return "the address differs"
 	case ours.HoldSeat != found.HoldSeat:
 		return fmt.Sprintf("hold_seat: %t here, %t at Clerk", ours.HoldSeat, found.HoldSeat)
+	case ours.Status == clerk.InvitationAccepted && ours.HoldSeat && ours.AcceptTime == nil:
+		return "whose it became is not known here"
 	}
 	return ""
 }

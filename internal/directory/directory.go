@@ -24,6 +24,7 @@ type Source interface {
 	Membership(ctx context.Context, org, user string) (clerk.Membership, error)
 	Invitation(ctx context.Context, org, id string) (clerk.Invitation, error)
 	User(ctx context.Context, id string) (clerk.User, error)
+	UserAt(ctx context.Context, address string) (clerk.User, error)
 	MembershipsOf(ctx context.Context, user string) iter.Seq2[clerk.Membership, error]
 
 	Organizations(ctx context.Context) iter.Seq2[clerk.Organization, error]
@@ -117,6 +118,14 @@ func (d *Directory) refresh(ctx context.Context, h hint, event *int64) error {
 		if err != nil {
 			return err
 		}
+		if found != nil {
+			if found.User == "" {
+				found.User = h.user
+			}
+			if err := d.findAccepter(ctx, found); err != nil {
+				return err
+			}
+		}
 		return d.in(ctx, h.organization, event, func(tx *tenancy.Tx) error {
 			return d.keepInvitation(ctx, tx, ticket, h.organization, h.invitation, found)
 		})
@@ -130,7 +139,14 @@ func (d *Directory) refreshMember(ctx context.Context, ticket int64, org, user s
 	if err != nil {
 		return err
 	}
-	return d.in(ctx, org, event, func(tx *tenancy.Tx) error { return d.keepMember(ctx, tx, ticket, org, user, found) })
+	if found == nil {
+		return d.in(ctx, org, event, func(tx *tenancy.Tx) error { return d.keepMember(ctx, tx, ticket, org, user, nil, nil) })
+	}
+	addresses, err := d.newcomersAddresses(ctx, org, user)
+	if err != nil {
+		return err
+	}
+	return d.in(ctx, org, event, func(tx *tenancy.Tx) error { return d.keepMember(ctx, tx, ticket, org, user, found, addresses) })
 }
 
 // refreshUser writes every place of a person: those that Clerk lists, and those that
@@ -159,7 +175,7 @@ func (d *Directory) refreshUser(ctx context.Context, ticket int64, user string) 
 		}
 		listed[m.Organization] = true
 		err := d.in(ctx, m.Organization, nil, func(tx *tenancy.Tx) error {
-			return d.keepMember(ctx, tx, ticket, m.Organization, user, &m)
+			return d.keepMember(ctx, tx, ticket, m.Organization, user, &m, person.Verified)
 		})
 		if err != nil {
 			return err
@@ -208,10 +224,12 @@ func (d *Directory) endUser(ctx context.Context, ticket int64, user string) erro
 			if was != nil {
 				addresses = append(addresses, was.Email)
 			}
-			if err := forgetInvitations(ctx, tx, org, addresses); err != nil {
+			invited, err := forgetInvitations(ctx, tx, org, user, addresses)
+			if err != nil {
 				return err
 			}
-			return d.keepMember(ctx, tx, ticket, org, user, nil)
+			addresses = append(addresses, invited...)
+			return d.keepMember(ctx, tx, ticket, org, user, nil, nil)
 		})
 		if err != nil {
 			return err

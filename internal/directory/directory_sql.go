@@ -14,6 +14,7 @@ var Statements = []tenancy.Statement{
 	selectOrganizationSQL, upsertOrganizationSQL, deleteOrganizationSQL,
 	selectMemberSQL, upsertMemberSQL, removeMemberSQL, removeMembersSQL,
 	selectInvitationSQL, upsertInvitationSQL, removeInvitationsSQL, forgetInvitationsSQL,
+	upsertBarredSQL, deleteBarredSQL, selectNewcomerSQL, claimInvitationsSQL, setInvitationUserSQL,
 	tenantsSQL, selectMembersSQL, selectInvitationsSQL,
 }
 
@@ -81,9 +82,10 @@ func insertGone(ctx context.Context, tx *tenancy.Tx, user string, ticket int64) 
 }
 
 var selectUserSQL = tenancy.Statement{Name: "directory_select_user", SQL: `
-	SELECT name, email, create_time, delete_time, ticket
-	  FROM users
-	 WHERE tenant_id = $1`}
+	SELECT u.name, u.email, coalesce(b.why, '') AS barred, u.create_time, u.delete_time, u.ticket
+	  FROM users u
+	  LEFT JOIN directory_barred b ON b.user_id = u.tenant_id
+	 WHERE u.tenant_id = $1`}
 
 func selectUser(ctx context.Context, tx *tenancy.Tx, id string) (*user, error) {
 	return first(tenancy.Rows[user](ctx, tx, selectUserSQL, id))
@@ -226,7 +228,7 @@ func removeMembers(ctx context.Context, tx *tenancy.Tx, org string, ticket int64
 }
 
 var selectInvitationSQL = tenancy.Statement{Name: "directory_select_invitation", SQL: `
-	SELECT email, role, hold_seat, status, create_time, expire_time, ticket
+	SELECT email, role, hold_seat, status, create_time, expire_time, user_id, accept_time, ticket
 	  FROM invitations
 	 WHERE tenant_id = $1
 	   AND id = $2`}
@@ -235,36 +237,56 @@ func selectInvitation(ctx context.Context, tx *tenancy.Tx, org, id string) (*inv
 	return first(tenancy.Rows[invitation](ctx, tx, selectInvitationSQL, org, id))
 }
 
-// upsertInvitationSQL leaves an address out that was forgotten.
+// upsertInvitationSQL leaves an address out that was forgotten, and keeps whose the invitation
+// is where that is not told again.
 var upsertInvitationSQL = tenancy.Statement{Name: "directory_upsert_invitation", SQL: `
-	INSERT INTO invitations AS i (tenant_id, id, email, role, hold_seat, status, create_time, expire_time, ticket)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+	INSERT INTO invitations AS i (tenant_id, id, email, role, hold_seat, status, create_time, expire_time, ticket, user_id, accept_time)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, CASE WHEN $6 = 'accepted' THEN now() END)
 	ON CONFLICT (tenant_id, id) DO UPDATE
 	   SET email = CASE WHEN i.email = '' AND i.status <> 'gone' THEN '' ELSE excluded.email END,
 	       role = excluded.role, hold_seat = excluded.hold_seat, status = excluded.status,
-	       create_time = excluded.create_time, expire_time = excluded.expire_time, ticket = excluded.ticket
+	       create_time = excluded.create_time, expire_time = excluded.expire_time, ticket = excluded.ticket,
+	       user_id = CASE WHEN excluded.user_id = '' THEN i.user_id ELSE excluded.user_id END,
+	       accept_time = CASE WHEN excluded.status = 'accepted' THEN coalesce(i.accept_time, excluded.accept_time) END
 	 WHERE i.ticket < excluded.ticket`}
 
 func upsertInvitation(ctx context.Context, tx *tenancy.Tx, org, id string, i invitation) error {
-	_, err := tenancy.Exec(ctx, tx, upsertInvitationSQL, org, id, i.Email, i.Role, i.HoldSeat, i.Status, i.CreateTime, i.ExpireTime, i.Ticket)
+	_, err := tenancy.Exec(ctx, tx, upsertInvitationSQL, org, id, i.Email, i.Role, i.HoldSeat, i.Status, i.CreateTime, i.ExpireTime, i.Ticket, i.UserID)
+	return err
+}
+
+// setInvitationUserSQL writes whose the invitation is.
+var setInvitationUserSQL = tenancy.Statement{Name: "directory_set_invitation_user", SQL: `
+	UPDATE invitations
+	   SET user_id = $3
+	 WHERE tenant_id = $1
+	   AND id = $2`}
+
+func setInvitationUser(ctx context.Context, tx *tenancy.Tx, org, id, user string) error {
+	_, err := tenancy.Exec(ctx, tx, setInvitationUserSQL, org, id, user)
 	return err
 }
 
 var forgetInvitationsSQL = tenancy.Statement{Name: "directory_forget_invitations", SQL: `
-	UPDATE invitations
+	WITH theirs AS (
+	    SELECT id, email
+	      FROM invitations
+	     WHERE tenant_id = $1
+	       AND email <> ''
+	       AND (lower(email) = ANY ($2) OR user_id = $3)
+	       FOR UPDATE
+	)
+	UPDATE invitations i
 	   SET email = ''
-	 WHERE tenant_id = $1
-	   AND email <> ''
-	   AND lower(email) = ANY ($2)`}
+	  FROM theirs
+	 WHERE i.tenant_id = $1
+	   AND i.id = theirs.id
+	RETURNING theirs.email AS id`}
 
-// forgetInvitations leaves nothing of the addresses in the tenant's invitations.
-func forgetInvitations(ctx context.Context, tx *tenancy.Tx, org string, addresses []string) error {
-	keys := make([]string, len(addresses))
-	for i, address := range addresses {
-		keys[i] = tenancy.SearchKey(address)
-	}
-	_, err := tenancy.Exec(ctx, tx, forgetInvitationsSQL, org, keys)
-	return err
+// forgetInvitations leaves nothing of the addresses in the tenant's invitations, nor of those
+// in the person's own, and returns what it has removed.
+func forgetInvitations(ctx context.Context, tx *tenancy.Tx, org, user string, addresses []string) ([]string, error) {
+	return ids(tenancy.Rows[idRow](ctx, tx, forgetInvitationsSQL, org, searchKeys(addresses), user))
 }
 
 var removeInvitationsSQL = tenancy.Statement{Name: "directory_remove_invitations", SQL: `
@@ -314,7 +336,7 @@ type keptInvitation struct {
 }
 
 var selectInvitationsSQL = tenancy.Statement{Name: "directory_select_invitations", SQL: `
-	SELECT id, email, role, hold_seat, status, create_time, expire_time, ticket
+	SELECT id, email, role, hold_seat, status, create_time, expire_time, user_id, accept_time, ticket
 	  FROM invitations
 	 WHERE tenant_id = $1
 	   AND id > $2

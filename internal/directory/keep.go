@@ -17,6 +17,7 @@ import (
 type user struct {
 	Name       string
 	Email      string
+	Barred     string // why they cannot sign in for good, or ""
 	CreateTime *time.Time
 	DeleteTime *time.Time
 	Ticket     int64
@@ -52,6 +53,8 @@ type invitation struct {
 	Status     string
 	CreateTime time.Time
 	ExpireTime *time.Time
+	UserID     string     // whose it is; "": not known
+	AcceptTime *time.Time // when it was first seen to be accepted
 	Ticket     int64
 }
 
@@ -107,15 +110,22 @@ func (d *Directory) endOrganization(ctx context.Context, tx *tenancy.Tx, ticket 
 }
 
 // keepMember also takes the person's lock, so that it waits for news of the person's end
-// or that news for it. Whoever keeps several in one transaction does so in the order of
-// their ids.
-func (d *Directory) keepMember(ctx context.Context, tx *tenancy.Tx, ticket int64, org, user string, found *clerk.Membership) error {
+// or that news for it. A caller that keeps several in one transaction does so in the order of
+// their ids. Addresses are the person's, where they were asked for.
+func (d *Directory) keepMember(ctx context.Context, tx *tenancy.Tx, ticket int64, org, user string, found *clerk.Membership, addresses []string) error {
 	if err := lock(ctx, tx, user); err != nil {
 		return err
 	}
 	before, err := selectMember(ctx, tx, org, user)
-	if err != nil || before != nil && before.Ticket >= ticket {
+	if err != nil {
 		return err
+	}
+	if before != nil && before.Ticket >= ticket {
+		// What is newer may have been written before something else of the person was.
+		if d.tell.Member == nil || before.RemoveTime != nil {
+			return nil
+		}
+		return d.tell.Member(ctx, tx, org, user, false)
 	}
 	ended, err := endedSince(ctx, tx, ticket, org, user)
 	if err != nil {
@@ -130,6 +140,11 @@ func (d *Directory) keepMember(ctx context.Context, tx *tenancy.Tx, ticket int64
 	}
 	if err := upsertMember(ctx, tx, org, user, now); err != nil {
 		return err
+	}
+	if len(addresses) > 0 {
+		if err := claimInvitations(ctx, tx, org, user, addresses); err != nil {
+			return err
+		}
 	}
 	if d.tell.Member != nil {
 		news := before == nil || before.RemoveTime != nil || before.Licensed != now.Licensed
@@ -188,8 +203,11 @@ func keepUser(ctx context.Context, tx *tenancy.Tx, ticket int64, id string, foun
 		return err
 	}
 	if found != nil {
-		now := user{Name: found.Name, Email: found.Email, CreateTime: known(found.CreateTime), Ticket: ticket}
+		now := user{Name: found.Name, Email: found.Email, Barred: barredFor(*found), CreateTime: known(found.CreateTime), Ticket: ticket}
 		if err := upsertUser(ctx, tx, id, now); err != nil {
+			return err
+		}
+		if err := setBarred(ctx, tx, id, before, now.Barred); err != nil {
 			return err
 		}
 		switch {
@@ -203,6 +221,9 @@ func keepUser(ctx context.Context, tx *tenancy.Tx, ticket int64, id string, foun
 	if err := insertGone(ctx, tx, id, ticket); err != nil {
 		return err
 	}
+	if err := setBarred(ctx, tx, id, before, ""); err != nil {
+		return err
+	}
 	if err := deleteUser(ctx, tx, id, ticket); err != nil {
 		return err
 	}
@@ -212,10 +233,32 @@ func keepUser(ctx context.Context, tx *tenancy.Tx, ticket int64, id string, foun
 	return record(ctx, tx, id, "user.delete", id, nil)
 }
 
+// setBarred writes why the person cannot sign in, where that is something else than before.
+func setBarred(ctx context.Context, tx *tenancy.Tx, id string, before *user, why string) error {
+	was := ""
+	if before != nil {
+		was = before.Barred
+	}
+	if was == why {
+		return nil
+	}
+	if why == "" {
+		if err := deleteBarred(ctx, tx, id); err != nil {
+			return err
+		}
+	} else if err := upsertBarred(ctx, tx, id, why); err != nil {
+		return err
+	}
+	return record(ctx, tx, id, "user.barred", id, map[string]any{"why": audit.Change{Before: was, After: why}})
+}
+
 func (d *Directory) keepInvitation(ctx context.Context, tx *tenancy.Tx, ticket int64, org, id string, found *clerk.Invitation) error {
 	before, err := selectInvitation(ctx, tx, org, id)
-	if err != nil || before != nil && before.Ticket >= ticket {
+	if err != nil {
 		return err
+	}
+	if before != nil && before.Ticket >= ticket {
+		return d.keepAccepter(ctx, tx, org, id, before, found)
 	}
 	o, err := selectOrganization(ctx, tx, org)
 	if err != nil {
@@ -225,7 +268,7 @@ func (d *Directory) keepInvitation(ctx context.Context, tx *tenancy.Tx, ticket i
 	if found != nil && (o == nil || o.DeleteTime == nil || o.Ticket < ticket) {
 		now = invitation{
 			Email: found.Email, Role: found.Role, HoldSeat: found.HoldSeat, Status: found.Status,
-			CreateTime: found.CreateTime, ExpireTime: known(found.ExpireTime), Ticket: ticket,
+			CreateTime: found.CreateTime, ExpireTime: known(found.ExpireTime), UserID: found.User, Ticket: ticket,
 		}
 	}
 	if err := upsertInvitation(ctx, tx, org, id, now); err != nil {
@@ -244,6 +287,18 @@ func (d *Directory) keepInvitation(ctx context.Context, tx *tenancy.Tx, ticket i
 		old = before.Status
 	}
 	return record(ctx, tx, org, "invitation."+now.Status, id, map[string]any{"status": audit.Change{Before: old, After: now.Status}})
+}
+
+// keepAccepter writes whose an invitation is that was written with a newer ticket, where that
+// did not know: only the event of the acceptance names the person.
+func (d *Directory) keepAccepter(ctx context.Context, tx *tenancy.Tx, org, id string, before *invitation, found *clerk.Invitation) error {
+	if found == nil || found.User == "" || before.UserID != "" || before.Status != clerk.InvitationAccepted {
+		return nil
+	}
+	if err := setInvitationUser(ctx, tx, org, id, found.User); err != nil || d.tell.Invitation == nil {
+		return err
+	}
+	return d.tell.Invitation(ctx, tx, org, id)
 }
 
 // statusGone is an invitation that Clerk does not know any more.

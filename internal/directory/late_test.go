@@ -116,7 +116,7 @@ func TestAPlaceThatIsBeingWrittenIsEndedWithThePerson(t *testing.T) {
 		ended <- d.in(t.Context(), org, nil, func(tx *tenancy.Tx) error {
 			defer func() { <-end }()
 			defer close(written)
-			return d.keepMember(t.Context(), tx, ticket, org, bob, &found)
+			return d.keepMember(t.Context(), tx, ticket, org, bob, &found, nil)
 		})
 	}()
 	<-written

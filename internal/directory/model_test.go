@@ -6,6 +6,7 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -109,6 +110,22 @@ func (m *model) Invitation(_ context.Context, org, id string) (clerk.Invitation,
 
 func (m *model) User(_ context.Context, id string) (clerk.User, error) { return one(m, m.users, id) }
 
+func (m *model) UserAt(_ context.Context, address string) (clerk.User, error) {
+	type answer struct {
+		clerk.User
+		err error
+	}
+	a := ask(m, func() answer {
+		for _, u := range m.users {
+			if slices.ContainsFunc(u.Verified, func(a string) bool { return strings.EqualFold(a, address) }) {
+				return answer{u, nil}
+			}
+		}
+		return answer{err: clerk.NotFound}
+	})
+	return a.User, a.err
+}
+
 func (m *model) MembershipsOf(_ context.Context, user string) iter.Seq2[clerk.Membership, error] {
 	return all(m, m.members, func(p spot) bool { return p.id == user && !m.unlisted[p] })
 }
@@ -154,7 +171,7 @@ func (m *model) deleteOrganization(id string) []hint {
 
 func (m *model) addUser(id, name string) []hint {
 	return m.did(func() {
-		m.users[id] = clerk.User{ID: id, Name: name, Email: name + "@a.test", CreateTime: epoch}
+		m.users[id] = clerk.User{ID: id, Name: name, Email: name + "@a.test", Verified: []string{name + "@a.test"}, CreateTime: epoch}
 		for p, place := range m.members {
 			if p.id == id {
 				place.Name = name

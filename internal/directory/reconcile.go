@@ -226,7 +226,16 @@ type part[O, T any] struct {
 	differs func(O, T) string // "": they agree
 	fetch   func(ctx context.Context, id string) (T, error)
 	keep    func(ctx context.Context, tx *tenancy.Tx, ticket int64, id string, found *T) error
+	prepare func(ctx context.Context, found *T) error  // completes what is to be kept, by asking Clerk; may be nil
 	ended   func(ctx context.Context, id string) error // looks further where one is gone at Clerk; may be nil
+}
+
+// complete completes what is to be kept, where something is to be written.
+func (p part[O, T]) complete(ctx context.Context, c *comparison, found *T) error {
+	if p.prepare == nil || !c.r.Apply {
+		return nil
+	}
+	return p.prepare(ctx, found)
 }
 
 // compare goes through one part of an organization.
@@ -262,6 +271,11 @@ func compare[O, T any](ctx context.Context, c *comparison, org string, p part[O,
 		if what == "" {
 			return nil
 		}
+		if found != nil {
+			if err := p.complete(ctx, c, found); err != nil {
+				return err
+			}
+		}
 		if found == nil && p.ended != nil {
 			if err := p.ended(ctx, p.ourID(o)); err != nil {
 				return err
@@ -272,6 +286,9 @@ func compare[O, T any](ctx context.Context, c *comparison, org string, p part[O,
 		})
 	}
 	listed := func(id string, t T, what string) error {
+		if err := p.complete(ctx, c, &t); err != nil {
+			return err
+		}
 		return w.write(ctx, Drift{org, p.about, id, what}, func(tx *tenancy.Tx) error {
 			return p.keep(ctx, tx, ticket, id, &t)
 		})

@@ -138,6 +138,7 @@ func (f *fixture) put(org string, users ...string) {
 		INSERT INTO members (tenant_id, user_id, membership_id, role, name, name_key, email, email_key, create_time, ticket)
 		SELECT $1, u, 'orgmem_' || u, 'org:member', u, lower(u), u || '@A.test', lower(u) || '@a.test', now() - interval '1 year', 0
 		  FROM unnest($2::text[]) AS u`, org, users)
+	f.exec(`INSERT INTO directory_places (user_id, organization_id) SELECT unnest($2::text[]), $1 ON CONFLICT DO NOTHING`, org, users)
 	f.exec(`INSERT INTO directory_tenants (id, person) VALUES ($1, false) ON CONFLICT DO NOTHING`, org)
 	for _, user := range users {
 		f.people.join(org, user)

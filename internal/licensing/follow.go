@@ -11,8 +11,7 @@ import (
 // what Clerk has, so that no seat outlives a membership and what is kept for an invitation
 // is there when it is accepted.
 
-// day is how long after its invitation a seat is kept for somebody who has accepted it and
-// whom the directory does not find by the address.
+// day is how long after its acceptance a seat is kept for somebody who is not a member yet.
 const day = 24 * time.Hour
 
 // Lock takes the lock of the organization's license, before anything of its members is
@@ -22,24 +21,32 @@ func (l *Licensing) Lock(ctx context.Context, tx *tenancy.Tx, org string) error 
 	return err
 }
 
-// Member is told of a member as they were written: they take over the seat that was kept
-// for them, and Clerk is told where its news are something else than what the ledger says.
-// What is no news is on its way already: a Clerk that does not listen is told by one job,
-// and not by one more for each time it is asked. A write that was under way when they left
-// may still arrive, so that somebody who comes back with one is looked at again.
+// Member is called with a member as they were written. They take over the seat that was kept
+// for them, or lose the one they have where they cannot sign in any more; and Clerk is told
+// where its news are something else than what the ledger says. What is no news is on its way
+// already: a Clerk that does not listen is told by one job, and not by one more for each time it
+// is asked. A write that was under way when they left may still arrive, so that somebody who
+// comes back with one is looked at again.
 func (l *Licensing) Member(ctx context.Context, tx *tenancy.Tx, org, user string, news bool) error {
 	c, err := selectCopied(ctx, tx, org, user)
 	if err != nil || c == nil {
 		return err
 	}
-	if !c.Wanted {
-		taken, err := l.takeOver(ctx, tx, org, user)
-		if err != nil {
-			return err
-		}
-		if taken {
-			return enqueue(ctx, tx, jobCopy, org, user, nil)
-		}
+	why, err := selectWhyBarred(ctx, tx, user)
+	if err != nil {
+		return err
+	}
+	var changed bool
+	if why == "" {
+		changed, err = l.takeOver(ctx, tx, org, user)
+	} else {
+		changed, err = l.bar(ctx, tx, org, user, why)
+	}
+	if err != nil {
+		return err
+	}
+	if changed {
+		return enqueue(ctx, tx, jobCopy, org, user, nil)
 	}
 	if !news || c.Wanted == c.Said && c.Doubt == nil || l.stripe == nil {
 		return nil
@@ -47,17 +54,56 @@ func (l *Licensing) Member(ctx context.Context, tx *tenancy.Tx, org, user string
 	return enqueue(ctx, tx, jobCopy, org, user, nil)
 }
 
-// takeOver turns what is kept for an invitation to the member's address into their seat.
+// takeOver turns what is kept for the member's invitation into their seat. What is kept for
+// them beside it, or beside a seat that they have, ends.
 func (l *Licensing) takeOver(ctx context.Context, tx *tenancy.Tx, org, user string) (bool, error) {
-	invitation, err := deleteHoldOf(ctx, tx, org, user)
-	if err != nil || invitation == "" {
+	invitations, err := deleteHoldsOf(ctx, tx, org, user)
+	if err != nil || len(invitations) == 0 {
 		return false, err
 	}
 	given, err := insertCarried(ctx, tx, org, user, system(org).User)
-	if err != nil || !given {
+	if err != nil {
 		return false, err
 	}
-	return true, record(ctx, tx, org, "seat.assign", user, map[string]any{"invitation": invitation})
+	if given {
+		if err := record(ctx, tx, org, "seat.assign", user, map[string]any{"invitation": invitations[0]}); err != nil {
+			return false, err
+		}
+		invitations = invitations[1:]
+	}
+	for _, id := range invitations {
+		if err := record(ctx, tx, org, "hold.end", id, map[string]any{"why": "the member has a seat"}); err != nil {
+			return false, err
+		}
+	}
+	if len(invitations) == 0 {
+		return given, nil
+	}
+	return given, l.settleAgain(ctx, tx, org)
+}
+
+// bar takes the seat of somebody who cannot sign in any more, and what is kept for them. It
+// reports whether they had a seat.
+func (l *Licensing) bar(ctx context.Context, tx *tenancy.Tx, org, user, why string) (bool, error) {
+	invitations, err := deleteHoldsOf(ctx, tx, org, user)
+	if err != nil {
+		return false, err
+	}
+	for _, id := range invitations {
+		if err := record(ctx, tx, org, "hold.release", id, map[string]any{"why": why}); err != nil {
+			return false, err
+		}
+	}
+	taken, err := deleteSeatOf(ctx, tx, org, user)
+	if err != nil || !taken && len(invitations) == 0 {
+		return false, err
+	}
+	if taken {
+		if err := record(ctx, tx, org, "seat.release", user, map[string]any{"why": why}); err != nil {
+			return false, err
+		}
+	}
+	return taken, l.settleAgain(ctx, tx, org)
 }
 
 // MemberEnded is told of somebody who is not a member any more: their seat is free.
@@ -115,20 +161,17 @@ func (l *Licensing) Invitation(ctx context.Context, tx *tenancy.Tx, org, id stri
 	}
 	if wish.Accepted { // the member may have come first
 		for _, user := range wish.Members {
-			if _, err := l.takeOver(ctx, tx, org, user); err != nil {
-				return err
-			}
-			if err := enqueue(ctx, tx, jobCopy, org, user, nil); err != nil {
+			if err := l.Member(ctx, tx, org, user, false); err != nil {
 				return err
 			}
 		}
-		if len(wish.Members) > 0 || wish.ExpireTime == nil {
+		if len(wish.Members) > 0 {
 			return nil
 		}
-		end := wish.ExpireTime.Add(day)
+		end := lic.Now.Add(day)
 		return enqueue(ctx, tx, jobSettle, org, "", &end)
 	}
-	if wish.Held {
+	if wish.Held || len(wish.Members) > 0 { // a member has taken it over, or has no need of it
 		return nil
 	}
 	if lic.free() == 0 {

@@ -8,29 +8,42 @@ import (
 )
 
 var followStatements = []tenancy.Statement{
-	deleteHoldOfSQL, insertCarriedSQL, deleteSeatOfSQL, deleteSeatsSQL, deleteHoldsSQL, insertHoldSQL, selectWishSQL,
+	deleteHoldsOfSQL, selectWhyBarredSQL, insertCarriedSQL, deleteSeatOfSQL, deleteSeatsSQL, deleteHoldsSQL, insertHoldSQL, selectWishSQL,
 }
 
-// deleteHoldOfSQL finds the invitation by the member's address: an invitation does not say
-// whose it became. An address that is not known matches none.
-var deleteHoldOfSQL = tenancy.Statement{Name: "licensing_delete_hold_of", SQL: `
-	DELETE FROM seat_holds h
-	 USING (SELECT i.id
-	          FROM members m
-	          JOIN invitations i ON i.tenant_id = m.tenant_id AND lower(i.email) = m.email_key
-	          JOIN seat_holds kept ON kept.tenant_id = i.tenant_id AND kept.invitation_id = i.id
-	         WHERE m.tenant_id = $1
-	           AND m.user_id = $2
-	           AND m.remove_time IS NULL
-	           AND m.email_key <> ''
-	         ORDER BY kept.hold_time
-	         LIMIT 1) found
-	 WHERE h.tenant_id = $1
-	   AND h.invitation_id = found.id
-	RETURNING h.invitation_id AS id`}
+// deleteHoldsOfSQL finds the member's invitations: those that are known to be theirs, and where
+// it is not known whose one is, those to their address. An address that is not known matches
+// none.
+var deleteHoldsOfSQL = tenancy.Statement{Name: "licensing_delete_holds_of", SQL: `
+	WITH found AS (
+	    DELETE FROM seat_holds h
+	     USING invitations i, members m
+	     WHERE h.tenant_id = $1
+	       AND i.tenant_id = h.tenant_id
+	       AND i.id = h.invitation_id
+	       AND m.tenant_id = h.tenant_id
+	       AND m.user_id = $2
+	       AND m.remove_time IS NULL
+	       AND (i.user_id = m.user_id
+	            OR i.user_id = '' AND m.email_key <> '' AND lower(i.email) = m.email_key)
+	 RETURNING h.invitation_id AS id, h.hold_time
+	)
+	SELECT id
+	  FROM found
+	 ORDER BY hold_time, id`}
 
-func deleteHoldOf(ctx context.Context, tx *tenancy.Tx, org, user string) (string, error) {
-	found, err := first(tenancy.Rows[idRow](ctx, tx, deleteHoldOfSQL, org, user))
+func deleteHoldsOf(ctx context.Context, tx *tenancy.Tx, org, user string) ([]string, error) {
+	return ids(tenancy.Rows[idRow](ctx, tx, deleteHoldsOfSQL, org, user))
+}
+
+var selectWhyBarredSQL = tenancy.Statement{Name: "licensing_select_why_barred", SQL: `
+	SELECT why AS id
+	  FROM directory_barred
+	 WHERE user_id = $1`}
+
+// selectWhyBarred returns why the person cannot sign in any more, or "".
+func selectWhyBarred(ctx context.Context, tx *tenancy.Tx, user string) (string, error) {
+	found, err := first(tenancy.Rows[idRow](ctx, tx, selectWhyBarredSQL, user))
 	if err != nil || found == nil {
 		return "", err
 	}
@@ -90,7 +103,7 @@ type wish struct {
 	Accepted   bool
 	Held       bool
 	ExpireTime *time.Time
-	Members    []string // the members of its address
+	Members    []string // whose it is, or may be by its address
 }
 
 var selectWishSQL = tenancy.Statement{Name: "licensing_select_wish", SQL: `
@@ -101,8 +114,8 @@ var selectWishSQL = tenancy.Statement{Name: "licensing_select_wish", SQL: `
 	               FROM members m
 	              WHERE m.tenant_id = i.tenant_id
 	                AND m.remove_time IS NULL
-	                AND m.email_key <> ''
-	                AND m.email_key = lower(i.email)) AS members
+	                AND (m.user_id = i.user_id
+	                     OR i.user_id = '' AND m.email_key <> '' AND m.email_key = lower(i.email))) AS members
 	  FROM invitations i
 	  LEFT JOIN seat_holds h ON h.tenant_id = i.tenant_id AND h.invitation_id = i.id
 	 WHERE i.tenant_id = $1

@@ -98,8 +98,8 @@ func ids(rows []idRow, err error) ([]string, error) {
 }
 
 // deleteDeadHoldsSQL keeps what is kept for an invitation that was accepted: the member
-// takes it over. One that nobody takes over, because the member's address is another one,
-// ends a day after the invitation would have.
+// takes it over. One that nobody takes over, because the person is not a member yet or not any
+// more, ends a day after it was seen to be accepted.
 var deleteDeadHoldsSQL = tenancy.Statement{Name: "licensing_delete_dead_holds", SQL: `
 	DELETE FROM seat_holds h
 	 USING invitations i
@@ -107,7 +107,8 @@ var deleteDeadHoldsSQL = tenancy.Statement{Name: "licensing_delete_dead_holds", 
 	   AND i.tenant_id = h.tenant_id
 	   AND i.id = h.invitation_id
 	   AND (i.status NOT IN ('pending', 'accepted')
-	        OR i.expire_time <= now() - CASE i.status WHEN 'accepted' THEN interval '1 day' ELSE interval '0' END)
+	        OR i.status = 'pending' AND i.expire_time <= now()
+	        OR i.status = 'accepted' AND coalesce(i.accept_time, i.expire_time) <= now() - interval '1 day')
 	RETURNING h.invitation_id AS id`}
 
 func deleteDeadHolds(ctx context.Context, tx *tenancy.Tx, tenant string) ([]string, error) {

@@ -21,6 +21,8 @@ import (
 var (
 	errMemberNotFound = fault.New(connect.CodeNotFound, teamtaskv1.Reason_REASON_MEMBER_NOT_FOUND,
 		"there is no such member in this organization")
+	errMemberBarred = fault.New(connect.CodeNotFound, teamtaskv1.Reason_REASON_MEMBER_NOT_FOUND,
+		"this member cannot be given a seat: they are banned, or were deprovisioned, and cannot sign in")
 	errSeatsExhausted = fault.New(connect.CodeResourceExhausted, teamtaskv1.Reason_REASON_SEATS_EXHAUSTED,
 		"no seat is free: buy more, revoke one, or settle what is unpaid")
 	errSubscriptionExists = fault.New(connect.CodeFailedPrecondition, teamtaskv1.Reason_REASON_SUBSCRIPTION_EXISTS,

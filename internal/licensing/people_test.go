@@ -3,6 +3,10 @@ package licensing
 import (
 	"context"
 	"fmt"
+	"iter"
+	"maps"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -21,6 +25,7 @@ type people struct {
 	mu            sync.Mutex
 	organizations map[string]clerk.Organization
 	members       map[spot]clerk.Membership
+	persons       map[string]clerk.User // those of whom more is known than that they are members
 	invited       map[spot]clerk.Invitation
 	writes        []string // of metadata, in order
 
@@ -36,7 +41,7 @@ var (
 )
 
 func newPeople() *people {
-	return &people{organizations: map[string]clerk.Organization{}, members: map[spot]clerk.Membership{}, invited: map[spot]clerk.Invitation{}}
+	return &people{organizations: map[string]clerk.Organization{}, members: map[spot]clerk.Membership{}, persons: map[string]clerk.User{}, invited: map[spot]clerk.Invitation{}}
 }
 
 func found[T any](p *people, from map[spot]T, key spot) (T, error) {
@@ -67,6 +72,103 @@ func (p *people) Membership(_ context.Context, org, user string) (clerk.Membersh
 		return clerk.Membership{}, clerk.Unavailable
 	}
 	return found(p, p.members, spot{org, user})
+}
+
+// User is the person, whose primary address is that of their memberships.
+func (p *people) User(_ context.Context, id string) (clerk.User, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	u, ok := p.persons[id]
+	if !ok {
+		u = clerk.User{Name: id, Email: id + "@A.test", Verified: []string{id + "@A.test"}}
+	}
+	u.ID = id
+	return u, nil
+}
+
+func (p *people) UserAt(_ context.Context, address string) (clerk.User, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for id, u := range p.persons {
+		if slices.ContainsFunc(u.Verified, func(a string) bool { return strings.EqualFold(a, address) }) {
+			u.ID = id
+			return u, nil
+		}
+	}
+	return clerk.User{}, clerk.NotFound
+}
+
+func (p *people) MembershipsOf(_ context.Context, user string) iter.Seq2[clerk.Membership, error] {
+	return p.listed(func(m clerk.Membership) bool { return m.User == user })
+}
+
+func (p *people) Memberships(_ context.Context, org string) iter.Seq2[clerk.Membership, error] {
+	return p.listed(func(m clerk.Membership) bool { return m.Organization == org })
+}
+
+func (p *people) listed(which func(clerk.Membership) bool) iter.Seq2[clerk.Membership, error] {
+	return func(yield func(clerk.Membership, error) bool) {
+		p.mu.Lock()
+		all := slices.Collect(maps.Values(p.members))
+		p.mu.Unlock()
+		for _, m := range all {
+			if which(m) && !yield(m, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (p *people) Invitations(_ context.Context, org string, _ ...string) iter.Seq2[clerk.Invitation, error] {
+	return func(yield func(clerk.Invitation, error) bool) {
+		p.mu.Lock()
+		all := slices.Collect(maps.Values(p.invited))
+		p.mu.Unlock()
+		for _, i := range all {
+			if i.Organization == org && !yield(i, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (p *people) Organizations(context.Context) iter.Seq2[clerk.Organization, error] {
+	return func(yield func(clerk.Organization, error) bool) {
+		p.mu.Lock()
+		all := slices.Collect(maps.Values(p.organizations))
+		p.mu.Unlock()
+		for _, o := range all {
+			if !yield(o, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (p *people) Users(ctx context.Context) iter.Seq2[clerk.User, error] {
+	return func(yield func(clerk.User, error) bool) {
+		p.mu.Lock()
+		all := slices.Collect(maps.Keys(p.persons))
+		p.mu.Unlock()
+		for _, id := range all {
+			u, err := p.User(ctx, id)
+			if !yield(u, err) {
+				return
+			}
+		}
+	}
+}
+
+// know has Clerk know more of the person.
+func (p *people) know(id string, how func(*clerk.User)) {
+	p.did(func() {
+		u, ok := p.persons[id]
+		if !ok {
+			u = clerk.User{Name: id, Email: id + "@A.test", Verified: []string{id + "@A.test"}, CreateTime: epoch}
+		}
+		how(&u)
+		p.persons[id] = u
+	})
 }
 
 func (p *people) Invitation(_ context.Context, org, id string) (clerk.Invitation, error) {
@@ -169,10 +271,30 @@ func (f *fixture) hearsOf(org, invitation string) {
 }
 
 func (f *fixture) tells(ctx context.Context, org, invitation string) error {
-	kind, body := "organizationInvitation.created", fmt.Sprintf(`{"data":{"id":%q,"organization_id":%q}}`, invitation, org)
 	if invitation == "" {
-		kind, body = "organization.updated", fmt.Sprintf(`{"data":{"id":%q}}`, org)
+		return f.news(ctx, "organization.updated", fmt.Sprintf(`{"data":{"id":%q}}`, org))
 	}
+	return f.news(ctx, "organizationInvitation.created", fmt.Sprintf(`{"data":{"id":%q,"organization_id":%q}}`, invitation, org))
+}
+
+// hearsThat has the directory told that the person accepted the invitation.
+func (f *fixture) hearsThat(user, org, invitation string) {
+	f.t.Helper()
+	body := fmt.Sprintf(`{"data":{"id":%q,"organization_id":%q,"user_id":%q}}`, invitation, org, user)
+	if err := f.news(f.t.Context(), "organizationInvitation.accepted", body); err != nil {
+		f.t.Fatalf("acceptance of %s: %v", invitation, err)
+	}
+}
+
+// hearsOfPerson has the directory told of a person, as user.updated does.
+func (f *fixture) hearsOfPerson(user string) {
+	f.t.Helper()
+	if err := f.news(f.t.Context(), "user.updated", fmt.Sprintf(`{"data":{"id":%q}}`, user)); err != nil {
+		f.t.Fatalf("event of %s: %v", user, err)
+	}
+}
+
+func (f *fixture) news(ctx context.Context, kind, body string) error {
 	id, err := f.delivery(ctx, directory.Consumer, providerClerk, kind, body)
 	if err != nil {
 		return err

@@ -183,6 +183,9 @@ func (c *comparison) keep(ctx context.Context, tx *tenancy.Tx, org string, q que
 	if err := c.adoptCustomers(ctx, tx, org, *lic, orphans, found); err != nil || none && len(q.customers) == 0 {
 		return err
 	}
+	if err := c.barred(ctx, tx, org); err != nil {
+		return err
+	}
 	if lic.Ticket < q.ticket { // else something newer was kept meanwhile
 		if err := c.compare(ctx, tx, org, *lic, found); err != nil {
 			return err
@@ -198,6 +201,27 @@ func (c *comparison) keep(ctx context.Context, tx *tenancy.Tx, org string, q que
 		return nil // it has been in use
 	}
 	return c.adoptSeats(ctx, tx, org)
+}
+
+// barred releases the seats of people who cannot sign in any more, of whom the news was lost.
+func (c *comparison) barred(ctx context.Context, tx *tenancy.Tx, org string) error {
+	all, err := selectBarred(ctx, tx, org)
+	if err != nil {
+		return err
+	}
+	for _, s := range all {
+		c.drift(org, "seat", s.UserID, "held by a person who is "+s.Why)
+		if !c.r.Apply {
+			continue
+		}
+		if _, err := c.l.bar(ctx, tx, org, s.UserID, s.Why); err != nil {
+			return err
+		}
+		if err := enqueue(ctx, tx, jobCopy, org, s.UserID, nil); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // compare tells what keeping the state would change.

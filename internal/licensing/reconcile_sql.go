@@ -6,7 +6,7 @@ import (
 	"github.com/teamtask/teamtask/internal/tenancy"
 )
 
-var reconcileStatements = []tenancy.Statement{selectOrganizationsSQL, selectAllCustomersSQL, insertFlaggedSQL}
+var reconcileStatements = []tenancy.Statement{selectOrganizationsSQL, selectAllCustomersSQL, insertFlaggedSQL, selectBarredSQL}
 
 // selectOrganizationsSQL answers those that were ever kept, and those that have a customer.
 var selectOrganizationsSQL = tenancy.Statement{Name: "licensing_select_organizations", SQL: `
@@ -41,9 +41,24 @@ var insertFlaggedSQL = tenancy.Statement{Name: "licensing_insert_flagged", SQL: 
 	 WHERE tenant_id = $1
 	   AND remove_time IS NULL
 	   AND licensed
+	   AND NOT EXISTS (SELECT FROM directory_barred b WHERE b.user_id = members.user_id)
 	ON CONFLICT DO NOTHING
 	RETURNING user_id AS id`}
 
 func insertFlagged(ctx context.Context, tx *tenancy.Tx, org, by string) ([]string, error) {
 	return ids(tenancy.Rows[idRow](ctx, tx, insertFlaggedSQL, org, by))
+}
+
+type barredSeat struct{ UserID, Why string }
+
+var selectBarredSQL = tenancy.Statement{Name: "licensing_select_barred", SQL: `
+	SELECT s.user_id, b.why
+	  FROM seats s
+	  JOIN directory_barred b ON b.user_id = s.user_id
+	 WHERE s.tenant_id = $1
+	 ORDER BY s.user_id`}
+
+// selectBarred returns the seats of people who cannot sign in any more.
+func selectBarred(ctx context.Context, tx *tenancy.Tx, org string) ([]barredSeat, error) {
+	return tenancy.Rows[barredSeat](ctx, tx, selectBarredSQL, org)
 }

@@ -27,8 +27,8 @@ func (s *seat) held() bool { return s.AssignTime != nil }
 // Assign gives a free seat to the member, who keeps the one they have. Clerk follows by a
 // job.
 //
-// Faults: SEATS_EXHAUSTED, MEMBER_NOT_FOUND, fault.BillingNotConfigured,
-// fault.DirectoryNotConfigured.
+// Faults: SEATS_EXHAUSTED, MEMBER_NOT_FOUND (also of a member who cannot sign in any more),
+// fault.BillingNotConfigured, fault.DirectoryNotConfigured.
 func (l *Licensing) Assign(ctx context.Context, actor tenancy.Actor, user string) (seat, summary, error) {
 	return l.change(ctx, actor, func(tx *tenancy.Tx, lic *license) (seat, bool, error) {
 		s, given, err := l.give(ctx, tx, actor, user, lic)
@@ -52,6 +52,8 @@ func (l *Licensing) give(ctx context.Context, tx *tenancy.Tx, actor tenancy.Acto
 		return seat{}, false, err
 	case found == nil:
 		return seat{}, false, errMemberNotFound
+	case !found.held() && found.Barred != "":
+		return seat{}, false, errMemberBarred.With("why", found.Barred)
 	case !found.held():
 		return seat{}, false, exhausted(*lic)
 	case found.Given:

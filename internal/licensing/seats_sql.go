@@ -11,18 +11,21 @@ var seatStatements = []tenancy.Statement{insertSeatSQL, deleteSeatSQL, selectSea
 // givenSeat is a member, and whether they were given the seat just now.
 type givenSeat struct {
 	seat
-	Given bool
+	Given  bool
+	Barred string // why they cannot be given one, or ""
 }
 
-// insertSeatSQL gives the member a seat where they have none and there is one ($4). The
-// license must be locked. What Clerk says counts as read only while no write to it is under
+// insertSeatSQL gives the member a seat where they have none, may have one and there is one
+// ($4). The license must be locked. What Clerk says counts as read only while no write to it is under
 // way, or has an outcome that is not known (licensed_doubt).
 var insertSeatSQL = tenancy.Statement{Name: "licensing_insert_seat", SQL: `
 	WITH member AS (
-	    SELECT m.user_id, m.name, m.name_key, m.email, m.role, m.licensed, m.licensed_doubt, s.assign_time, s.assigned_by, st.seated
+	    SELECT m.user_id, m.name, m.name_key, m.email, m.role, m.licensed, m.licensed_doubt, s.assign_time, s.assigned_by, st.seated,
+	           coalesce(b.why, '') AS barred
 	      FROM members m
 	      JOIN standings st ON st.tenant_id = m.tenant_id AND st.user_id = m.user_id
 	      LEFT JOIN seats s ON s.tenant_id = m.tenant_id AND s.user_id = m.user_id
+	      LEFT JOIN directory_barred b ON b.user_id = m.user_id
 	     WHERE m.tenant_id = $1
 	       AND m.user_id = $2
 	       AND m.remove_time IS NULL
@@ -32,6 +35,7 @@ var insertSeatSQL = tenancy.Statement{Name: "licensing_insert_seat", SQL: `
 	      FROM member
 	     WHERE $4::boolean
 	       AND assign_time IS NULL
+	       AND barred = ''
 	 RETURNING assign_time, assigned_by
 	)
 	SELECT m.user_id, m.name, m.name_key, m.email, m.role,
@@ -39,7 +43,7 @@ var insertSeatSQL = tenancy.Statement{Name: "licensing_insert_seat", SQL: `
 	       coalesce(g.assigned_by, m.assigned_by, '') AS assigned_by,
 	       m.seated OR g.assign_time IS NOT NULL AS working,
 	       m.licensed = (m.seated OR g.assign_time IS NOT NULL) AND m.licensed_doubt IS NULL AS synced,
-	       g.assign_time IS NOT NULL AS given
+	       g.assign_time IS NOT NULL AS given, m.barred
 	  FROM member m
 	  LEFT JOIN given g ON true`}
 

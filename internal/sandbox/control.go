@@ -17,6 +17,7 @@ func (s *Sandbox) handleControl(mux *http.ServeMux) {
 		"PATCH /sandbox/organizations/{organization}/members/{user}":  s.switchMember,
 		"DELETE /sandbox/organizations/{organization}/members/{user}": s.dropMember,
 		"DELETE /sandbox/users/{user}":                                s.dropUser,
+		"PATCH /sandbox/users/{user}":                                 s.barUser,
 		"POST /sandbox/invitations/{invitation}/accept":               s.acceptInvitation,
 		"POST /sandbox/checkout/{session}/complete":                   s.completeCheckout,
 		"POST /sandbox/checkout/{session}/settle":                     s.settleCheckout,
@@ -216,6 +217,31 @@ func (s *Sandbox) dropUser(r *http.Request) (any, error) {
 		return nil, err
 	}
 	return s.deletePerson(p), nil
+}
+
+// barUser answers PATCH /sandbox/users/{user} {banned, locked, deprovisioned}; what is left out stays. Clerk tells of the person
+// alone: they stay a member everywhere.
+func (s *Sandbox) barUser(r *http.Request) (any, error) {
+	var body struct {
+		Banned        *bool `json:"banned"`
+		Locked        *bool `json:"locked"`
+		Deprovisioned *bool `json:"deprovisioned"`
+	}
+	if err := readControl(r, &body); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p, err := s.dir.personNamed(r.PathValue("user"))
+	if err != nil {
+		return nil, err
+	}
+	for to, given := range map[*bool]*bool{&p.banned: body.Banned, &p.locked: body.Locked, &p.deprovisioned: body.Deprovisioned} {
+		if given != nil {
+			*to = *given
+		}
+	}
+	return s.changePerson(p).json(), nil
 }
 
 // acceptInvitation answers POST /sandbox/invitations/{invitation}/accept {user}. Someone unknown is made, with the invited

@@ -22,6 +22,9 @@ type person struct {
 	firstName, lastName string    // empty: null
 	addresses           []address // the first is the primary one; never empty
 	session             string    // one session each, the sid of every token
+	banned              bool      // by hand, until somebody takes it back
+	locked              bool      // after too many wrong passwords, for an hour by default; here until it is taken back
+	deprovisioned       bool      // taken away by the directory of their company
 	public, private     map[string]any
 	created, updated    int64
 	order               int

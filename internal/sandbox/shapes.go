@@ -1,5 +1,7 @@
 package sandbox
 
+import "time"
+
 // The shapes below are Clerk's at API version 2025-04-10, in answers and in the data of its events.
 
 type userJSON struct {
@@ -29,6 +31,7 @@ type userJSON struct {
 	LastSignInAt     *int64         `json:"last_sign_in_at"`
 	Banned           bool           `json:"banned"`
 	Locked           bool           `json:"locked"`
+	Deprovisioned    bool           `json:"deprovisioned"`
 	LockoutExpires   *int64         `json:"lockout_expires_in_seconds"`
 	AttemptsLeft     *int64         `json:"verification_attempts_remaining"`
 	DeleteSelf       bool           `json:"delete_self_enabled"`
@@ -61,7 +64,12 @@ func (p person) json() userJSON {
 		PrimaryEmail: &p.addresses[0].id, EmailAddresses: []emailJSON{},
 		PhoneNumbers: []struct{}{}, Web3Wallets: []struct{}{}, ExternalAccounts: []struct{}{}, SAMLAccounts: []struct{}{},
 		PublicMetadata: p.public, PrivateMetadata: p.private, UnsafeMetadata: map[string]any{},
+		Banned: p.banned, Locked: p.locked, Deprovisioned: p.deprovisioned,
 		DeleteSelf: true, CreateOrgs: true, CreatedAt: p.created, UpdatedAt: p.updated,
+	}
+	if p.locked {
+		lockout := int64(time.Hour.Seconds())
+		j.LockoutExpires = &lockout
 	}
 	for _, a := range p.addresses {
 		j.EmailAddresses = append(j.EmailAddresses, emailJSON{
