@@ -190,6 +190,7 @@ func readStripe(env *environment) licensing.StripeOptions {
 		SecretKey:  env.checked("STRIPE_SECRET_KEY", "", hasPrefix("sk_", "rk_")),
 		URL:        env.checked("STRIPE_API_URL", "", isURL),
 		SeatPrices: env.list("STRIPE_SEAT_PRICE", nil, hasPrefix("price_")),
+		Proration:  env.checked("STRIPE_PRORATION", "", isOneOf(licensing.Prorations()...)),
 	}
 }
 

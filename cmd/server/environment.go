@@ -238,6 +238,16 @@ func isRatio(s string) error {
 	return nil
 }
 
+// isOneOf returns a check that wants one of the choices.
+func isOneOf(choices ...string) func(string) error {
+	return func(s string) error {
+		if !slices.Contains(choices, s) {
+			return errors.New("must be one of " + strings.Join(choices, ", "))
+		}
+		return nil
+	}
+}
+
 func isWebhookSecret(s string) error {
 	rest, ok := strings.CutPrefix(s, "whsec_")
 	if key, err := base64.StdEncoding.DecodeString(rest); !ok || err != nil || len(key) < 16 {

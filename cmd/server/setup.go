@@ -20,7 +20,7 @@ type setupStripeCommand struct {
 	Price      string `help:"Sell this price, which is there already. Without it: the first of STRIPE_SEAT_PRICE where that is set, or else a price of our own." placeholder:"ID"`
 	Amount     *int64 `help:"What a seat costs, in the smallest unit of the currency (1000)." placeholder:"N"`
 	Currency   string `help:"In which currency (eur)." placeholder:"CODE"`
-	Interval   string `help:"How often: day, week, month or year (month)." placeholder:"UNIT"`
+	Interval   string `help:"How often: day, week, month or year (month). STRIPE_PRORATION says how changes in between are billed." placeholder:"UNIT"`
 }
 
 const amountMax = 99_999_999 // Stripe's own limit
@@ -33,11 +33,7 @@ func (c *setupStripeCommand) Run(ctx context.Context) error {
 func (c *setupStripeCommand) run(ctx context.Context, lookup func(string) (string, bool), to io.Writer) error {
 	env := &environment{lookup: lookup}
 	env.required("STRIPE_SECRET_KEY")
-	o := licensing.StripeOptions{
-		SecretKey:  env.checked("STRIPE_SECRET_KEY", "", hasPrefix("sk_", "rk_")),
-		URL:        env.checked("STRIPE_API_URL", "", isURL),
-		SeatPrices: env.list("STRIPE_SEAT_PRICE", nil, hasPrefix("price_")),
-	}
+	o := readStripe(env)
 	if err := errors.Join(env.err(), c.check()); err != nil {
 		return fmt.Errorf("the configuration is not usable:\n%w", err)
 	}

@@ -42,7 +42,11 @@ func (a *emptyAccount) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		if strings.HasSuffix(r.URL.Path, "configurations") {
 			o["features"] = map[string]any{"subscription_update": map[string]any{
-				"enabled": true, "proration_behavior": "always_invoice", "default_allowed_updates": []string{"quantity"},
+				"enabled": true, "proration_behavior": r.Form.Get("features[subscription_update][proration_behavior]"),
+				"default_allowed_updates": []string{"quantity"}, "products": []any{map[string]any{
+					"product": r.Form.Get("features[subscription_update][products][0][product]"),
+					"prices":  []string{r.Form.Get("features[subscription_update][products][0][prices][0]")},
+				}},
 			}}
 		}
 		a.objects[r.URL.Path] = append(list, o)
@@ -101,7 +105,7 @@ func TestSetupStripePrintsTheVariablesToSet(t *testing.T) {
 		}
 	}
 	hooked := setupStripeCommand{WebhookURL: "https://api.test/webhooks/stripe"}
-	has(run(setupStripeCommand{}), "\nSTRIPE_SEAT_PRICE=prices_1\n", "--webhook-url", "price prices_1: made, 1000 EUR for a seat every month")
+	has(run(setupStripeCommand{}), "\nSTRIPE_SEAT_PRICE=prices_1\n", "--webhook-url", "price prices_1: made, 10.00 EUR for a seat every month")
 	has(run(hooked), "\nSTRIPE_SEAT_PRICE=prices_1\nSTRIPE_WEBHOOK_SECRET=whsec_toldonce\n", "price prices_1: found", "webhook endpoint webhook_endpoints_1: made")
 	out := run(hooked)
 	has(out, "\nSTRIPE_SEAT_PRICE=prices_1\n", "the signing secret of webhook_endpoints_1", "webhook endpoint webhook_endpoints_1: found")

@@ -346,8 +346,12 @@ func (s *Stripe) newPortalSession(ctx context.Context, key, configuration, custo
 
 func (c portalConfiguration) key() string { return c.id }
 
+// portalProductsField is left out by Stripe where a request does not expand it.
+const portalProductsField = "features.subscription_update.products"
+
 func (s *Stripe) portalPage(ctx context.Context, after string) (page[portalConfiguration], error) {
 	params := &stripe.BillingPortalConfigurationListParams{ListParams: listed(after), Active: stripe.Bool(true)}
+	params.AddExpand("data." + portalProductsField)
 	return send(ctx, s, question{"billing_portal.configurations.list", http.MethodGet, "/v1/billing_portal/configurations", "", params}, func(l *stripe.BillingPortalConfigurationList) (page[portalConfiguration], bool) {
 		return readPage(l.Data, l.ListMeta, readPortal)
 	})
@@ -355,7 +359,9 @@ func (s *Stripe) portalPage(ctx context.Context, after string) (page[portalConfi
 
 func (s *Stripe) portalByID(ctx context.Context, id string) (portalConfiguration, error) {
 	path := stripe.FormatURLPath("/v1/billing_portal/configurations/%s", id)
-	return send(ctx, s, question{"billing_portal.configurations.retrieve", http.MethodGet, path, "", &stripe.BillingPortalConfigurationParams{}}, readPortal)
+	params := &stripe.BillingPortalConfigurationParams{}
+	params.AddExpand(portalProductsField)
+	return send(ctx, s, question{"billing_portal.configurations.retrieve", http.MethodGet, path, "", params}, readPortal)
 }
 
 func (s *Stripe) newPortal(ctx context.Context, key string, want portalSettings) (portalConfiguration, error) {
@@ -520,7 +526,8 @@ func (s *Stripe) setEndpoint(ctx context.Context, key, id string, events []strin
 
 func readEndpoint(w *stripe.WebhookEndpoint) (endpoint, bool) {
 	return endpoint{
-		id: w.ID, url: w.URL, version: statusText(w.APIVersion), secret: w.Secret, enabled: w.Status == "enabled", events: w.EnabledEvents,
+		id: w.ID, url: w.URL, secret: w.Secret,
+		enabled: w.Status == "enabled", connected: w.Application != "", events: w.EnabledEvents,
 	}, isStripeID(w.ID)
 }
 

@@ -20,6 +20,9 @@ type StripeOptions struct {
 	SecretKey string
 	// SeatPrices are the ids of the prices that count as seats; the first is sold.
 	SeatPrices []string
+	// Proration says how the portal bills a change of seats: "always_invoice",
+	// "create_prorations" or "none"; "": the usual way for the price that is sold.
+	Proration string
 	// Observe is told of each call when it has ended; nil: nobody is. It is called from
 	// many goroutines at once.
 	Observe func(Observation)
@@ -51,6 +54,7 @@ type Stripe struct {
 	gate       *stripeGate
 	observe    func(Observation)
 	seatPrices []string
+	proration  string
 
 	mu     sync.Mutex
 	sold   remembered[price]
@@ -88,6 +92,7 @@ func NewStripe(o StripeOptions) *Stripe {
 		gate:       newStripeGate(),
 		observe:    o.Observe,
 		seatPrices: o.SeatPrices,
+		proration:  o.Proration,
 	}
 }
 

@@ -14,12 +14,13 @@ var stripeEvents = []string{
 	"invoice.paid", "invoice.payment_failed", "customer.deleted", "charge.refunded", "charge.dispute.created",
 }
 
-// endpoint is a webhook endpoint as it is in Stripe. The secret is told only by the
-// request that makes it.
+// endpoint is a webhook endpoint as it is in Stripe. Only the response that creates it
+// has the secret. Its API version does not matter: of an event only ids are read.
 type endpoint struct {
-	id, url, version, secret string
-	enabled                  bool
-	events                   []string
+	id, url, secret string
+	enabled         bool
+	connected       bool // is sent events of connected accounts, not of this one
+	events          []string
 }
 
 func (s *Stripe) setupEndpoint(ctx context.Context, address string, r *SetupResult) error {
@@ -28,8 +29,8 @@ func (s *Stripe) setupEndpoint(ctx context.Context, address string, r *SetupResu
 		if err != nil {
 			return err
 		}
-		if e.url == address {
-			found = e // the oldest comes last
+		if e.url == address && !e.connected && (e.enabled || !found.enabled) {
+			found = e // the oldest comes last; an enabled one goes before a disabled one
 		}
 	}
 	if found.id == "" {
@@ -56,10 +57,6 @@ func (s *Stripe) setupEndpoint(ctx context.Context, address string, r *SetupResu
 		did = "repaired: it was not sent " + strings.Join(lacking, ", ")
 	}
 	r.did("webhook endpoint", found.id, did)
-	if found.version != apiVersion {
-		r.Todo = append(r.Todo, "webhook endpoint "+found.id+" is sent events of another API version than "+apiVersion+
-			", which Stripe does not let anybody change: delete it in the dashboard and do this again")
-	}
 	if !found.enabled {
 		r.Todo = append(r.Todo, "webhook endpoint "+found.id+" is disabled: enable it in the dashboard")
 	}

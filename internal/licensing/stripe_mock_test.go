@@ -100,7 +100,7 @@ func TestStripeMockTakesEveryRequest(t *testing.T) {
 
 // everyCall makes each request that we ever make, about a customer.
 func everyCall(ctx context.Context, s *Stripe, customer string) map[string]func() error {
-	want := wantedPortal([]foundPrice{{price: price{ID: "price_1", Product: "prod_1"}}})
+	want := wantedPortal([]foundPrice{{price: price{ID: "price_1", Product: "prod_1"}}}, "")
 	return map[string]func() error{
 		"subscriptions.list":      func() error { _, err := s.subscriptionPage(ctx, customer, "sub_0"); return err },
 		"subscription_items.list": func() error { _, err := s.itemPage(ctx, "sub_1", "si_0"); return err },

@@ -1,6 +1,7 @@
 package licensing
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -35,7 +36,7 @@ type portalProduct struct {
 }
 
 // portalConfiguration is a configuration as it is in Stripe. The settings are zero where
-// people may change nothing; their products may be left out by Stripe.
+// people may change nothing.
 type portalConfiguration struct {
 	id       string
 	active   bool
@@ -100,9 +101,13 @@ func (s *Stripe) pricesOf(ctx context.Context, ids []string) ([]foundPrice, erro
 }
 
 // wantedPortal is what the portal must be like for these prices, the first of which is
-// sold. Stripe takes one price a product for each interval and currency.
-func wantedPortal(prices []foundPrice) portalSettings {
-	want := portalSettings{Sold: prices[0].ID, Allowed: []string{"quantity"}, Proration: "always_invoice"}
+// sold. Stripe takes one price a product for each interval and currency. Proration is what
+// was configured; "" stands for the usual one of the price that is sold.
+func wantedPortal(prices []foundPrice, proration string) portalSettings {
+	if proration == "" {
+		proration = usualProration(prices[0])
+	}
+	want := portalSettings{Sold: prices[0].ID, Allowed: []string{"quantity"}, Proration: proration}
 	type place struct {
 		product, interval, currency string
 		count                       int64
@@ -145,13 +150,12 @@ func (w portalSettings) fingerprint() string {
 func (c portalConfiguration) drift(want portalSettings) string {
 	var words []string
 	if c.settings.Proration != want.Proration {
-		words = append(words, "more seats were not billed at once")
+		words = append(words, "a change of seats was billed by "+cmp.Or(c.settings.Proration, "nothing")+" and not by "+want.Proration)
 	}
 	if !slices.Equal(c.settings.Allowed, want.Allowed) {
 		words = append(words, "what may be changed was not exactly the quantity")
 	}
-	told := len(c.settings.Products) > 0
-	if c.metadata[metadataPrices] != want.fingerprint() || told && (portalSettings{Products: c.settings.Products}).fingerprint() != want.fingerprint() {
+	if c.metadata[metadataPrices] != want.fingerprint() || c.settings.fingerprint() != want.fingerprint() {
 		words = append(words, "it was for other prices")
 	}
 	return strings.Join(words, ", ")
@@ -160,7 +164,7 @@ func (c portalConfiguration) drift(want portalSettings) string {
 // ensurePortal finds our configuration of the portal for these prices, puts it right
 // where it was changed, or makes it. It says what it did.
 func (s *Stripe) ensurePortal(ctx context.Context, prices []foundPrice) (id, did string, err error) {
-	want := wantedPortal(prices)
+	want := wantedPortal(prices, s.proration)
 	var found portalConfiguration
 	for c, err := range pages("billing_portal.configurations.list", func(after string) (page[portalConfiguration], error) { return s.portalPage(ctx, after) }) {
 		if err != nil {
@@ -171,7 +175,7 @@ func (s *Stripe) ensurePortal(ctx context.Context, prices []foundPrice) (id, did
 		}
 	}
 	if found.id == "" {
-		made, err := makeOnce(ctx, []string{"portal", portalHeadline, want.Sold, want.fingerprint()},
+		made, err := makeOnce(ctx, []string{"portal", portalHeadline, want.Sold, want.fingerprint(), want.Proration},
 			func(key string) (portalConfiguration, error) { return s.newPortal(ctx, key, want) },
 			func(c portalConfiguration) (portalConfiguration, bool, error) {
 				now, err := s.portalByID(ctx, c.id)

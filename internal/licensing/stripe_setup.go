@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 )
 
 // SetupOptions say what an account is to be set up with.
@@ -167,7 +166,7 @@ func (p foundPrice) words() string {
 	if p.count > 1 {
 		every = strconv.FormatInt(p.count, 10) + " " + p.Interval + "s"
 	}
-	return fmt.Sprintf("%d %s for a seat every %s", p.UnitAmount, strings.ToUpper(p.Currency), every)
+	return amountText(p.UnitAmount, p.Currency) + " for a seat every " + every
 }
 
 func (s *Stripe) setupProduct(ctx context.Context, r *SetupResult) (foundProduct, error) {

@@ -49,7 +49,7 @@ func (a *account) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case id != "" && i < 0:
 		replies(http.StatusNotFound, stripeSays("invalid_request_error", codeMissing, "id"))(w, r)
 	case r.Method == http.MethodGet && id != "":
-		replies(http.StatusOK, told(a.objects[path][i]))(w, r)
+		replies(http.StatusOK, expanded(r, a.objects[path][i]))(w, r)
 	case r.Method == http.MethodGet:
 		a.list(w, r, path)
 	default:
@@ -76,7 +76,7 @@ func (a *account) list(w http.ResponseWriter, r *http.Request, path string) {
 	}
 	var page []string
 	for _, o := range rows[:min(2, len(rows))] {
-		page = append(page, told(o))
+		page = append(page, expanded(r, o))
 	}
 	replies(http.StatusOK, stripeList(len(rows) > 2, page...))(w, r)
 }
@@ -128,6 +128,23 @@ func numbered(form url.Values, name string) []string {
 		all = append(all, form.Get(fmt.Sprintf("%s[%d]", name, i)))
 	}
 	return all
+}
+
+// expanded is an object as Stripe tells it: without a portal's products, unless the request
+// expands them.
+func expanded(r *http.Request, o map[string]any) string {
+	asked := slices.ContainsFunc(r.URL.Query()["expand[0]"], func(path string) bool {
+		return strings.HasSuffix(path, "features.subscription_update.products")
+	})
+	features, ok := o["features"].(map[string]any)
+	if !ok || asked {
+		return told(o)
+	}
+	update := maps.Clone(features["subscription_update"].(map[string]any))
+	delete(update, "products")
+	o = maps.Clone(o)
+	o["features"] = map[string]any{"subscription_update": update}
+	return told(o)
 }
 
 func told(o map[string]any) string {
@@ -299,24 +316,34 @@ func TestSetupRepairsWhatWasChangedAndSaysWhatItCannot(t *testing.T) {
 		did    string
 		todo   string
 	}{
-		"free seats":  {func(u, _ map[string]any) { u["proration_behavior"] = "none" }, "more seats were not billed at once", ""},
-		"later seats": {func(u, _ map[string]any) { u["proration_behavior"] = "create_prorations" }, "more seats were not billed at once", ""},
+		"free seats": {
+			func(u, _ map[string]any) { u["proration_behavior"] = "none" }, "billed by none and not by create_prorations", "",
+		},
+		"other invoices": {
+			func(u, _ map[string]any) { u["proration_behavior"] = "always_invoice" }, "billed by always_invoice and not by create_prorations", "",
+		},
 		"no quantity": {func(u, _ map[string]any) { u["default_allowed_updates"] = []string{} }, "not exactly the quantity", ""},
 		"any price": {
 			func(u, _ map[string]any) { u["default_allowed_updates"] = []string{"quantity", "price"} }, "not exactly the quantity", "",
 		},
-		"switched off": {func(u, _ map[string]any) { u["enabled"] = false }, "more seats were not billed at once", ""},
+		"switched off": {func(u, _ map[string]any) { u["enabled"] = false }, "billed by nothing", ""},
 		"another product": {
 			func(u, _ map[string]any) {
 				u["products"] = []any{map[string]any{"product": "prod_x", "prices": []string{"price_x"}}}
 			}, "for other prices", "",
 		},
 		"fewer events":    {func(_, e map[string]any) { e["enabled_events"] = []string{"invoice.paid", "payout.paid"} }, "was not sent checkout.session.completed", ""},
-		"another version": {func(_, e map[string]any) { e["api_version"] = "2026-08-26.dahlia" }, "", "another API version"},
-		"no version":      {func(_, e map[string]any) { e["api_version"] = nil }, "", "another API version"},
+		"another version": {func(_, e map[string]any) { e["api_version"] = "2026-08-26.dahlia" }, "", ""},
+		"no version":      {func(_, e map[string]any) { e["api_version"] = nil }, "", ""},
 		"disabled":        {func(_, e map[string]any) { e["status"] = "disabled" }, "", "is disabled"},
-		"products untold": {func(u, _ map[string]any) { delete(u, "products") }, "", ""},
-		"all events":      {func(_, e map[string]any) { e["enabled_events"] = []string{"*"} }, "", ""},
+		"product gone":    {func(u, _ map[string]any) { u["products"] = []any{} }, "for other prices", ""},
+		"product is null": {func(u, _ map[string]any) { u["products"] = nil }, "for other prices", ""},
+		"one product too many": {
+			func(u, _ map[string]any) {
+				u["products"] = append(u["products"].([]any), map[string]any{"product": "prod_x", "prices": []string{"price_x"}})
+			}, "for other prices", "",
+		},
+		"all events": {func(_, e map[string]any) { e["enabled_events"] = []string{"*"} }, "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -343,7 +370,7 @@ func TestSetupRepairsWhatWasChangedAndSaysWhatItCannot(t *testing.T) {
 						t.Errorf("to do %q, want %q", todo, c.todo)
 					}
 					update = a.objects[portalsPath][0]["features"].(map[string]any)["subscription_update"].(map[string]any)
-					if c.did != "" && update["proration_behavior"] != "always_invoice" {
+					if c.did != "" && update["proration_behavior"] != prorationLater {
 						t.Errorf("the portal has %v", update)
 					}
 				}
@@ -482,7 +509,7 @@ func TestThePortalIsOpenedWithOurOwnConfiguration(t *testing.T) {
 		if _, err := fresh.createPortal(t.Context(), "k5", "cus_1", "https://app.test/"); err != nil {
 			t.Error(err)
 		}
-		if got := a.objects[portalsPath][0]["features"].(map[string]any)["subscription_update"].(map[string]any)["proration_behavior"]; got != "always_invoice" {
+		if got := a.objects[portalsPath][0]["features"].(map[string]any)["subscription_update"].(map[string]any)["proration_behavior"]; got != prorationNow {
 			t.Errorf("seats are billed %v", got)
 		}
 	})
@@ -496,7 +523,7 @@ func TestThePortalIsForEveryProductWithSeats(t *testing.T) {
 	sold := seat("price_1", "prod_1", "month")
 	want := wantedPortal([]foundPrice{
 		sold, seat("price_old", "prod_1", "month"), seat("price_year", "prod_1", "year"), seat("price_2", "prod_2", "month"),
-	})
+	}, "")
 	if diff := cmp.Diff([]portalProduct{{"prod_1", []string{"price_1", "price_year"}}, {"prod_2", []string{"price_2"}}}, want.Products); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
@@ -513,7 +540,7 @@ func TestThePortalIsForEveryProductWithSeats(t *testing.T) {
 	for i := range 20 {
 		many = append(many, seat(fmt.Sprintf("price_%d", i), fmt.Sprintf("prod_%d", i), "month"))
 	}
-	if n := len(wantedPortal(many).Products); n != portalProducts {
+	if n := len(wantedPortal(many, "").Products); n != portalProducts {
 		t.Errorf("%d products, Stripe takes %d", n, portalProducts)
 	}
 }

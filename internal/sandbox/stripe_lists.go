@@ -144,6 +144,8 @@ func (a *stripeAccount) expandAt(at any, steps []string) bool {
 		}
 	case doc["object"] == "customer" && name == "subscriptions" && doc[name] == nil:
 		doc[name] = document(a.subscriptionsOf(id))
+	case doc["object"] == "billing_portal.configuration" && slices.Equal(steps, portalProducts):
+		return a.expandPortal(doc, id)
 	}
 	value, known := doc[name]
 	if id, ok := value.(string); ok && slices.Contains(expandable, name) {
@@ -159,6 +161,21 @@ func (a *stripeAccount) expandAt(at any, steps []string) bool {
 		return known || slices.Contains(expandable, name)
 	}
 	return false
+}
+
+// portalProducts leads from a portal configuration to the products whose quantity may be changed in it.
+var portalProducts = []string{"features", "subscription_update", "products"}
+
+// expandPortal puts the products into the document of a portal configuration, and says whether there is a place for them.
+func (a *stripeAccount) expandPortal(doc map[string]any, id string) bool {
+	p, ok := a.portals.get(id)
+	features, _ := doc["features"].(map[string]any)
+	update, found := features["subscription_update"].(map[string]any)
+	if !ok || !found {
+		return false
+	}
+	update["products"] = p.Features.SubscriptionUpdate.Products
+	return true
 }
 
 var (

@@ -106,3 +106,31 @@ func TestADeclinedCardBuysNoSeatsInThePortal(t *testing.T) {
 	}
 	s.told(t)
 }
+
+// The products of a configuration are told to those who expand them, and to nobody else.
+func TestThePortalsProductsAreToldWhenTheyAreExpanded(t *testing.T) {
+	t.Parallel()
+	s := newShop(t, sandbox.Options{})
+	id := s.portal(t, s.bought(t, 5).Customer.ID, "none", "at_period_end").Configuration.ID
+	const field = "features.subscription_update.products"
+	count := func(c *stripe.BillingPortalConfiguration) int { return len(c.Features.SubscriptionUpdate.Products) }
+	for expand, want := range map[bool]int{false: 0, true: 1} {
+		one := &stripe.BillingPortalConfigurationParams{}
+		list := &stripe.BillingPortalConfigurationListParams{}
+		if expand {
+			one.AddExpand(field)
+			list.AddExpand("data." + field)
+		}
+		if got := count(must[*stripe.BillingPortalConfiguration](t)(s.BillingPortalConfigurations.Get(id, one))); got != want {
+			t.Errorf("expanded %t: %d products, want %d", expand, got, want)
+		}
+		for all := s.BillingPortalConfigurations.List(list); all.Next(); {
+			if got := count(all.BillingPortalConfiguration()); got != want {
+				t.Errorf("in a list, expanded %t: %d products, want %d", expand, got, want)
+			}
+		}
+	}
+	if _, err := s.BillingPortalConfigurations.Get(id, &stripe.BillingPortalConfigurationParams{Params: stripe.Params{Expand: stripe.StringSlice([]string{"features.nothing"})}}); err == nil {
+		t.Error("what cannot be expanded was")
+	}
+}

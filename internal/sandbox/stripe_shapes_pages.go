@@ -143,10 +143,11 @@ type stripeReasons struct {
 }
 
 type stripeUpdateFeature struct {
-	DefaultAllowedUpdates []string              `json:"default_allowed_updates"`
-	Enabled               bool                  `json:"enabled"`
-	Products              []stripePortalProduct `json:"products"`
-	ProrationBehavior     string                `json:"proration_behavior"`
+	DefaultAllowedUpdates []string `json:"default_allowed_updates"`
+	Enabled               bool     `json:"enabled"`
+	ProrationBehavior     string   `json:"proration_behavior"`
+
+	Products []stripePortalProduct `json:"-"` // in an answer when they are expanded
 }
 
 type stripePortalProduct struct {
