@@ -94,10 +94,20 @@ func TestTwoPagesAreNeverOpen(t *testing.T) {
 func TestPagesThatAreAskedForAtOnceAreOne(t *testing.T) {
 	t.Parallel()
 	f := shop(t)
-	urls := make(chan string, 16)
+	urls := make(chan string, tenantWaitingMax)
+	buyers := persons(cap(urls))
+	f.put(ours, buyers...)
 	var all sync.WaitGroup
-	for range cap(urls) {
-		all.Go(func() { urls <- f.opens(5) })
+	for _, user := range buyers {
+		all.Go(func() {
+			actor := boss(ours)
+			actor.User = user
+			url, err := f.Checkout(t.Context(), actor, 5, "/a", "/b")
+			if err != nil {
+				t.Errorf("checkout by %s: %v", user, err)
+			}
+			urls <- url
+		})
 	}
 	all.Wait()
 	close(urls)

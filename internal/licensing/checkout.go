@@ -61,7 +61,7 @@ func (l *Licensing) Checkout(ctx context.Context, actor tenancy.Actor, quantity 
 	c := checkout{Organization: actor.Tenant, Price: sold, Quantity: int64(quantity), SuccessURL: success, CancelURL: cancel}
 	arrived := time.Now()
 	l.away(ctx)
-	mine, end, err := l.turns.take(ctx, actor.Tenant)
+	mine, end, err := l.turns.take(ctx, actor.Tenant, actor.User)
 	if err != nil {
 		return "", err
 	}
@@ -387,7 +387,7 @@ func (l *Licensing) Portal(ctx context.Context, actor tenancy.Actor, returnPath 
 		return "", err
 	}
 	l.away(ctx)
-	_, end, err := l.turns.take(ctx, org)
+	_, end, err := l.turns.take(ctx, org, actor.User)
 	if err != nil {
 		return "", err
 	}

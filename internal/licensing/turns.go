@@ -2,31 +2,43 @@ package licensing
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/teamtask/teamtask/internal/fault"
 )
 
+// How many calls may be on their way to Stripe or wait for it. Calls of one organization that
+// ask for the same share one answer, so few places are enough for each.
 const (
-	waitingMax       = 256 // calls that wait for Stripe, in all
-	tenantWaitingMax = 48  // and of one organization
+	waitingMax       = 256 // in all
+	tenantWaitingMax = 16  // of one organization
+	personWaitingMax = 8   // of one person, over all organizations
 )
 
 // turns lets an organization's calls to Stripe come one after the other: what one is
-// answered the next may have, and no organization takes up all that Stripe grants us. The
-// zero turns is ready.
+// answered the next may have, and no organization takes up all that Stripe grants us. Where
+// all places are taken, the organization with the most of them gives one up to one with
+// fewer. The zero turns is ready.
 type turns struct {
 	mu      sync.Mutex
-	waiting int
-	of      map[string]*turn
+	places  int
+	tenants map[string]*turn
+	persons map[string]int // places of each
 }
 
-// turn is an organization's. Whoever holds mine may read and write last.
+// turn is an organization's. The call that has it may read and write last.
 type turn struct {
-	mine    chan struct{} // holds one where it is free
-	waiting int           // with whoever has it; guarded by turns.mu
-	last    answered
+	places int // of the call that has the turn and of those in line
+	line   []*caller
+	last   answered
+}
+
+// caller is a call that waits for its organization's turn.
+type caller struct {
+	person string
+	told   chan error // receives nil once the turn is the caller's, or why it never will be
 }
 
 // answered is what the last call was answered.
@@ -36,40 +48,111 @@ type answered struct {
 	url     string
 }
 
-// take waits for the organization's turn, which end gives on.
+// take waits for the organization's turn, which end gives on to the next.
 //
 // Faults: fault.Overloaded. A call that is given up meanwhile ends with the cause.
-func (t *turns) take(ctx context.Context, org string) (mine *turn, end func(), err error) {
-	t.mu.Lock()
-	own := t.of[org]
-	if own == nil {
-		own = &turn{mine: make(chan struct{}, 1)}
-		own.mine <- struct{}{}
+func (t *turns) take(ctx context.Context, org, person string) (mine *turn, end func(), err error) {
+	mine, c, err := t.enter(org, person)
+	if err != nil {
+		return nil, nil, err
 	}
-	if t.waiting >= waitingMax || own.waiting >= tenantWaitingMax {
-		t.mu.Unlock()
-		return nil, nil, fault.Overloaded
-	}
-	if t.of == nil {
-		t.of = make(map[string]*turn)
-	}
-	t.of[org] = own
-	t.waiting++
-	own.waiting++
-	t.mu.Unlock()
-	leave := func() {
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		t.waiting--
-		if own.waiting--; own.waiting == 0 {
-			delete(t.of, org)
-		}
+	end = func() { t.leave(org, person, mine) }
+	if c == nil {
+		return mine, end, nil
 	}
 	select {
-	case <-own.mine:
-		return own, func() { own.mine <- struct{}{}; leave() }, nil
+	case err := <-c.told:
+		if err != nil {
+			return nil, nil, err
+		}
+		return mine, end, nil
 	case <-ctx.Done():
-		leave()
+		t.abandon(org, mine, c)
 		return nil, nil, context.Cause(ctx)
+	}
+}
+
+// enter takes a place: at once with the turn, where nobody has it, or else in line as c.
+func (t *turns) enter(org, person string) (mine *turn, c *caller, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	mine = t.tenants[org]
+	if mine == nil {
+		mine = &turn{}
+	}
+	if mine.places >= tenantWaitingMax || t.persons[person] >= personWaitingMax {
+		return nil, nil, fault.Overloaded
+	}
+	if t.places >= waitingMax && !t.makeRoom(mine.places+1) {
+		return nil, nil, fault.Overloaded
+	}
+	if t.tenants == nil {
+		t.tenants, t.persons = make(map[string]*turn), make(map[string]int)
+	}
+	if mine.places > 0 {
+		c = &caller{person: person, told: make(chan error, 1)}
+		mine.line = append(mine.line, c)
+	}
+	t.tenants[org] = mine
+	mine.places++
+	t.places++
+	t.persons[person]++
+	return mine, c, nil
+}
+
+// makeRoom has the organization with the most places give one up, if it has more than so
+// many: that of its newest call in line. It reports whether there is room now.
+func (t *turns) makeRoom(than int) bool {
+	var org string
+	var most *turn
+	for name, own := range t.tenants {
+		if len(own.line) > 0 && own.places > than && (most == nil || own.places > most.places) {
+			org, most = name, own
+		}
+	}
+	if most == nil {
+		return false
+	}
+	last := most.line[len(most.line)-1]
+	most.line = most.line[:len(most.line)-1]
+	last.told <- fault.Overloaded
+	t.free(org, last.person, most)
+	return true
+}
+
+// leave gives the turn on to the call that has waited longest.
+func (t *turns) leave(org, person string, mine *turn) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(mine.line) > 0 {
+		next := mine.line[0]
+		mine.line = mine.line[1:]
+		next.told <- nil
+	}
+	t.free(org, person, mine)
+}
+
+// abandon is the end of a call that waits no more.
+func (t *turns) abandon(org string, mine *turn, c *caller) {
+	t.mu.Lock()
+	i := slices.Index(mine.line, c)
+	if i >= 0 {
+		mine.line = slices.Delete(mine.line, i, i+1)
+		t.free(org, c.person, mine)
+	}
+	t.mu.Unlock()
+	if i < 0 && <-c.told == nil { // its turn came at the same moment
+		t.leave(org, c.person, mine)
+	}
+}
+
+// free gives a place back. The caller holds mu.
+func (t *turns) free(org, person string, mine *turn) {
+	t.places--
+	if t.persons[person]--; t.persons[person] == 0 {
+		delete(t.persons, person)
+	}
+	if mine.places--; mine.places == 0 {
+		delete(t.tenants, org)
 	}
 }
