@@ -158,6 +158,7 @@ func (c *config) readDirectory(env *environment) {
 		c.absent = append(c.absent, "the Clerk directory (CLERK_SECRET_KEY, CLERK_WEBHOOK_SECRET)")
 		return
 	}
+	env.refusePublished("CLERK_WEBHOOK_SECRET", secrets, clerkSandboxSecret, c.clerk.SecretKey)
 	events, err := inbox.NewClerk(secrets)
 	if err != nil {
 		env.refuse("CLERK_WEBHOOK_SECRET", err.Error())
@@ -173,6 +174,7 @@ func (c *config) readBilling(env *environment) {
 		c.absent = append(c.absent, "Stripe (STRIPE_SECRET_KEY, STRIPE_WEBHOOK_SECRET, STRIPE_SEAT_PRICE, APP_URL)")
 		return
 	}
+	env.refusePublished("STRIPE_WEBHOOK_SECRET", secrets, stripeSandboxSecret, c.stripe.SecretKey)
 	events, err := inbox.NewStripe(secrets)
 	if err != nil {
 		env.refuse("STRIPE_WEBHOOK_SECRET", err.Error())
