@@ -48,6 +48,9 @@ func (l *Licensing) apply(ctx context.Context, e inbox.Event) error {
 	if e.Kind == kindFounded {
 		return l.found(ctx, e)
 	}
+	if foreign, err := l.foreign(ctx, e); err != nil || foreign {
+		return err
+	}
 	customer, about, err := l.whose(ctx, e)
 	if err != nil || customer == "" {
 		return err

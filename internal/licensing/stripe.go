@@ -199,6 +199,12 @@ func (s *Stripe) chargedCustomer(ctx context.Context, charge string) (string, er
 	})
 }
 
+// accountID is the id of the account that the secret key is for.
+func (s *Stripe) accountID(ctx context.Context) (string, error) {
+	q := question{"accounts.retrieve", http.MethodGet, "/v1/account", "", &stripe.AccountParams{}}
+	return send(ctx, s, q, func(w *stripe.Account) (string, bool) { return w.ID, isStripeID(w.ID) })
+}
+
 // Subscriptions.
 
 func (f listedSubscription) key() string { return f.ID }

@@ -59,6 +59,8 @@ type Stripe struct {
 	mu     sync.Mutex
 	sold   remembered[price]
 	portal remembered[string] // the id of the portal's configuration
+	// The account's own id, "" where the key may not read it.
+	account remembered[string]
 }
 
 const (

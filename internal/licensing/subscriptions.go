@@ -28,6 +28,7 @@ const (
 	alertRefund  = "refund"
 	alertDispute = "dispute"
 	alertRefused = "stripe_refused" // what we ask, or who we are
+	alertMode    = "other_mode"     // an event of live mode for a key of test mode, or the other way round
 )
 
 // standing is what a subscription counts as: the best of all is the license's.

@@ -172,6 +172,8 @@ func (s *till) reply(r *http.Request) (int, string) {
 	}
 	kind, id, _ := strings.Cut(path, "/")
 	switch {
+	case kind == "account":
+		return http.StatusOK, `{"id":"acct_own","object":"account"}`
 	case kind == "prices":
 		return http.StatusOK, `{"id":"` + seatPrice + `","object":"price","unit_amount":1500,"currency":"eur","recurring":{"interval":"month"}}`
 	case kind == "customers" && id == "" && r.Method == http.MethodPost:

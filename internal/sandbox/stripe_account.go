@@ -13,6 +13,7 @@ const (
 	seatAmount    = 1000 // cents
 	seatCurrency  = "eur"
 	defaultPortal = "bpc_sandboxdefault"
+	ownAccount    = "acct_sandbox"
 )
 
 // stripeAccount is all that Stripe keeps for one account. Times are seconds since 1970.
@@ -79,6 +80,21 @@ func seededAccount(baseURL string, now func() time.Time) *stripeAccount {
 	a.events = table[stripeEvent]{}
 	a.now = now
 	return a
+}
+
+// accountJSON is what is said of the account itself.
+type accountJSON struct {
+	ID              string `json:"id"`
+	Object          string `json:"object"`
+	ChargesEnabled  bool   `json:"charges_enabled"`
+	Country         string `json:"country"`
+	DefaultCurrency string `json:"default_currency"`
+	Type            string `json:"type"`
+}
+
+// getAccount answers GET /v1/account.
+func (a *stripeAccount) getAccount(q stripeRequest) (any, error) {
+	return accountJSON{ID: ownAccount, Object: "account", ChargesEnabled: true, Country: "IE", DefaultCurrency: seatCurrency, Type: "standard"}, q.form.done()
 }
 
 // at is the time now, in seconds.

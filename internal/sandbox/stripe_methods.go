@@ -6,6 +6,8 @@ type stripeFunction func(*stripeAccount, stripeRequest) (any, error)
 
 // stripeMethods are the methods of Stripe's API that the sandbox knows.
 var stripeMethods = map[string]stripeFunction{
+	"GET /account": (*stripeAccount).getAccount,
+
 	"POST /customers":                     (*stripeAccount).postCustomer,
 	"GET /customers":                      (*stripeAccount).listCustomers,
 	"GET /customers/search":               (*stripeAccount).searchCustomers,
