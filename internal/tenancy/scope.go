@@ -17,7 +17,7 @@ import (
 var (
 	// SeatRequired is a call that needs a seat by somebody who holds none that works.
 	SeatRequired = fault.New(connect.CodePermissionDenied, teamtaskv1.Reason_REASON_SEAT_REQUIRED,
-		"a seat is required: ask an administrator of the organization for one")
+		"a seat is required: people who manage the organization's seats can assign one, also to themselves")
 	// MembershipEnded is a call with a token from before its holder was removed from the
 	// organization, or before the organization or the person was deleted.
 	MembershipEnded = fault.New(connect.CodePermissionDenied, teamtaskv1.Reason_REASON_MEMBERSHIP_ENDED,
