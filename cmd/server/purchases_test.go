@@ -47,6 +47,46 @@ func TestASeatIsNotGivenBeforeItIsPaid(t *testing.T) {
 	vera.refuses("r1", exhaustedAt(0, 0))
 }
 
+// A declined card keeps nobody from buying: the same page is there for another card, and
+// another quantity gets another page, beside which nothing can be paid, whatever becomes of
+// Stripe's answers on the way.
+func TestADeclinedCardKeepsNobodyFromBuying(t *testing.T) {
+	t.Parallel()
+	s := newShop(t, nil)
+	nora := s.found("new-co", "nora")
+	page := nora.checkout(3)
+	s.completes(page, "declined")
+	nora.has("INCOMPLETE", 0, 0, 0)
+	if again := nora.checkout(3); again != page {
+		t.Errorf("asked for the same: got %s, want %s, which is open", again, page)
+	}
+	faults := []string{
+		`{"service": "stripe", "method": "POST", "path": "/checkout/sessions", "status": 500, "apply_first": true}`,
+		`{"service": "stripe", "method": "POST", "path": "/checkout/sessions/cs", "status": 502, "body": "<html>", "apply_first": true}`,
+		`{"service": "stripe", "method": "POST", "path": "/checkout/sessions/cs", "lie": true}`,
+	}
+	customer := s.customers("new-co")[0]
+	for i, fault := range faults {
+		s.control(http.MethodPost, "/sandbox/faults", fault)
+		quantity := int32(4 + i)
+		if got, _ := nora.asks(quantity, 0); got.Reason != "" && got.Reason != "PROVIDER_UNAVAILABLE" { // where a lie was found out
+			t.Errorf("with %s: refused with %s", fault, got.Reason)
+		}
+		page = nora.checkout(quantity)
+		var pages struct{ Data []session }
+		s.stripe(http.MethodGet, "/v1/checkout/sessions", url.Values{"customer": {customer}, "status": {"open"}}, &pages)
+		var invoices struct{ Data []struct{ ID string } }
+		s.stripe(http.MethodGet, "/v1/invoices", url.Values{"customer": {customer}, "status": {"open"}}, &invoices)
+		if len(pages.Data) != 1 || pages.Data[0].ID != page || len(invoices.Data) != 0 {
+			t.Errorf("with %s: open are the pages %v and the invoices %v; want the page %s alone", fault, pages.Data, invoices.Data, page)
+		}
+		s.completes(page, "declined")
+		nora.has("INCOMPLETE", 0, 0, 0)
+	}
+	s.completes(page, "paid")
+	nora.has("ACTIVE", 6, 0, 0)
+}
+
 // However a subscription comes to its end or to rest, its seats stop working with the
 // next call.
 func TestSeatsEndWithTheSubscription(t *testing.T) {

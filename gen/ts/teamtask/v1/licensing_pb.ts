@@ -719,12 +719,14 @@ export const LicensingService: GenService<{
    * CreateCheckoutSession answers the address of a page of Stripe on which seats are
    * bought. The price is the server's. Asked again for the same while that page is open,
    * it answers the same page; a page that was opened for something else before is closed.
-   * Once there is a subscription, also one that waits for its first payment, the answer is
-   * SUBSCRIPTION_EXISTS.
+   * A subscription that only waits for its first payment, for instance because the card was
+   * declined, is no purchase: the same page can be used again, and a request for something
+   * else ends it. Once there is any other subscription that has not ended, and while a first
+   * payment is being processed, the answer is SUBSCRIPTION_EXISTS.
    *
    * Errors: ORGANIZATION_REQUIRED, PERMISSION_MISSING, INVALID_ARGUMENT,
-   * PATH_NOT_ALLOWED, SUBSCRIPTION_EXISTS, IMPERSONATION_NOT_ALLOWED, OVERLOADED,
-   * BILLING_NOT_CONFIGURED, DIRECTORY_NOT_CONFIGURED, PROVIDER_UNAVAILABLE.
+   * PATH_NOT_ALLOWED, SUBSCRIPTION_EXISTS, PAYMENT_REFUSED, IMPERSONATION_NOT_ALLOWED,
+   * OVERLOADED, BILLING_NOT_CONFIGURED, DIRECTORY_NOT_CONFIGURED, PROVIDER_UNAVAILABLE.
    *
    * @generated from rpc teamtask.v1.LicensingService.CreateCheckoutSession
    */
@@ -738,8 +740,8 @@ export const LicensingService: GenService<{
    * changes the number of its seats, its card and its subscription, and reads invoices.
    *
    * Errors: ORGANIZATION_REQUIRED, PERMISSION_MISSING, INVALID_ARGUMENT,
-   * PATH_NOT_ALLOWED, NO_SUBSCRIPTION, IMPERSONATION_NOT_ALLOWED, OVERLOADED,
-   * BILLING_NOT_CONFIGURED, DIRECTORY_NOT_CONFIGURED, PROVIDER_UNAVAILABLE.
+   * PATH_NOT_ALLOWED, NO_SUBSCRIPTION, PAYMENT_REFUSED, IMPERSONATION_NOT_ALLOWED,
+   * OVERLOADED, BILLING_NOT_CONFIGURED, DIRECTORY_NOT_CONFIGURED, PROVIDER_UNAVAILABLE.
    *
    * @generated from rpc teamtask.v1.LicensingService.CreatePortalSession
    */
