@@ -84,7 +84,36 @@ func said(err error) (string, int) {
 	return err.Error(), http.StatusInternalServerError
 }
 
+// sellerName is whose account it is, as buyers read it.
+const sellerName = "Sandbox Seats"
+
+// parties are who sells and who buys.
+type parties struct{ Seller, Buyer string }
+
+// parties are those of a purchase by the customer, who may have no name, no address or not be there yet.
+func (a *stripeAccount) parties(customer *string) parties {
+	p := parties{Seller: sellerName, Buyer: "not known yet"}
+	if customer == nil {
+		return p
+	}
+	p.Buyer = *customer
+	c, ok := a.customers.get(*customer)
+	if !ok {
+		return p
+	}
+	switch {
+	case c.Name != nil && c.Email != nil:
+		p.Buyer = *c.Name + " (" + *c.Email + ")"
+	case c.Name != nil:
+		p.Buyer = *c.Name
+	case c.Email != nil:
+		p.Buyer = *c.Email
+	}
+	return p
+}
+
 type checkoutPage struct {
+	Parties  parties
 	Session  *stripeSession
 	Lines    []stripeSessionLine
 	Trial    bool
@@ -96,18 +125,19 @@ type checkoutPage struct {
 	TotalNow string
 }
 
-func checkoutAnswer(session *stripeSession, refused error) pageAnswer {
+func (a *stripeAccount) checkoutAnswer(session *stripeSession, refused error) pageAnswer {
 	p := checkoutPage{
+		Parties: a.parties(session.Customer),
 		Session: session, Lines: session.Lines, Trial: session.trial(), Complete: session.Status == sessionComplete,
 		Expired: session.Status == sessionExpired, Success: session.successURL(), TotalNow: amount(session.AmountTotal, session.Currency),
 	}
 	if session.CancelURL != nil {
 		p.Cancel = *session.CancelURL
 	}
-	a := pageAnswer{page: checkoutTemplate}
-	p.Message, a.status = said(refused)
-	a.data = p
-	return a
+	answer := pageAnswer{page: checkoutTemplate}
+	p.Message, answer.status = said(refused)
+	answer.data = p
+	return answer
 }
 
 func (s *Sandbox) showCheckout(w http.ResponseWriter, r *http.Request) {
@@ -116,7 +146,7 @@ func (s *Sandbox) showCheckout(w http.ResponseWriter, r *http.Request) {
 		if err != nil {
 			return pageAnswer{}, err
 		}
-		return checkoutAnswer(session, nil), nil
+		return a.checkoutAnswer(session, nil), nil
 	})
 }
 
@@ -141,6 +171,6 @@ func (s *Sandbox) clickCheckout(w http.ResponseWriter, r *http.Request) {
 		if refused == nil {
 			refused = declined()
 		}
-		return checkoutAnswer(session, refused), nil
+		return a.checkoutAnswer(session, refused), nil
 	})
 }

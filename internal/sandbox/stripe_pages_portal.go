@@ -9,6 +9,7 @@ import (
 )
 
 type portalPage struct {
+	Parties      parties
 	Session      *stripePortalSession
 	Subscription *stripeSubscription
 	Plan         string
@@ -30,7 +31,7 @@ type portalInvoice struct {
 }
 
 func (a *stripeAccount) portalAnswer(v visited, refused error) pageAnswer {
-	p := portalPage{Session: v.visit, Subscription: v.subscription}
+	p := portalPage{Parties: a.parties(&v.visit.Customer), Session: v.visit, Subscription: v.subscription}
 	if v.visit.ReturnURL != nil {
 		p.Return = *v.visit.ReturnURL
 	}
@@ -127,12 +128,27 @@ func (a *stripeAccount) payAnew(v visited, id string) error {
 	return nil
 }
 
-func amount(cents int64, currency string) string {
-	sign := ""
-	if cents < 0 {
-		sign, cents = "-", -cents
+// decimals are those of the currencies whose smallest unit at Stripe is no hundredth: https://docs.stripe.com/currencies#minor-units
+var decimals = map[string]int{
+	"bif": 0, "clp": 0, "djf": 0, "gnf": 0, "jpy": 0, "kmf": 0, "krw": 0, "mga": 0, "pyg": 0, "rwf": 0, "vnd": 0, "vuv": 0, "xaf": 0,
+	"xof": 0, "xpf": 0, "bhd": 3, "jod": 3, "kwd": 3, "omr": 3, "tnd": 3,
+}
+
+func amount(smallest int64, currency string) string {
+	currency = strings.ToLower(cmp.Or(currency, seatCurrency))
+	places, ok := decimals[currency]
+	if !ok {
+		places = 2
 	}
-	return fmt.Sprintf("%s%d.%02d %s", sign, cents/100, cents%100, strings.ToUpper(cmp.Or(currency, seatCurrency)))
+	sign := ""
+	if smallest < 0 {
+		sign, smallest = "-", -smallest
+	}
+	digits := fmt.Sprintf("%0*d", places+1, smallest)
+	if places > 0 {
+		digits = digits[:len(digits)-places] + "." + digits[len(digits)-places:]
+	}
+	return sign + digits + " " + strings.ToUpper(currency)
 }
 
 func date(at int64) string { return time.Unix(at, 0).UTC().Format("2 January 2006") }

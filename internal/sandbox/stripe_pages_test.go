@@ -190,3 +190,37 @@ func TestPagesEscapeWhatTheyShow(t *testing.T) {
 		}
 	}
 }
+
+// Both pages say who sells and who buys, and what it costs in the decimals of the currency.
+func TestThePagesNameSellerBuyerAndPrice(t *testing.T) {
+	t.Parallel()
+	s := newShop(t, sandbox.Options{})
+	for _, c := range []struct {
+		name, email, currency string
+		buyer, price          string
+	}{
+		{"Acme <b>", "erin@acme.test", "eur", "Acme &lt;b&gt; (erin@acme.test)", "15.00 EUR"},
+		{"Acme", "", "jpy", "Acme", "1500 JPY"},
+		{"", "erin@acme.test", "kwd", "erin@acme.test", "1.500 KWD"},
+		{"", "", "usd", "cus_", "15.00 USD"},
+	} {
+		customer := must[*stripe.Customer](t)(s.Customers.New(&stripe.CustomerParams{Name: &c.name, Email: &c.email}))
+		price := must[*stripe.Price](t)(s.Prices.New(&stripe.PriceParams{
+			Currency: &c.currency, UnitAmount: stripe.Int64(1500), Product: stripe.String("prod_sandboxseat"),
+			Recurring: &stripe.PriceRecurringParams{Interval: stripe.String("month")},
+		}))
+		session := must[*stripe.CheckoutSession](t)(s.CheckoutSessions.New(&stripe.CheckoutSessionParams{
+			Mode: stripe.String("subscription"), Customer: &customer.ID, SuccessURL: stripe.String("http://127.0.0.1:5173/x"),
+			LineItems: []*stripe.CheckoutSessionLineItemParams{{Price: &price.ID, Quantity: stripe.Int64(1)}},
+		}))
+		for _, at := range []string{session.URL, s.portal(t, customer.ID, "none", "at_period_end").URL} {
+			page := look(t, at).body
+			if !strings.Contains(page, "Seller: Sandbox Seats") || !strings.Contains(page, "Buyer: "+c.buyer) {
+				t.Errorf("%s names neither seller nor buyer %s:\n%s", at, c.buyer, page)
+			}
+			if at == session.URL && !strings.Contains(page, c.price) {
+				t.Errorf("%s does not say %s:\n%s", at, c.price, page)
+			}
+		}
+	}
+}

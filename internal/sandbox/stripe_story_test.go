@@ -175,7 +175,7 @@ func TestADeclinedCardCanBeReplacedInTheSameSession(t *testing.T) {
 	control[stripe.CheckoutSession](t, s, "/checkout/"+session.ID+"/complete", `{"outcome":"declined"}`)
 	s.forget(t)
 	must[*stripe.CheckoutSession](t)(s.CheckoutSessions.Expire(session.ID, &stripe.CheckoutSessionExpireParams{}))
-	s.told(t, "invoice.voided", "customer.subscription.updated", "checkout.session.expired")
+	s.told(t, "payment_intent.canceled", "invoice.voided", "customer.subscription.updated", "checkout.session.expired")
 }
 
 func TestAPaymentThatTakesDaysIsSettledLater(t *testing.T) {

@@ -20,17 +20,22 @@ button.main { background: #635bff; border-color: #635bff; color: #fff; } input {
 <p class="note">The sandbox stands in for Stripe. No money moves.</p>
 `
 
-var pages = template.Must(template.New("head").Funcs(template.FuncMap{"money": amount, "date": date}).Parse(pageHead))
+var pages = template.Must(template.New("head").Funcs(template.FuncMap{"money": amount, "date": date}).Parse(pageHead + partiesText))
+
+// partiesText says who sells and who buys.
+const partiesText = `{{define "parties"}}<p>Seller: {{.Seller}}<br>Buyer: {{.Buyer}}</p>{{end}}`
 
 var checkoutTemplate = template.Must(template.Must(pages.Clone()).New("checkout").Parse(`{{template "head" "Checkout"}}
 {{if .Complete}}
 <h1>Thank you</h1>
+{{template "parties" .Parties}}
 <p>This checkout is complete. <a href="{{.Success}}">Go on</a></p>
 {{else if .Expired}}
 <h1>Too late</h1>
 <p>This checkout has expired.{{if .Cancel}} <a href="{{.Cancel}}">Back</a>{{end}}</p>
 {{else}}
 <h1>Checkout</h1>
+{{template "parties" .Parties}}
 {{if .Message}}<p class="refused" role="alert">{{.Message}}</p>{{end}}
 <form method="post">
 <table>
@@ -59,6 +64,7 @@ var checkoutTemplate = template.Must(template.Must(pages.Clone()).New("checkout"
 
 var portalTemplate = template.Must(template.Must(pages.Clone()).New("portal").Parse(`{{template "head" "Billing"}}
 <h1>Billing</h1>
+{{template "parties" .Parties}}
 {{if .Message}}<p class="refused" role="alert">{{.Message}}</p>{{end}}
 {{if .Subscription}}
 <table>
