@@ -199,7 +199,7 @@ func TestAListThatCannotBeIsNotBelieved(t *testing.T) {
 	before := f.texts(`SELECT l::text FROM licenses l`)
 	for name, body := range map[string]string{
 		"nothing": `{}`, "no data": `{"object":"list"}`, "null": `{"object":"list","data":null}`, "empty": listText(nil),
-		"no items":  `{"object":"list","has_more":false,"data":[{"id":"sub_1","object":"subscription","customer":"cus_1","status":"active","items":{"object":"list","data":[]}}]}`,
+		"no items":  `{"object":"list","has_more":false,"data":[{"id":"sub_1","object":"subscription","customer":"cus_1","status":"active"}]}`,
 		"null item": `{"object":"list","has_more":false,"data":[{"id":"sub_1","object":"subscription","customer":"cus_1","status":"active","items":{}}]}`,
 	} {
 		transport := f.stripe.wire.transport.client.Transport

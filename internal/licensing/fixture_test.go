@@ -167,9 +167,16 @@ var epoch = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 // bought is a subscription as Stripe has it.
 func bought(id, status string, quantity int64) subscription {
 	return subscription{
-		ID: id, Customer: "cus_1", Status: status, Quantity: quantity, Seats: true, Started: true,
-		Price: price{ID: seatPrice, UnitAmount: 1500, Currency: "eur", Interval: "month"}, CreateTime: epoch,
+		ID: id, Customer: "cus_1", Status: status, Quantity: quantity, Paid: quantity, Seats: true, Started: true,
+		Cost: &cost{1500, "eur", "month", 1}, CreateTime: epoch,
 	}
+}
+
+// raised is a subscription with a raise to quantity that is not paid.
+func raised(id, status string, paid, quantity int64) subscription {
+	s := bought(id, status, quantity)
+	s.Paid = paid
+	return s
 }
 
 // has keeps that Stripe has these subscriptions of the organization, and no others.

@@ -107,8 +107,8 @@ func (s *summary) proto() *teamtaskv1.License {
 		TrialEndTime:         timestamp(s.TrialEndTime),
 		CancelTime:           timestamp(s.CancelTime),
 	}
-	if s.Currency != "" {
-		p.Price = &teamtaskv1.Price{UnitAmount: int64(s.UnitAmount), Currency: s.Currency, Interval: s.Interval}
+	if s.Amount != nil {
+		p.Price = &teamtaskv1.Price{UnitAmount: *s.Amount, Currency: s.Currency, Interval: s.Interval, IntervalCount: s.IntervalCount}
 	}
 	return p
 }

@@ -11,7 +11,7 @@ import (
 const (
 	suspendedFor = 30 * 24 * time.Hour // without a subscription that works, before seats are released
 	releaseBatch = 500                 // seats released in one transaction
-	priceWithin  = 2 * time.Second     // for Stripe to say what a seat costs now
+	graceEvery   = 30 * 24 * time.Hour // between the beginnings of two times of grace, at least
 )
 
 // license is an organization's row of the ledger. The zero license is that of one that
@@ -27,6 +27,9 @@ type license struct {
 	GraceEndTime *time.Time
 	// GraceLastTime is when the latest time of grace ends, or would have.
 	GraceLastTime *time.Time
+	// GraceNextTime is when another time of grace may begin at the earliest; nil: the latest
+	// one, if any, began on a server that did not write it.
+	GraceNextTime *time.Time
 	SuspendTime   *time.Time
 	CheckoutID    string // of the page on which it may be bought; "": none is known
 	Ticket        int64
@@ -47,9 +50,11 @@ func (l license) over() int32 { return max(0, l.Assigned+l.Held-l.Purchased) }
 // summary is a license with what its best subscription says.
 type summary struct {
 	license
-	UnitAmount           int32
+	Subscribed           bool   // there is a subscription that has not ended
+	Amount               *int64 // of a seat, with the next three; nil: not known, or not exact
 	Currency             string
 	Interval             string
+	IntervalCount        int32
 	CurrentPeriodEndTime *time.Time
 	TrialEndTime         *time.Time
 	CancelTime           *time.Time
@@ -70,19 +75,18 @@ func (l *Licensing) License(ctx context.Context, actor tenancy.Actor) (summary, 
 	if err != nil {
 		return summary{}, err
 	}
-	return l.priced(ctx, s), nil
+	return l.priced(s), nil
 }
 
-// priced adds what a seat costs now where no subscription says what it does. Where Stripe
-// does not say so in time, it is not known.
-func (l *Licensing) priced(ctx context.Context, s summary) summary {
-	if s.Currency != "" {
+// priced adds what a seat costs that is sold now, where nothing is subscribed to. It never
+// waits: see WatchPrices.
+func (l *Licensing) priced(s summary) summary {
+	if s.Subscribed {
 		return s
 	}
-	ctx, cancel := context.WithTimeout(ctx, priceWithin)
-	defer cancel()
-	if p, err := l.stripe.soldPrice(ctx); err == nil {
-		s.UnitAmount, s.Currency, s.Interval = clamp(p.UnitAmount), p.Currency, p.Interval
+	s.Amount = nil
+	if c := l.stripe.soldPrice(); c != nil {
+		s.Amount, s.Currency, s.Interval, s.IntervalCount = &c.Amount, c.Currency, c.Interval, c.IntervalCount
 	}
 	return s
 }
@@ -110,13 +114,14 @@ func (l *Licensing) settle(ctx context.Context, tx *tenancy.Tx, tenant string, l
 	default:
 		lic.SuspendTime = nil
 		if lic.GraceEndTime == nil {
-			end := lic.Now.Add(l.grace)
-			if last := lic.GraceLastTime; last != nil && last.After(lic.Now) && last.Before(end) {
-				end = *last // it is the same time of grace, with more seats in between
+			if err := l.grant(ctx, tx, tenant, lic); err != nil {
+				return err
 			}
-			lic.GraceEndTime, lic.GraceLastTime = &end, &end
 		}
 		why, due = "over the license", lic.GraceEndTime
+		if due == nil {
+			due = &lic.Now
+		}
 	}
 	if err := l.announce(ctx, tx, tenant, before, *lic); err != nil {
 		return err
@@ -145,6 +150,36 @@ func (l *Licensing) settle(ctx context.Context, tx *tenancy.Tx, tenant string, l
 		return err
 	}
 	return saveClocks(ctx, tx, tenant, before, *lic)
+}
+
+// grant begins a time of grace, or goes on with the latest one where it would not have
+// ended yet. It grants none before GraceNextTime: then what is too much is released at
+// once. Another one begins in the next billing period, and not within 30 days.
+func (l *Licensing) grant(ctx context.Context, tx *tenancy.Tx, tenant string, lic *license) error {
+	end := lic.Now.Add(l.grace)
+	if last := lic.GraceLastTime; last != nil {
+		next := last.Add(graceEvery - l.grace)
+		if lic.GraceNextTime != nil {
+			next = *lic.GraceNextTime
+		}
+		switch {
+		case last.After(lic.Now) && last.Before(end):
+			lic.GraceEndTime = last // it is the same time of grace, with more seats in between
+			return nil
+		case next.After(lic.Now) && !last.After(lic.Now):
+			return nil
+		}
+	}
+	period, err := selectPeriodEnd(ctx, tx, tenant)
+	if err != nil {
+		return err
+	}
+	next := lic.Now.Add(graceEvery)
+	if period != nil && period.After(next) {
+		next = *period
+	}
+	lic.GraceEndTime, lic.GraceLastTime, lic.GraceNextTime = &end, &end, &next
+	return nil
 }
 
 // release takes back what is too much: what is kept for people who are invited first, and
@@ -207,7 +242,8 @@ func (l *Licensing) dropHolds(ctx context.Context, tx *tenancy.Tx, tenant string
 }
 
 func saveClocks(ctx context.Context, tx *tenancy.Tx, tenant string, before, after license) error {
-	if same(before.GraceEndTime, after.GraceEndTime) && same(before.SuspendTime, after.SuspendTime) && same(before.GraceLastTime, after.GraceLastTime) {
+	if same(before.GraceEndTime, after.GraceEndTime) && same(before.SuspendTime, after.SuspendTime) && same(before.GraceLastTime, after.GraceLastTime) &&
+		same(before.GraceNextTime, after.GraceNextTime) {
 		return nil
 	}
 	return updateClocks(ctx, tx, tenant, after)

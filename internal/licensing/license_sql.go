@@ -3,6 +3,7 @@ package licensing
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/teamtask/teamtask/internal/inbox"
 	"github.com/teamtask/teamtask/internal/tenancy"
@@ -11,7 +12,7 @@ import (
 // Statements are all statements of this package, for tenancy.Open.
 var Statements = slices.Concat([]tenancy.Statement{
 	doneSQL, jobSQL,
-	insertLicenseSQL, lockLicenseSQL, selectSummarySQL, updateClocksSQL,
+	insertLicenseSQL, lockLicenseSQL, selectSummarySQL, updateClocksSQL, selectPeriodEndSQL,
 	deleteDeadHoldsSQL, releaseHoldsSQL, releaseSeatsSQL,
 }, seatStatements, subscriptionStatements, customerStatements, jobStatements, followStatements, reconcileStatements)
 
@@ -36,7 +37,7 @@ func insertLicense(ctx context.Context, tx *tenancy.Tx, tenant string) error {
 // another statement: this one's snapshot is from before the wait.
 var lockLicenseSQL = tenancy.Statement{Name: "licensing_lock_license", SQL: `
 	SELECT coalesce(customer_id, '') AS customer_id, status, working, frozen, purchased, assigned, held,
-	       grace_end_time, grace_last_time, suspend_time, coalesce(checkout_id, '') AS checkout_id, ticket, now() AS now
+	       grace_end_time, grace_last_time, grace_next_time, suspend_time, coalesce(checkout_id, '') AS checkout_id, ticket, now() AS now
 	  FROM licenses
 	 WHERE tenant_id = $1
 	   FOR UPDATE`}
@@ -50,13 +51,22 @@ func lockLicense(ctx context.Context, tx *tenancy.Tx, tenant string) (*license, 
 	return &rows[0], nil
 }
 
-// selectSummarySQL takes of several subscriptions the best, and of those the newest.
+// selectSummarySQL takes of several subscriptions the best, and of those the newest. A
+// seat has a cost where all subscriptions that pay for seats say the same. One that a
+// server before migration 9 has written since has none: unit_amount tells.
 var selectSummarySQL = tenancy.Statement{Name: "licensing_select_summary", SQL: `
 	SELECT coalesce(l.customer_id, '') AS customer_id, l.status, l.working, l.frozen, l.purchased, l.assigned, l.held,
-	       l.grace_end_time, l.grace_last_time, l.suspend_time, coalesce(l.checkout_id, '') AS checkout_id, l.ticket, now() AS now,
-	       CASE WHEN s.known_status <> 'canceled' THEN s.unit_amount ELSE 0 END AS unit_amount,
-	       CASE WHEN s.known_status <> 'canceled' THEN s.currency ELSE '' END AS currency,
-	       CASE WHEN s.known_status <> 'canceled' THEN s.interval ELSE '' END AS interval,
+	       l.grace_end_time, l.grace_last_time, l.grace_next_time, l.suspend_time, coalesce(l.checkout_id, '') AS checkout_id, l.ticket, now() AS now,
+	       s.known_status <> 'canceled' IS TRUE AS subscribed,
+	       CASE WHEN s.unit_amount = least(s.amount, 2147483647)
+	             AND NOT EXISTS (SELECT
+	                               FROM subscriptions o
+	                              WHERE o.tenant_id = l.tenant_id
+	                                AND o.seats > 0
+	                                AND (o.amount, o.currency, o.interval, o.interval_count)
+	                                    IS DISTINCT FROM (s.amount, s.currency, s.interval, s.interval_count))
+	            THEN s.amount END AS amount,
+	       coalesce(s.currency, '') AS currency, coalesce(s.interval, '') AS interval, coalesce(s.interval_count, 1) AS interval_count,
 	       CASE WHEN l.working THEN s.current_period_end_time END AS current_period_end_time,
 	       CASE WHEN s.known_status = 'trialing' THEN s.trial_end_time END AS trial_end_time,
 	       s.cancel_time
@@ -79,12 +89,28 @@ func selectSummary(ctx context.Context, tx *tenancy.Tx, tenant string) (summary,
 
 var updateClocksSQL = tenancy.Statement{Name: "licensing_update_clocks", SQL: `
 	UPDATE licenses
-	   SET grace_end_time = $2, suspend_time = $3, grace_last_time = $4
+	   SET grace_end_time = $2, suspend_time = $3, grace_last_time = $4, grace_next_time = $5
 	 WHERE tenant_id = $1`}
 
 func updateClocks(ctx context.Context, tx *tenancy.Tx, tenant string, l license) error {
-	_, err := tenancy.Exec(ctx, tx, updateClocksSQL, tenant, l.GraceEndTime, l.SuspendTime, l.GraceLastTime)
+	_, err := tenancy.Exec(ctx, tx, updateClocksSQL, tenant, l.GraceEndTime, l.SuspendTime, l.GraceLastTime, l.GraceNextTime)
 	return err
+}
+
+var selectPeriodEndSQL = tenancy.Statement{Name: "licensing_select_period_end", SQL: `
+	SELECT max(current_period_end_time) AS end_time
+	  FROM subscriptions
+	 WHERE tenant_id = $1
+	   AND seats > 0`}
+
+// selectPeriodEnd returns when the present billing period ends, the latest of several, or
+// nil where nothing is paid for.
+func selectPeriodEnd(ctx context.Context, tx *tenancy.Tx, tenant string) (*time.Time, error) {
+	rows, err := tenancy.Rows[struct{ EndTime *time.Time }](ctx, tx, selectPeriodEndSQL, tenant)
+	if err != nil {
+		return nil, err
+	}
+	return rows[0].EndTime, nil
 }
 
 type idRow struct{ ID string }

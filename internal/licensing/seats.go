@@ -111,5 +111,5 @@ func (l *Licensing) change(ctx context.Context, actor tenancy.Actor, do func(*te
 	if err != nil {
 		return seat{}, summary{}, err
 	}
-	return s, l.priced(ctx, after), nil
+	return s, l.priced(after), nil
 }

@@ -228,15 +228,23 @@ func readSubscription(w *stripe.Subscription) (listedSubscription, bool) {
 		return listedSubscription{}, false
 	}
 	items, ok := readPage(w.Items.Data, w.Items.ListMeta, readItem)
-	ok = ok && len(items.rows) > 0 // there is none without
 	got := listedSubscription{
 		subscription: subscription{
 			ID: w.ID, Customer: w.Customer.ID, Status: statusText(string(w.Status)),
 			CreateTime:       time.Unix(w.Created, 0).UTC(),
 			CurrentPeriodEnd: moment(w.CurrentPeriodEnd), TrialEnd: moment(w.TrialEnd), CancelTime: moment(w.CancelAt),
 		},
-		items: items,
-		paid:  w.LatestInvoice == nil || w.LatestInvoice.Paid || w.LatestInvoice.Status == stripe.InvoiceStatusPaid,
+		currency:      statusText(string(w.Currency)),
+		discounted:    w.Discount != nil || len(w.Discounts) > 0,
+		sendsInvoices: w.CollectionMethod == stripe.SubscriptionCollectionMethodSendInvoice,
+		items:         items,
+	}
+	if w.LatestInvoice != nil {
+		latest, whole := readInvoice(w.LatestInvoice)
+		if !whole { // the list was not expanded: it says no more than that there is one
+			latest = invoice{id: w.LatestInvoice.ID}
+		}
+		got.latest = &latest
 	}
 	switch {
 	case w.EndedAt != 0:
@@ -254,21 +262,65 @@ func (s *Stripe) itemPage(ctx context.Context, subscription, after string) (page
 	})
 }
 
+// readItem reads an item, whose price may be as old as to be a plan.
 func readItem(w *stripe.SubscriptionItem) (item, bool) {
-	if w.ID == "" || w.Price == nil || w.Quantity < 0 || w.Quantity > quantityMax {
-		return item{}, false
+	got := item{id: w.ID, quantity: w.Quantity}
+	switch {
+	case w.Price != nil:
+		got.price, _ = readPrice(w.Price)
+	case w.Plan != nil:
+		got.price.ID = w.Plan.ID
 	}
-	found, ok := readPrice(w.Price)
-	return item{id: w.ID, quantity: w.Quantity, price: found.price}, ok
+	return got, w.ID != ""
 }
 
-// hasPaidInvoice tells whether any invoice of the subscription is paid.
-func (s *Stripe) hasPaidInvoice(ctx context.Context, subscription string) (bool, error) {
-	params := &stripe.InvoiceListParams{Subscription: stripe.String(subscription), Status: stripe.String("paid")}
-	params.Limit = stripe.Int64(1)
-	return send(ctx, s, question{"invoices.list", http.MethodGet, "/v1/invoices", "", params}, func(l *stripe.InvoiceList) (bool, bool) {
-		return len(l.Data) > 0, l.Data != nil
+// Invoices.
+
+func (i invoice) key() string     { return i.id }
+func (l invoiceLine) key() string { return l.id }
+
+func (s *Stripe) invoicePage(ctx context.Context, subscription, after string) (page[invoice], error) {
+	params := &stripe.InvoiceListParams{ListParams: listed(after), Subscription: stripe.String(subscription)}
+	params.Limit = stripe.Int64(invoicesPage)
+	return send(ctx, s, question{"invoices.list", http.MethodGet, "/v1/invoices", "", params}, func(l *stripe.InvoiceList) (page[invoice], bool) {
+		return readPage(l.Data, l.ListMeta, readInvoice)
 	})
+}
+
+func readInvoice(w *stripe.Invoice) (invoice, bool) {
+	if w.ID == "" || w.Status == "" || w.Lines == nil {
+		return invoice{}, false
+	}
+	lines, ok := readPage(w.Lines.Data, w.Lines.ListMeta, readLine)
+	return invoice{
+		id: w.ID, paid: w.Paid || w.Status == stripe.InvoiceStatusPaid, void: w.Status == stripe.InvoiceStatusVoid,
+		reason: statusText(string(w.BillingReason)), total: w.Total, discounted: w.Discount != nil || len(w.Discounts) > 0, lines: lines,
+	}, ok
+}
+
+func (s *Stripe) linePage(ctx context.Context, invoice, after string) (page[invoiceLine], error) {
+	params := &stripe.InvoiceListLinesParams{ListParams: listed(after)}
+	path := stripe.FormatURLPath("/v1/invoices/%s/lines", invoice)
+	return send(ctx, s, question{"invoices.lines.list", http.MethodGet, path, "", params}, func(l *stripe.InvoiceLineItemList) (page[invoiceLine], bool) {
+		return readPage(l.Data, l.ListMeta, readLine)
+	})
+}
+
+func readLine(w *stripe.InvoiceLineItem) (invoiceLine, bool) {
+	got := invoiceLine{
+		id: w.ID, quantity: max(0, min(w.Quantity, quantityMax)), amount: w.Amount,
+		period: w.Type == stripe.InvoiceLineItemTypeSubscription,
+	}
+	if w.SubscriptionItem != nil {
+		got.item = w.SubscriptionItem.ID
+	}
+	switch {
+	case w.Price != nil:
+		got.price = w.Price.ID
+	case w.Plan != nil:
+		got.price = w.Plan.ID
+	}
+	return got, w.ID != ""
 }
 
 // subscriptionStatus is the status as Stripe says it.
@@ -468,8 +520,10 @@ func (s *Stripe) pricePage(ctx context.Context, product, after string) (page[fou
 	})
 }
 
+// priceByID is the price with what it costs in other currencies.
 func (s *Stripe) priceByID(ctx context.Context, id string) (foundPrice, error) {
-	return send(ctx, s, question{"prices.retrieve", http.MethodGet, stripe.FormatURLPath("/v1/prices/%s", id), "", &stripe.PriceParams{}}, func(w *stripe.Price) (foundPrice, bool) {
+	params := &stripe.PriceParams{Expand: stripe.StringSlice([]string{"currency_options"})}
+	return send(ctx, s, question{"prices.retrieve", http.MethodGet, stripe.FormatURLPath("/v1/prices/%s", id), "", params}, func(w *stripe.Price) (foundPrice, bool) {
 		found, ok := readPrice(w)
 		return found, ok && w.ID == id
 	})
@@ -495,13 +549,30 @@ func readPrice(w *stripe.Price) (foundPrice, bool) {
 	if w.Product != nil {
 		found.Product = w.Product.ID
 	}
-	if w.Recurring != nil {
-		found.Interval, found.count = statusText(string(w.Recurring.Interval)), w.Recurring.IntervalCount
-		found.perSeat = w.Recurring.UsageType != stripe.PriceRecurringUsageTypeMetered &&
-			w.BillingScheme == stripe.PriceBillingSchemePerUnit && w.TransformQuantity == nil
+	if w.Recurring == nil {
+		return found, w.ID != ""
+	}
+	found.Interval, found.count = statusText(string(w.Recurring.Interval)), w.Recurring.IntervalCount
+	found.perSeat = w.Recurring.UsageType != stripe.PriceRecurringUsageTypeMetered &&
+		w.BillingScheme == stripe.PriceBillingSchemePerUnit && w.TransformQuantity == nil
+	if !found.perSeat {
+		return found, w.ID != ""
+	}
+	found.amounts = map[string]int64{}
+	if w.CustomUnitAmount == nil && isWhole(w.UnitAmount, w.UnitAmountDecimal) {
+		found.amounts[found.Currency] = w.UnitAmount
+	}
+	for currency, option := range w.CurrencyOptions {
+		if option != nil && len(option.Tiers) == 0 && option.CustomUnitAmount == nil && isWhole(option.UnitAmount, option.UnitAmountDecimal) {
+			found.amounts[statusText(currency)] = option.UnitAmount
+		}
 	}
 	return found, w.ID != ""
 }
+
+// isWhole reports whether an amount is all that a unit costs: one with a fraction is said
+// as a decimal alone.
+func isWhole(amount int64, decimal float64) bool { return amount >= 0 && float64(amount) == decimal }
 
 func (s *Stripe) endpointPage(ctx context.Context, after string) (page[endpoint], error) {
 	params := &stripe.WebhookEndpointListParams{ListParams: listed(after)}

@@ -56,9 +56,10 @@ type Stripe struct {
 	seatPrices []string
 	proration  string
 
-	mu     sync.Mutex
-	sold   remembered[price]
-	portal remembered[string] // the id of the portal's configuration
+	mu      sync.Mutex
+	sold    *cost                             // nil: not known
+	options map[string]remembered[foundPrice] // prices with all their currencies, by id
+	portal  remembered[string]                // the id of the portal's configuration
 	// The account's own id, "" where the key may not read it.
 	account remembered[string]
 }

@@ -106,7 +106,8 @@ func everyCall(ctx context.Context, s *Stripe, customer string) map[string]func(
 		"subscription_items.list": func() error { _, err := s.itemPage(ctx, "sub_1", "si_0"); return err },
 		"subscriptions.retrieve":  func() error { _, err := s.subscriptionStatus(ctx, "sub_1"); return err },
 		"subscriptions.cancel":    func() error { return s.cancelSubscription(ctx, "k1", "sub_1") },
-		"invoices.list":           func() error { _, err := s.hasPaidInvoice(ctx, "sub_1"); return err },
+		"invoices.list":           func() error { _, err := s.invoicePage(ctx, "sub_1", ""); return err },
+		"invoices.lines.list":     func() error { _, err := s.linePage(ctx, "in_1", ""); return err },
 		"customers.create":        func() error { _, err := s.createCustomer(ctx, "k2", "org_mock", "Mock"); return err },
 		"customers.retrieve":      func() error { _, err := s.customerGone(ctx, "cus_1"); return err },
 		"customers.list":          func() error { _, err := s.customerPage(ctx, "cus_0"); return err },
@@ -129,7 +130,7 @@ func everyCall(ctx context.Context, s *Stripe, customer string) map[string]func(
 		"products.retrieve":                      func() error { _, err := s.productByID(ctx, "prod_1"); return err },
 		"products.create":                        func() error { _, err := s.newProduct(ctx, "k8", "Seat"); return err },
 		"prices.list":                            func() error { _, err := s.pricePage(ctx, "prod_1", "price_0"); return err },
-		"prices.retrieve":                        func() error { _, err := s.soldPrice(ctx); return err },
+		"prices.retrieve":                        func() error { _, err := s.priceByID(ctx, "price_seat"); return err },
 		"prices.create": func() error {
 			_, err := s.newPrice(ctx, "k9", price{UnitAmount: 1000, Currency: "eur", Interval: "month", Product: "prod_1"})
 			return err

@@ -24,18 +24,20 @@ func subJSON(id, status, fields string, items ...string) string {
 }
 
 const (
-	paidInvoice = `,"latest_invoice":{"id":"in_1","object":"invoice","status":"paid","paid":true}`
-	openInvoice = `,"latest_invoice":{"id":"in_2","object":"invoice","status":"open","paid":false}`
+	paidInvoice = `,"currency":"eur","latest_invoice":{"id":"in_1","object":"invoice","billing_reason":"subscription_create","status":"paid","paid":true,"total":5000,"lines":` + fiveLines + `}`
+	openInvoice = `,"currency":"eur","latest_invoice":{"id":"in_2","object":"invoice","billing_reason":"subscription_cycle","status":"open","paid":false,"total":5000,"lines":` + fiveLines + `}`
+
+	fiveLines = `{"object":"list","data":[{"id":"il_1","type":"subscription","quantity":5,"amount":5000,"subscription_item":"si_1","price":{"id":"price_seat"}}]}`
 )
 
 func at(unix int64) *time.Time { t := time.Unix(unix, 0).UTC(); return &t }
 
 func TestASubscriptionIsReadAsItIs(t *testing.T) {
 	t.Parallel()
-	seat := price{ID: "price_seat", UnitAmount: 1000, Currency: "eur", Interval: "month", Product: "prod_1"}
+	seat := cost{1000, "eur", "month", 1}
 	base := func(status string, change func(*subscription)) subscription {
 		s := subscription{
-			ID: "sub_1", Customer: "cus_1", Status: status, Quantity: 5, Seats: true, Started: true, Price: seat,
+			ID: "sub_1", Customer: "cus_1", Status: status, Quantity: 5, Paid: 5, Seats: true, Started: true, Cost: &seat,
 			CreateTime: *at(1700000000), CurrentPeriodEnd: at(1702592000),
 		}
 		if change != nil {
@@ -44,21 +46,36 @@ func TestASubscriptionIsReadAsItIs(t *testing.T) {
 		return s
 	}
 	five := itemJSON("si_1", "price_seat", 5)
-	some, none := stripeList(false, `{"id":"in_0","object":"invoice","paid":true}`), stripeList(false)
+	unasked := func(s *subscription) { s.Started, s.Paid = false, 0 }
+	first, renewal := strings.Replace(openInvoice, "cycle", "create", 1), openInvoice
+	listed := func(invoices ...string) string { // of fields of subscriptions
+		var rows []string
+		for _, i := range invoices {
+			rows = append(rows, i[strings.Index(i, `{"id"`):])
+		}
+		return stripeList(false, rows...)
+	}
 	for name, c := range map[string]struct {
 		json     string
-		invoices string // paid ones; "" where they must not be asked for
+		invoices string // newest first; "" where they must not be asked for
 		want     subscription
 	}{
 		"active":     {subJSON("sub_1", "active", paidInvoice, five), "", base("active", nil)},
-		"no invoice": {subJSON("sub_1", "active", `,"latest_invoice":null`, five), "", base("active", nil)},
+		"no invoice": {subJSON("sub_1", "active", `,"currency":"eur","latest_invoice":null`, five), "", base("active", nil)},
 		"paid by status": {
-			subJSON("sub_1", "active", `,"latest_invoice":{"id":"in_1","status":"paid"}`, five), "", base("active", nil),
+			subJSON("sub_1", "active", strings.Replace(paidInvoice, `"paid":true`, `"paid":false`, 1), five), "", base("active", nil),
 		},
-		"first unpaid": {subJSON("sub_1", "active", openInvoice, five), none, base("active", func(s *subscription) { s.Started = false })},
-		"later unpaid": {subJSON("sub_1", "past_due", openInvoice, five), some, base("past_due", nil)},
-		"unpaid":       {subJSON("sub_1", "unpaid", openInvoice, five), some, base("unpaid", nil)},
-		"incomplete":   {subJSON("sub_1", "incomplete", openInvoice, five), "", base("incomplete", func(s *subscription) { s.Started = false })},
+		"first unpaid": {subJSON("sub_1", "active", first, five), listed(first), base("active", unasked)},
+		"later unpaid": {subJSON("sub_1", "past_due", renewal, five), listed(renewal, paidInvoice), base("past_due", nil)},
+		"not expanded": {subJSON("sub_1", "active", `,"currency":"eur","latest_invoice":"in_1"`, five), listed(renewal, paidInvoice), base("active", nil)},
+		"unpaid":       {subJSON("sub_1", "unpaid", renewal, five), "", base("unpaid", unasked)},
+		"incomplete":   {subJSON("sub_1", "incomplete", first, five), "", base("incomplete", unasked)},
+		"invoices sent": {
+			subJSON("sub_1", "active", first+`,"collection_method":"send_invoice"`, five), "", base("active", nil),
+		},
+		"the first one sent is past due": {
+			subJSON("sub_1", "past_due", first+`,"collection_method":"send_invoice"`, five), listed(first), base("past_due", unasked),
+		},
 		"trial": {
 			subJSON("sub_1", "trialing", openInvoice+`,"trial_end":1701000000`, five), "",
 			base("trialing", func(s *subscription) { s.TrialEnd = at(1701000000) }),
@@ -73,23 +90,46 @@ func TestASubscriptionIsReadAsItIs(t *testing.T) {
 		},
 		"canceled": {
 			subJSON("sub_1", "canceled", openInvoice+`,"cancel_at":1702000000,"ended_at":1701500000`, five), "",
-			base("canceled", func(s *subscription) { s.CancelTime, s.Started = at(1701500000), false }),
+			base("canceled", func(s *subscription) { unasked(s); s.CancelTime = at(1701500000) }),
 		},
 		"several items": {
 			subJSON("sub_1", "active", paidInvoice, itemJSON("si_0", "price_support", 1), five, itemJSON("si_2", "price_old", 2)), "",
-			base("active", func(s *subscription) { s.Quantity = 7 }),
+			base("active", func(s *subscription) { s.Quantity, s.Paid, s.Cost = 7, 7, nil }),
 		},
 		"no seats": {
 			subJSON("sub_1", "active", paidInvoice, itemJSON("si_0", "price_support", 9)), "",
-			base("active", func(s *subscription) { s.Quantity, s.Seats, s.Price = 0, false, price{} }),
+			base("active", func(s *subscription) { s.Quantity, s.Paid, s.Seats, s.Cost = 0, 0, false, nil }),
+		},
+		"no items": {
+			subJSON("sub_1", "active", paidInvoice), "",
+			base("active", func(s *subscription) { s.Quantity, s.Paid, s.Seats, s.Cost = 0, 0, false, nil }),
+		},
+		"a plan of old": {
+			subJSON("sub_1", "active", paidInvoice, `{"id":"si_1","quantity":5,"price":null,"plan":{"id":"price_seat"}}`), "",
+			base("active", func(s *subscription) { s.Cost = nil }),
+		},
+		"a deleted price": {
+			subJSON("sub_1", "active", paidInvoice, `{"id":"si_1","quantity":5,"price":{"id":"price_seat","deleted":true}}`), "",
+			base("active", func(s *subscription) { s.Cost = nil }),
+		},
+		"a price that is an id": {
+			subJSON("sub_1", "active", paidInvoice, `{"id":"si_1","quantity":5,"price":"price_seat"}`), "",
+			base("active", func(s *subscription) { s.Cost = nil }),
+		},
+		"a metered item without quantity": {
+			subJSON("sub_1", "active", paidInvoice, five, `{"id":"si_2","price":{"id":"price_requests","recurring":{"usage_type":"metered"}}}`), "",
+			base("active", nil),
+		},
+		"an item of something else without end": {
+			subJSON("sub_1", "active", paidInvoice, five, `{"id":"si_2","quantity":9000000000,"price":null}`), "", base("active", nil),
 		},
 		"seats without quantity": {
 			subJSON("sub_1", "active", paidInvoice, itemJSON("si_0", "price_seat", 0)), "",
-			base("active", func(s *subscription) { s.Quantity = 0 }),
+			base("active", func(s *subscription) { s.Quantity, s.Paid = 0, 0 }),
 		},
 		"a status of tomorrow": {
 			strings.Replace(subJSON("sub_1", "STATUS", paidInvoice, five), "STATUS", `so\u0000met\u00e4hing\n`+strings.Repeat("x", 100), 1), "",
-			base("something"+strings.Repeat("x", 55), nil),
+			base("something"+strings.Repeat("x", 55), unasked),
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -184,6 +224,7 @@ func TestSubscriptionsThatCannotBeAreNotBelieved(t *testing.T) {
 	t.Parallel()
 	for name, list := range map[string]string{
 		"another's":         stripeList(false, strings.ReplaceAll(subJSON("sub_1", "active", paidInvoice), "cus_1", "cus_2")),
+		"null for items":    stripeList(false, `{"id":"sub_1","customer":"cus_1","status":"active","items":{"object":"list","data":null}}`),
 		"no customer":       stripeList(false, strings.ReplaceAll(subJSON("sub_1", "active", paidInvoice), `"cus_1"`, "null")),
 		"no items":          stripeList(false, `{"id":"sub_1","customer":"cus_1","status":"active"}`),
 		"no status":         stripeList(false, subJSON("sub_1", "", paidInvoice)),

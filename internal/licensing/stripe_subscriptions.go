@@ -16,11 +16,14 @@ type subscription struct {
 	ID, Customer string
 	Status       string // as Stripe says it, cut to 64 bytes of printable ASCII
 	Quantity     int64  // sum over the items with a seat price; 0 if there are none
-	Seats        bool   // has an item with a seat price
-	// Started says that its first invoice is paid, or that it has none, or that it is in
-	// trial. Of one that is canceled or incomplete it says only whether the latest is.
+	// Paid is how many of them are paid for. It is 0 where no seat works anyway: only of a
+	// subscription that is active, in trial or past due it is asked.
+	Paid  int64
+	Seats bool // has an item with a seat price
+	// Started says that something was paid for, or that it is in trial, has no invoice, or
+	// that its customer is sent invoices and none is past due. Asked as Paid is.
 	Started    bool
-	Price      price // of its first seat item
+	Cost       *cost // of a seat, where it is exactly that; nil: not known
 	CreateTime time.Time
 	// CancelTime is when it will end, or has ended.
 	CurrentPeriodEnd, TrialEnd, CancelTime *time.Time
@@ -39,14 +42,18 @@ const (
 type item struct {
 	id       string
 	quantity int64
-	price    price
+	price    foundPrice // with the id alone where Stripe says no more
 }
 
 // listedSubscription is a subscription as a list has it: perhaps not with all items.
 type listedSubscription struct {
 	subscription
-	items page[item]
-	paid  bool // its latest invoice is, or it has none
+	currency      string // three lower-case letters
+	discounted    bool
+	sendsInvoices bool // and does not charge a card
+	items         page[item]
+	latest        *invoice         // without lines where the list does not have them; nil: it has no invoice
+	quantities    map[string]int64 // of the items with a seat price
 }
 
 // subscriptions are all of the customer, ended ones too. The answer is errNoCustomer
@@ -85,36 +92,39 @@ func (s *Stripe) subscriptions(ctx context.Context, customer string) ([]subscrip
 
 // complete asks for what the list does not say.
 func (s *Stripe) complete(ctx context.Context, f *listedSubscription) error {
-	items := f.items.rows
-	if after := f.items.next; after != "" {
-		for i, err := range pages("subscription_items.list", func(from string) (page[item], error) {
-			if from == "" {
-				from = after
-			}
-			return s.itemPage(ctx, f.ID, from)
-		}) {
-			if err != nil {
-				return err
-			}
-			items = append(items, i)
-		}
+	items, err := rest(f.items, "subscription_items.list", func(after string) (page[item], error) { return s.itemPage(ctx, f.ID, after) })
+	if err != nil {
+		return err
 	}
+	f.quantities = map[string]int64{}
+	var seats []item
 	for _, i := range items {
 		if !slices.Contains(s.seatPrices, i.price.ID) {
 			continue
 		}
-		if !f.Seats {
-			f.Seats, f.Price = true, i.price
+		if i.quantity < 0 || i.quantity > quantityMax {
+			return errAbsurd
 		}
+		seats = append(seats, i)
 		f.Quantity += i.quantity
+		f.quantities[i.id] = i.quantity
 	}
-	f.Started = f.paid || f.Status == statusTrialing
-	if f.Started || isOver(f.Status) || f.Status == statusIncomplete {
+	f.Seats = len(seats) > 0
+	f.Cost = s.costOf(ctx, f, seats)
+	if !f.Seats || !isLive(f.Status) {
+		f.Started = !f.Seats // there is nothing to pay for
 		return nil
 	}
-	paid, err := s.hasPaidInvoice(ctx, f.ID)
-	f.Started = paid
+	f.Paid, f.Started, err = s.paidFor(ctx, f)
 	return err
+}
+
+// errAbsurd is a quantity that cannot be.
+var errAbsurd = &StripeError{Kind: StripeUnavailable, Method: "subscriptions.list", words: "an item has a quantity that cannot be"}
+
+// isLive reports whether the seats of a subscription of that status may work.
+func isLive(status string) bool {
+	return status == statusActive || status == statusTrialing || status == statusPastDue
 }
 
 // isOver tells whether a subscription of that status has ended for good.

@@ -159,41 +159,6 @@ func TestAStoredFailureDoesNotHoldUpWhatMayBeRepeated(t *testing.T) {
 	})
 }
 
-func TestTheSoldPriceIsRememberedForAnHourAndLongerWhereStripeIsAway(t *testing.T) {
-	t.Parallel()
-	standIn(t, func(s *stripeStand) {
-		t := s.t
-		cents := "1000"
-		s.answer = func(w http.ResponseWriter, r *http.Request) {
-			replies(200, `{"id":"price_seat","currency":"eur","unit_amount":`+cents+`,"product":"prod_1","recurring":{"interval":"month"}}`)(w, r)
-		}
-		ask := func(want int64) {
-			t.Helper()
-			got, err := s.client.soldPrice(t.Context())
-			if diff := cmp.Diff(price{ID: "price_seat", UnitAmount: want, Currency: "eur", Interval: "month", Product: "prod_1"}, got); diff != "" || err != nil {
-				t.Errorf("%v\n-want +got:\n%s", err, diff)
-			}
-		}
-		ask(1000)
-		cents = "1200"
-		ask(1000)
-		<-time.After(rememberFor)
-		ask(1200)
-		if n := len(s.got()); n != 2 {
-			t.Errorf("%d requests, want 2", n)
-		}
-		<-time.After(rememberFor)
-		s.set(func() { s.refuse, s.answer = true, replies(503, "") })
-		ask(1200)
-		_, err := s.with(StripeOptions{HTTP: &http.Client{Transport: roundTripper(func(*http.Request) (*http.Response, error) {
-			return nil, errors.New("no network")
-		})}, SeatPrices: []string{"price_seat"}}).soldPrice(t.Context())
-		wantStripe(t, err, StripeUnavailable)
-		_, err = s.with(StripeOptions{}).soldPrice(t.Context())
-		wantStripe(t, err, StripeRefused)
-	})
-}
-
 func TestACustomersNameIsOneThatStripeTakes(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]string{

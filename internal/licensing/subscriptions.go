@@ -29,6 +29,7 @@ const (
 	alertDispute = "dispute"
 	alertRefused = "stripe_refused" // what we ask, or who we are
 	alertMode    = "other_mode"     // an event of live mode for a key of test mode, or the other way round
+	alertPrice   = "seat_price"     // one that cannot be used for seats
 )
 
 // standing is what a subscription counts as: the best of all is the license's.
@@ -43,29 +44,28 @@ type kept struct {
 	Status               string // as Stripe says it
 	KnownStatus          string // what it counts as
 	Quantity             int32
-	Seats                int32 // what it pays for
-	UnitAmount           int32
+	Seats                int32  // what it pays for
+	Amount               *int64 // of a seat, with the next three; nil: not known, or not exact
 	Currency             string
 	Interval             string
+	IntervalCount        int32
 	CreateTime           time.Time
 	CurrentPeriodEndTime *time.Time
 	TrialEndTime         *time.Time
 	CancelTime           *time.Time
 }
 
-// equals tells whether nothing of it has changed.
+// equals reports whether nothing of it has changed.
 func (k kept) equals(o kept) bool {
-	times := same(k.CurrentPeriodEndTime, o.CurrentPeriodEndTime) && same(k.TrialEndTime, o.TrialEndTime) && same(k.CancelTime, o.CancelTime)
+	alike := same(k.CurrentPeriodEndTime, o.CurrentPeriodEndTime) && same(k.TrialEndTime, o.TrialEndTime) && same(k.CancelTime, o.CancelTime) &&
+		k.CreateTime.Equal(o.CreateTime) && (k.Amount == nil) == (o.Amount == nil) && (k.Amount == nil || *k.Amount == *o.Amount)
 	k.CurrentPeriodEndTime, k.TrialEndTime, k.CancelTime = o.CurrentPeriodEndTime, o.TrialEndTime, o.CancelTime
-	same := k.CreateTime.Equal(o.CreateTime)
-	k.CreateTime = o.CreateTime
-	return times && same && k == o
+	k.CreateTime, k.Amount = o.CreateTime, o.Amount
+	return alike && k == o
 }
 
-// live tells whether its seats work.
-func (k kept) live() bool {
-	return k.KnownStatus == statusActive || k.KnownStatus == statusTrialing || k.KnownStatus == statusPastDue
-}
+// live reports whether its seats work.
+func (k kept) live() bool { return isLive(k.KnownStatus) }
 
 // over tells whether it has ended for good.
 func (k kept) over() bool { return isOver(k.Status) }
@@ -89,8 +89,10 @@ func countsAs(status string) string {
 func keeping(s subscription, was *kept) kept {
 	k := kept{
 		ID: s.ID, CustomerID: s.Customer, Status: s.Status, KnownStatus: countsAs(s.Status), Quantity: clamp(s.Quantity),
-		UnitAmount: clamp(s.Price.UnitAmount), Currency: s.Price.Currency, Interval: s.Price.Interval,
-		CreateTime: s.CreateTime, CurrentPeriodEndTime: s.CurrentPeriodEnd, TrialEndTime: s.TrialEnd, CancelTime: s.CancelTime,
+		IntervalCount: 1, CreateTime: s.CreateTime, CurrentPeriodEndTime: s.CurrentPeriodEnd, TrialEndTime: s.TrialEnd, CancelTime: s.CancelTime,
+	}
+	if c := s.Cost; c != nil {
+		k.Amount, k.Currency, k.Interval, k.IntervalCount = &c.Amount, c.Currency, c.Interval, c.IntervalCount
 	}
 	switch {
 	case k.KnownStatus == "" && was == nil:
@@ -100,7 +102,7 @@ func keeping(s subscription, was *kept) kept {
 	case k.live() && !s.Started:
 		k.KnownStatus = statusIncomplete
 	case k.live():
-		k.Seats = k.Quantity
+		k.Seats = clamp(min(s.Paid, s.Quantity))
 	}
 	return k
 }

@@ -19,7 +19,7 @@ func nextTicket(ctx context.Context, tx *tenancy.Tx) (int64, error) {
 }
 
 var selectSubscriptionsSQL = tenancy.Statement{Name: "licensing_select_subscriptions", SQL: `
-	SELECT id, customer_id, status, known_status, quantity, seats, unit_amount, currency, interval, create_time,
+	SELECT id, customer_id, status, known_status, quantity, seats, amount, currency, interval, interval_count, create_time,
 	       current_period_end_time, trial_end_time, cancel_time
 	  FROM subscriptions
 	 WHERE tenant_id = $1
@@ -29,20 +29,21 @@ func selectSubscriptions(ctx context.Context, tx *tenancy.Tx, tenant string) ([]
 	return tenancy.Rows[kept](ctx, tx, selectSubscriptionsSQL, tenant)
 }
 
+// upsertSubscriptionSQL also writes unit_amount, which servers before migration 9 read.
 var upsertSubscriptionSQL = tenancy.Statement{Name: "licensing_upsert_subscription", SQL: `
-	INSERT INTO subscriptions (tenant_id, id, customer_id, status, known_status, quantity, seats, unit_amount, currency, interval,
-	                           create_time, current_period_end_time, trial_end_time, cancel_time)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+	INSERT INTO subscriptions (tenant_id, id, customer_id, status, known_status, quantity, seats, amount, unit_amount, currency, interval,
+	                           interval_count, create_time, current_period_end_time, trial_end_time, cancel_time)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, least(coalesce($8::bigint, 0), 2147483647)::integer, $9, $10, $11, $12, $13, $14, $15)
 	ON CONFLICT (tenant_id, id) DO UPDATE
 	   SET customer_id = excluded.customer_id, status = excluded.status, known_status = excluded.known_status,
-	       quantity = excluded.quantity, seats = excluded.seats, unit_amount = excluded.unit_amount,
-	       currency = excluded.currency, interval = excluded.interval, create_time = excluded.create_time,
-	       current_period_end_time = excluded.current_period_end_time, trial_end_time = excluded.trial_end_time,
-	       cancel_time = excluded.cancel_time`}
+	       quantity = excluded.quantity, seats = excluded.seats, amount = excluded.amount, unit_amount = excluded.unit_amount,
+	       currency = excluded.currency, interval = excluded.interval, interval_count = excluded.interval_count,
+	       create_time = excluded.create_time, current_period_end_time = excluded.current_period_end_time,
+	       trial_end_time = excluded.trial_end_time, cancel_time = excluded.cancel_time`}
 
 func upsertSubscription(ctx context.Context, tx *tenancy.Tx, tenant string, k kept) error {
 	_, err := tenancy.Exec(ctx, tx, upsertSubscriptionSQL, tenant, k.ID, k.CustomerID, k.Status, k.KnownStatus, k.Quantity, k.Seats,
-		k.UnitAmount, k.Currency, k.Interval, k.CreateTime, k.CurrentPeriodEndTime, k.TrialEndTime, k.CancelTime)
+		k.Amount, k.Currency, k.Interval, k.IntervalCount, k.CreateTime, k.CurrentPeriodEndTime, k.TrialEndTime, k.CancelTime)
 	return err
 }
 

@@ -43,7 +43,9 @@ type sale struct {
 	status   string
 	quantity int64
 	price    string
-	unpaid   bool // its first invoice
+	unpaid   bool  // its first invoice
+	paid     int64 // the quantity before a raise that is not paid; 0: all of it is
+	bare     bool  // without items
 	created  int64
 	invoice  string // the status of its first invoice; "": open or paid
 	intent   string // and of its payment
@@ -81,6 +83,34 @@ func (s *till) declines(id, customer string, quantity int64) {
 			intent: "requires_payment_method",
 		}
 	})
+}
+
+// invoices are those of the sale of that id, newest first.
+func (s *sale) invoices(id string) []string {
+	const first, update = "subscription_create", "subscription_update"
+	intent := cmp.Or(s.intent, "succeeded")
+	if s.paid == 0 {
+		return []string{invoiceText("in_"+id, first, s.first(), intent, lineText("subscription", s.price, s.quantity, 1500*s.quantity))}
+	}
+	return []string{
+		invoiceText("in_raise_"+id, update, "open", intent, lineText("invoiceitem", s.price, s.paid, -1500*s.paid), lineText("invoiceitem", s.price, s.quantity, 1500*s.quantity)),
+		invoiceText("in_"+id, first, "paid", intent, lineText("subscription", s.price, s.paid, 1500*s.paid)),
+	}
+}
+
+func invoiceText(id, reason, status, intent string, lines ...string) string {
+	return fmt.Sprintf(`{"id":%q,"object":"invoice","billing_reason":%q,"paid":%t,"status":%q,"total":1000,"lines":%s,
+		"payment_intent":{"id":"pi_%s","object":"payment_intent","status":%q}}`, id, reason, status == "paid", status, listText(lines), id, intent)
+}
+
+func lineText(kind, price string, quantity, amount int64) string {
+	return fmt.Sprintf(`{"id":"il_%d","object":"line_item","type":%q,"subscription_item":"si_1","quantity":%d,"amount":%d,"price":%s}`,
+		quantity, kind, quantity, amount, priceText(price))
+}
+
+func priceText(id string) string {
+	return fmt.Sprintf(`{"id":%q,"object":"price","active":true,"billing_scheme":"per_unit","unit_amount":1500,"unit_amount_decimal":"1500","currency":"eur",
+		"recurring":{"interval":"month","interval_count":1,"usage_type":"licensed"}}`, id)
 }
 
 func newTill() *till {
@@ -175,7 +205,7 @@ func (s *till) reply(r *http.Request) (int, string) {
 	case kind == "account":
 		return http.StatusOK, `{"id":"acct_own","object":"account"}`
 	case kind == "prices":
-		return http.StatusOK, `{"id":"` + seatPrice + `","object":"price","unit_amount":1500,"currency":"eur","recurring":{"interval":"month"}}`
+		return http.StatusOK, priceText(strings.TrimPrefix(path, "prices/"))
 	case kind == "customers" && id == "" && r.Method == http.MethodPost:
 		return s.addCustomer(r)
 	case kind == "customers" && id == "":
@@ -198,10 +228,11 @@ func (s *till) reply(r *http.Request) (int, string) {
 	case kind == "subscriptions" && s.subscriptions[id] != nil:
 		return http.StatusOK, s.subscriptionText(id)
 	case kind == "invoices":
-		if sold := s.subscriptions[query.Get("subscription")]; sold == nil || sold.unpaid {
+		sold := s.subscriptions[query.Get("subscription")]
+		if sold == nil {
 			return http.StatusOK, listText(nil)
 		}
-		return http.StatusOK, listText([]string{`{"id":"in_1","object":"invoice","paid":true,"status":"paid"}`})
+		return http.StatusOK, listText(sold.invoices(query.Get("subscription")))
 	case kind == "checkout":
 		return s.checkout(r.Header.Get("Idempotency-Key"), strings.TrimPrefix(id, "sessions"))
 	case kind == "billing_portal":
@@ -295,17 +326,17 @@ func (s *till) customerText(id string) string {
 
 func (s *till) subscriptionText(id string) string {
 	sold := s.subscriptions[id]
+	items := []any{}
+	if !sold.bare {
+		items = append(items, map[string]any{
+			"id": "si_1", "object": "subscription_item", "quantity": sold.quantity, "price": json.RawMessage(priceText(sold.price)),
+		})
+	}
 	text, err := json.Marshal(map[string]any{
 		"id": id, "object": "subscription", "customer": sold.customer, "status": sold.status, "created": cmp.Or(sold.created, epoch.Unix()),
-		"current_period_end": epoch.AddDate(1, 0, 0).Unix(),
-		"latest_invoice": map[string]any{
-			"id": "in_" + id, "object": "invoice", "paid": sold.first() == "paid", "status": sold.first(),
-			"payment_intent": map[string]any{"id": "pi_" + id, "object": "payment_intent", "status": cmp.Or(sold.intent, "succeeded")},
-		},
-		"items": map[string]any{"object": "list", "has_more": false, "data": []any{map[string]any{
-			"id": "si_1", "object": "subscription_item", "quantity": sold.quantity,
-			"price": map[string]any{"id": sold.price, "object": "price", "unit_amount": 1500, "currency": "eur", "recurring": map[string]any{"interval": "month"}},
-		}}},
+		"currency": "eur", "current_period_end": epoch.AddDate(1, 0, 0).Unix(),
+		"latest_invoice": json.RawMessage(sold.invoices(id)[0]),
+		"items":          map[string]any{"object": "list", "has_more": false, "data": items},
 	})
 	if err != nil {
 		panic(err)

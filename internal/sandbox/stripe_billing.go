@@ -5,6 +5,11 @@ import "time"
 // Every change of a subscription is made here, whoever asked for it, and tells what Stripe would tell. The caller of each function
 // holds the lock of what the account belongs to.
 
+const (
+	chargeCard  = "charge_automatically"
+	sendInvoice = "send_invoice"
+)
+
 // The states of a subscription.
 const (
 	subIncomplete = "incomplete"
@@ -30,6 +35,8 @@ type purchase struct {
 	customer    *stripeCustomer
 	items       []bought
 	method      *string // default payment method
+	currency    string  // empty: the price's
+	daysDue     *int64  // of invoices that are sent; nil: a card is charged
 	metadata    hash
 	description *string
 	trialEnd    int64  // 0: no trial
@@ -40,6 +47,17 @@ type bought struct {
 	price    *stripePrice
 	quantity int64
 	metadata hash
+}
+
+// sendsInvoices says whether nobody's card is charged.
+func (s *stripeSubscription) sendsInvoices() bool { return s.CollectionMethod == sendInvoice }
+
+// period is the end of a period of a subscription that begins then.
+func (s *stripeSubscription) period(from int64) int64 {
+	if len(s.Items.Data) == 0 {
+		return from + s.CurrentPeriodEnd - s.CurrentPeriodStart
+	}
+	return s.Items.Data[0].Price.later(from)
 }
 
 // over says whether a subscription has come to its end.
@@ -93,13 +111,19 @@ func (a *stripeAccount) begin(p purchase) (*stripeSubscription, *stripeInvoice) 
 		p.id = freshID("sub_")
 	}
 	price := p.items[0].price
+	if p.currency == "" {
+		p.currency = price.Currency
+	}
 	s := a.subscriptions.add(p.id, &stripeSubscription{
-		ID: p.id, Object: "subscription", BillingCycleAnchor: now, CollectionMethod: "charge_automatically", Created: now,
-		Currency: price.Currency, CurrentPeriodStart: now, CurrentPeriodEnd: price.later(now), Customer: p.customer.ID,
+		ID: p.id, Object: "subscription", BillingCycleAnchor: now, CollectionMethod: chargeCard, Created: now,
+		Currency: p.currency, CurrentPeriodStart: now, CurrentPeriodEnd: price.later(now), Customer: p.customer.ID,
 		DefaultPaymentMethod: p.method, DefaultTaxRates: []string{}, Description: p.description, Metadata: copied(p.metadata),
 		StartDate: now, Status: subIncomplete, TrialSettings: stripeTrial{stripeTrialEnd{"create_invoice"}},
 		Items: stripeItems{Object: "list", URL: "/v1/subscription_items?subscription=" + p.id},
 	})
+	if p.daysDue != nil {
+		s.CollectionMethod, s.DaysUntilDue, s.Status = sendInvoice, p.daysDue, subActive
+	}
 	if p.noMethod != "" {
 		s.TrialSettings.EndBehavior.MissingPaymentMethod = p.noMethod
 	}
@@ -115,7 +139,7 @@ func (a *stripeAccount) begin(p purchase) (*stripeSubscription, *stripeInvoice) 
 		s.CurrentPeriodEnd, s.BillingCycleAnchor = p.trialEnd, p.trialEnd
 	}
 	s.refresh()
-	p.customer.Currency = &price.Currency
+	p.customer.Currency = &s.Currency
 	invoice := a.draft(s, "subscription_create", a.periodLines(s))
 	a.tell("customer.subscription.created", s, nil)
 	return s, invoice

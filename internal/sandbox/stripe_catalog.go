@@ -2,7 +2,6 @@ package sandbox
 
 import (
 	"slices"
-	"strconv"
 )
 
 func (a *stripeAccount) readProduct(f *form, p *stripeProduct) {
@@ -106,23 +105,20 @@ func (a *stripeAccount) readPrice(f *form, p *stripePrice) {
 func (a *stripeAccount) postPrice(q stripeRequest) (any, error) {
 	f := q.form
 	p := stripePrice{
-		ID: freshID("price_"), Object: "price", Active: true, BillingScheme: f.one("billing_scheme", "per_unit", "per_unit"), Created: a.at(),
+		ID: freshID("price_"), Object: "price", Active: true, Created: a.at(),
 		Currency: f.must("currency"), Product: f.textOr("product", ""), TaxBehavior: "unspecified", Type: "one_time",
 	}
 	if len(p.Currency) != 3 {
 		f.fail(invalidRequest("currency", "", "Invalid currency: %s.", p.Currency))
 	}
-	if amount := f.number("unit_amount", 0, 99_999_999); amount != nil {
-		p.UnitAmount, p.UnitAmountDecimal = *amount, strconv.FormatInt(*amount, 10)
-	} else {
-		f.missing("unit_amount")
-	}
+	p.readAmounts(f)
 	if every := f.child("recurring"); every != nil {
 		p.Type = "recurring"
 		p.Recurring = &stripeRecurring{
 			Interval:      every.one("interval", "", "day", "week", "month", "year"),
-			IntervalCount: 1, UsageType: every.one("usage_type", "licensed", "licensed"),
+			IntervalCount: 1, UsageType: every.one("usage_type", "licensed", "licensed", usageMetered),
 		}
+		every.ignore("aggregate_usage")
 		if p.Recurring.Interval == "" {
 			every.missing("interval")
 		}

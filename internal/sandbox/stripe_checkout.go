@@ -157,7 +157,7 @@ func (s *stripeSession) total() {
 	s.AmountSubtotal = 0
 	for i := range s.Lines {
 		line := &s.Lines[i]
-		line.AmountSubtotal = line.Price.UnitAmount * line.Quantity
+		line.AmountSubtotal = line.Price.costs(line.Quantity, line.Currency)
 		line.AmountTotal = line.AmountSubtotal
 		s.AmountSubtotal += line.AmountSubtotal
 		s.Currency = line.Currency

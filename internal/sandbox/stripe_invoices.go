@@ -13,13 +13,14 @@ const (
 	invoiceOpen  = "open"
 	invoicePaid  = "paid"
 	invoiceVoid  = "void"
+	invoiceLost  = "uncollectible"
 )
 
 // periodLines are what one period of a subscription costs.
 func (a *stripeAccount) periodLines(s *stripeSubscription) []stripeLine {
 	var lines []stripeLine
 	for _, item := range s.Items.Data {
-		line := a.line(s, item, item.Quantity, item.Price.UnitAmount*item.Quantity)
+		line := a.line(s, item, item.Quantity, item.Price.costs(item.Quantity, s.Currency))
 		line.Period = stripePeriod{Start: s.CurrentPeriodStart, End: s.CurrentPeriodEnd}
 		line.Description = fmt.Sprintf("%d × %s", item.Quantity, a.productName(item.Price.Product))
 		line.Type = "subscription"
@@ -53,7 +54,7 @@ func (a *stripeAccount) proration(s *stripeSubscription, item stripeItem, was, i
 	if was == is || length <= 0 || s.Status != subActive && s.Status != subPastDue {
 		return nil
 	}
-	part := func(quantity int64) int64 { return item.Price.UnitAmount * quantity * left / length }
+	part := func(quantity int64) int64 { return item.Price.costs(quantity, s.Currency) * left / length }
 	var lines []stripeLine
 	for _, one := range []struct {
 		quantity, amount int64
@@ -195,7 +196,7 @@ func (a *stripeAccount) getInvoice(q stripeRequest) (any, error) {
 
 func (a *stripeAccount) listInvoices(q stripeRequest) (any, error) {
 	customer, subscription := q.form.str("customer"), q.form.str("subscription")
-	status := q.form.one("status", "", invoiceDraft, invoiceOpen, invoicePaid, "uncollectible", invoiceVoid)
+	status := q.form.one("status", "", invoiceDraft, invoiceOpen, invoicePaid, invoiceLost, invoiceVoid)
 	q.form.ignore("collection_method")
 	if err := a.knows(customer, subscription); err != nil {
 		return nil, err
@@ -204,6 +205,18 @@ func (a *stripeAccount) listInvoices(q stripeRequest) (any, error) {
 		return (customer == nil || i.Customer == *customer) && (subscription == nil || i.Subscription == *subscription) &&
 			(status == "" || i.Status == status)
 	}))
+}
+
+func (a *stripeAccount) listLines(q stripeRequest) (any, error) {
+	invoice, err := named(&a.invoices, "id", "invoice", q.id)
+	if err != nil {
+		return nil, err
+	}
+	var lines []*stripeLine
+	for i := range invoice.Lines.Data {
+		lines = append(lines, &invoice.Lines.Data[i])
+	}
+	return listed(q, lines)
 }
 
 // knows refuses filters by a customer or a subscription that never was.
@@ -232,7 +245,7 @@ func (a *stripeAccount) payInvoice(q stripeRequest) (any, error) {
 	if err := q.form.done(); err != nil {
 		return nil, err
 	}
-	if invoice.Status != invoiceOpen {
+	if invoice.Status != invoiceOpen && invoice.Status != invoiceLost {
 		return nil, invalidRequest("", map[bool]string{true: "invoice_already_paid"}[invoice.Status == invoicePaid], "Invoice is already %s", invoice.Status)
 	}
 	s, err := named(&a.subscriptions, "id", "subscription", invoice.Subscription)
@@ -261,6 +274,24 @@ func (a *stripeAccount) payInvoice(q stripeRequest) (any, error) {
 	if !s.over() {
 		a.revive(s)
 	}
+	return invoice, nil
+}
+
+// loseInvoice answers POST /v1/invoices/{id}/mark_uncollectible.
+func (a *stripeAccount) loseInvoice(q stripeRequest) (any, error) {
+	invoice, err := named(&a.invoices, "id", "invoice", q.id)
+	if err != nil {
+		return nil, err
+	}
+	if err := q.form.done(); err != nil {
+		return nil, err
+	}
+	if invoice.Status != invoiceOpen {
+		return nil, invalidRequest("", "", "You can only pass in open invoices. This invoice isn't open.")
+	}
+	now := a.at()
+	invoice.Status, invoice.NextPaymentAttempt, invoice.StatusTransitions.MarkedUncollectibleAt = invoiceLost, nil, &now
+	a.tell("invoice.marked_uncollectible", invoice, nil)
 	return invoice, nil
 }
 

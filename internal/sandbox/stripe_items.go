@@ -128,7 +128,7 @@ func (a *stripeAccount) changeItems(s *stripeSubscription, c itemsChange, also f
 	s.Waiting = nil
 	invoice := a.draft(s, "subscription_update", lines)
 	a.finalize(invoice)
-	if c.failing != "default_incomplete" || invoice.Status == invoicePaid {
+	if !s.sendsInvoices() && c.failing != "default_incomplete" || invoice.Status == invoicePaid {
 		a.collect(s, invoice)
 	}
 	return nil
@@ -139,15 +139,15 @@ func (a *stripeAccount) costsMore(s *stripeSubscription, c itemsChange) bool {
 	var more int64
 	for _, one := range c.items {
 		if one.index < 0 {
-			more += one.price.UnitAmount * one.quantity
+			more += one.price.costs(one.quantity, s.Currency)
 			continue
 		}
 		item := s.Items.Data[one.index]
-		more -= item.Price.UnitAmount * item.Quantity
+		more -= item.Price.costs(item.Quantity, s.Currency)
 		if price := one.price; !one.deleted && price != nil {
-			more += price.UnitAmount * one.quantity
+			more += price.costs(one.quantity, s.Currency)
 		} else if !one.deleted {
-			more += item.Price.UnitAmount * one.quantity
+			more += item.Price.costs(one.quantity, s.Currency)
 		}
 	}
 	return more > 0

@@ -146,6 +146,11 @@ func (a *stripeAccount) expandAt(at any, steps []string) bool {
 		doc[name] = document(a.subscriptionsOf(id))
 	case doc["object"] == "billing_portal.configuration" && slices.Equal(steps, portalProducts):
 		return a.expandPortal(doc, id)
+	case doc["object"] == "price" && (name == "currency_options" || name == "tiers"):
+		if p, ok := a.prices.get(id); ok {
+			doc[name] = p.expanded(name)
+		}
+		return len(steps) == 1
 	}
 	value, known := doc[name]
 	if id, ok := value.(string); ok && slices.Contains(expandable, name) {

@@ -35,9 +35,9 @@ func (a *stripeAccount) portalAnswer(v visited, refused error) pageAnswer {
 	if v.visit.ReturnURL != nil {
 		p.Return = *v.visit.ReturnURL
 	}
-	if sub := v.subscription; sub != nil {
+	if sub := v.subscription; sub != nil && len(sub.Items.Data) > 0 {
 		item := sub.Items.Data[0]
-		p.Plan = a.productName(item.Price.Product) + ", " + amount(item.Price.UnitAmount, item.Price.Currency) + " each a " + item.Price.Recurring.Interval
+		p.Plan = a.productName(item.Price.Product) + ", " + amount(item.Price.costs(1, v.subscription.Currency), v.subscription.Currency) + " each a " + item.Price.Recurring.Interval
 		p.Quantity, p.Paused, p.Until = item.Quantity, sub.Status == subPaused, date(sub.CurrentPeriodEnd)
 		least, most, err := v.limits()
 		p.Least, p.Most, p.MayChange = least, most, err == nil

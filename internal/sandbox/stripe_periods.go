@@ -23,7 +23,7 @@ func (a *stripeAccount) resume(s *stripeSubscription, anew bool) error {
 	}
 	a.change(s, func() {
 		now := a.at()
-		s.Status, s.CurrentPeriodStart, s.CurrentPeriodEnd = subActive, now, s.Items.Data[0].Price.later(now)
+		s.Status, s.CurrentPeriodStart, s.CurrentPeriodEnd = subActive, now, s.period(now)
 		s.BillingCycleAnchor = now
 	})
 	invoice := a.draft(s, "subscription_cycle", a.periodLines(s))
@@ -66,6 +66,10 @@ func (a *stripeAccount) advance(s *stripeSubscription, paid bool, failures int) 
 		a.revive(s)
 		return nil
 	}
+	if s.sendsInvoices() && s.Status == subActive && len(open) > 0 {
+		a.due(s, open, paid)
+		return nil
+	}
 	if s.CancelAtPeriodEnd || s.CancelAt != nil && *s.CancelAt <= s.CurrentPeriodEnd {
 		a.end(s)
 		return nil
@@ -84,6 +88,18 @@ func (a *stripeAccount) advance(s *stripeSubscription, paid bool, failures int) 
 	return nil
 }
 
+// due is the day on which invoices that were sent are paid, or past due.
+func (a *stripeAccount) due(s *stripeSubscription, open []*stripeInvoice, paid bool) {
+	if !paid {
+		a.change(s, func() { s.Status = subPastDue })
+		return
+	}
+	for _, invoice := range open {
+		invoice.PaidOutOfBand = true
+		a.paid(invoice)
+	}
+}
+
 // renew begins the next period of a subscription. A renewal that is to fail leaves out what the customer has a credit of: no
 // invoice would be left to fail.
 func (a *stripeAccount) renew(s *stripeSubscription, paid bool) {
@@ -96,12 +112,13 @@ func (a *stripeAccount) renew(s *stripeSubscription, paid bool) {
 	}
 	a.change(s, func() {
 		s.Status = subActive
-		s.CurrentPeriodStart = s.CurrentPeriodEnd
-		s.CurrentPeriodEnd = s.Items.Data[0].Price.later(s.CurrentPeriodStart)
+		s.CurrentPeriodStart, s.CurrentPeriodEnd = s.CurrentPeriodEnd, s.period(s.CurrentPeriodEnd)
 	})
 	invoice := a.draft(s, "subscription_cycle", slices.Concat(waiting, a.periodLines(s)))
 	a.finalize(invoice)
-	a.settleInvoice(s, invoice, a.methodFor(s), paid)
+	if !s.sendsInvoices() || invoice.Status == invoicePaid {
+		a.settleInvoice(s, invoice, a.methodFor(s), paid)
+	}
 }
 
 // methodFor is what a payment is made with that somebody decided on: the subscription's method, or a new card.

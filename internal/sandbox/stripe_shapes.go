@@ -37,9 +37,33 @@ type stripePrice struct {
 	Product           string           `json:"product"`
 	Recurring         *stripeRecurring `json:"recurring"`
 	TaxBehavior       string           `json:"tax_behavior"`
+	TiersMode         *string          `json:"tiers_mode"`
+	Transform         *stripeTransform `json:"transform_quantity"`
 	Type              string           `json:"type"`
-	UnitAmount        int64            `json:"unit_amount"`
-	UnitAmountDecimal string           `json:"unit_amount_decimal"`
+	UnitAmount        int64            `json:"unit_amount"`         // null where it has a fraction or tiers
+	UnitAmountDecimal string           `json:"unit_amount_decimal"` // null where it has tiers
+
+	Tiers   []stripeTier            `json:"-"` // said where they are expanded
+	Options map[string]stripeOption `json:"-"` // by currency, likewise
+}
+
+// stripeTransform makes packages of a quantity.
+type stripeTransform struct {
+	DivideBy int64  `json:"divide_by"`
+	Round    string `json:"round"`
+}
+
+type stripeTier struct {
+	FlatAmount *int64 `json:"flat_amount"`
+	UnitAmount int64  `json:"unit_amount"`
+	UpTo       *int64 `json:"up_to"` // null: all above
+}
+
+// stripeOption is what a price costs in another currency.
+type stripeOption struct {
+	TaxBehavior       string `json:"tax_behavior"`
+	UnitAmount        int64  `json:"unit_amount"`
+	UnitAmountDecimal string `json:"unit_amount_decimal"`
 }
 
 type stripeRecurring struct {
@@ -153,6 +177,7 @@ type stripeSubscription struct {
 	CurrentPeriodEnd     int64              `json:"current_period_end"`
 	CurrentPeriodStart   int64              `json:"current_period_start"`
 	Customer             string             `json:"customer"`
+	DaysUntilDue         *int64             `json:"days_until_due"`
 	DefaultPaymentMethod *string            `json:"default_payment_method"`
 	DefaultTaxRates      []string           `json:"default_tax_rates"`
 	Description          *string            `json:"description"`

@@ -72,7 +72,8 @@ func (a *stripeAccount) postSubscription(q stripeRequest) (any, error) {
 	p.trialEnd, p.noMethod = a.readTrial(f)
 	later := f.flag("cancel_at_period_end")
 	behavior := f.one("payment_behavior", "allow_incomplete", "allow_incomplete", "default_incomplete", "error_if_incomplete")
-	f.one("collection_method", "charge_automatically", "charge_automatically")
+	p.readCollection(f)
+	p.currency = f.textOr("currency", "")
 	f.one("proration_behavior", prorateLater, prorateLater, prorateNow, prorateNever)
 	f.ignore("off_session", "payment_settings", "automatic_tax")
 	if err := f.done(); err != nil {
@@ -91,6 +92,7 @@ func (a *stripeAccount) postSubscription(q stripeRequest) (any, error) {
 		card, _ = a.methods.get(*id)
 	}
 	switch {
+	case p.daysDue != nil:
 	case card == nil && p.trialEnd == 0 && behavior != "default_incomplete":
 		return nil, invalidRequest("", "resource_missing",
 			"This customer has no attached payment source or default payment method. Please consider adding a default payment method.")
@@ -99,13 +101,24 @@ func (a *stripeAccount) postSubscription(q stripeRequest) (any, error) {
 	}
 	s, invoice := a.begin(p)
 	a.finalize(invoice)
-	if behavior != "default_incomplete" || invoice.Status == invoicePaid {
+	if p.daysDue == nil && behavior != "default_incomplete" || invoice.Status == invoicePaid {
 		a.collect(s, invoice)
 	}
 	if later != nil && *later {
 		a.endLater(s, true)
 	}
 	return s, nil
+}
+
+// readCollection reads whether a card is charged, or invoices are sent.
+func (p *purchase) readCollection(f *form) {
+	days := f.number("days_until_due", 0, 730)
+	if f.one("collection_method", chargeCard, chargeCard, sendInvoice) == chargeCard {
+		return
+	}
+	if p.daysDue = days; days == nil {
+		f.missing("days_until_due")
+	}
 }
 
 // readTrial reads when a trial ends, 0 for none, and what follows without a payment method.
@@ -143,7 +156,12 @@ func (a *stripeAccount) changeSubscription(q stripeRequest) (any, error) {
 	if branch := f.child("cancellation_details"); branch != nil {
 		branch.ignore("comment", "feedback")
 	}
-	f.ignore("off_session", "payment_settings", "automatic_tax", "collection_method")
+	var collection purchase
+	if f.has("collection_method") {
+		collection.readCollection(f)
+	}
+	collects := f.has("collection_method")
+	f.ignore("off_session", "payment_settings", "automatic_tax")
 	if err := f.done(); err != nil {
 		return nil, err
 	}
@@ -157,6 +175,12 @@ func (a *stripeAccount) changeSubscription(q stripeRequest) (any, error) {
 	}
 	if err := a.changeItems(s, c, func() {
 		s.Metadata = metadata
+		if collects {
+			s.CollectionMethod, s.DaysUntilDue = chargeCard, collection.daysDue
+			if collection.daysDue != nil {
+				s.CollectionMethod = sendInvoice
+			}
+		}
 		if description != nil {
 			s.Description = orNull(*description)
 		}

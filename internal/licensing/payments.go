@@ -1,0 +1,181 @@
+package licensing
+
+// invoice is what an invoice of a subscription says of its seats.
+type invoice struct {
+	id         string
+	paid       bool
+	void       bool // nobody is asked to pay it any more
+	reason     string
+	total      int64 // less than 0: it gives credit
+	discounted bool
+	lines      page[invoiceLine]
+}
+
+// invoiceLine is one line of an invoice.
+type invoiceLine struct {
+	id       string
+	item     string // of the subscription
+	price    string
+	quantity int64
+	amount   int64 // less than 0: credit for a quantity that was replaced
+	period   bool  // bills a whole period; else the rest of one, after a change
+}
+
+const (
+	reasonCreate = "subscription_create"
+	reasonUpdate = "subscription_update"
+)
+
+// base reports whether the invoice alone says what is paid for: it is paid and bills a
+// whole period of seats. An update that gave credit is none, for the credit may be for
+// seats that were never paid.
+func (i invoice) base() bool {
+	if !i.paid || i.reason == reasonUpdate && i.total <= 0 {
+		return false
+	}
+	for _, line := range i.lines.rows {
+		if line.period {
+			return true
+		}
+	}
+	return false
+}
+
+// payments replays the invoices of a subscription, oldest first, to find how many of its
+// seats are paid for. Only lines with a seat price may be in them.
+//
+// A raise is paid for when its invoice is, and so are all raises before it in the same
+// period: otherwise the credit for lowering an unpaid raise would pay for the next one. A
+// void invoice pays for nothing and holds up nothing. Fewer seats end unpaid raises
+// first, the latest ones. A raise that no invoice bills (proration none, or prorations
+// that wait for the next invoice) counts where grows is set.
+type payments struct {
+	grows   bool
+	started bool // something was paid for
+
+	paid, unpaid int64            // seats; together the running quantity
+	quantities   map[string]int64 // the running quantity by item
+	waits        bool             // for a raise that can still be paid
+	billed       bool             // an invoice with seats was seen
+}
+
+// add applies the next invoice.
+func (p *payments) add(i invoice) {
+	p.started = p.started || i.paid && i.total >= 0
+	changes := i.changes()
+	if len(changes) == 0 {
+		return
+	}
+	if p.quantities == nil || i.base() {
+		p.quantities = map[string]int64{}
+	}
+	if i.base() {
+		p.paid, p.unpaid, p.waits = 0, 0, false
+	}
+	var unbilled, billed int64
+	for item, c := range changes {
+		had := p.quantities[item]
+		switch {
+		case i.base(), c.period && (i.reason == reasonCreate || i.reason == reasonUpdate):
+			billed += c.to - had
+		case c.period: // a renewal bills what was changed before
+			unbilled += c.to - had
+		default:
+			unbilled += c.from - had
+			billed += c.to - c.from
+		}
+		p.quantities[item] = c.to
+	}
+	p.unbilled(unbilled)
+	p.billed = true
+	switch {
+	case billed < 0:
+		p.lower(-billed)
+	case i.paid && !p.waits:
+		p.paid += billed
+	case billed > 0:
+		p.unpaid += billed
+		p.waits = p.waits || !i.paid && !i.void
+	}
+}
+
+// unbilled applies a change of the quantity that no invoice bills.
+func (p *payments) unbilled(n int64) {
+	switch {
+	case n < 0:
+		p.lower(-n)
+	case p.grows || !p.billed:
+		p.paid += n
+	default:
+		p.unpaid += n
+	}
+}
+
+func (p *payments) lower(n int64) {
+	first := min(n, p.unpaid)
+	p.unpaid -= first
+	p.paid -= n - first
+}
+
+// settle returns how many seats are paid for of the present quantities.
+func (p *payments) settle(quantities map[string]int64) int64 {
+	var now, before int64
+	for _, n := range quantities {
+		now += n
+	}
+	for _, n := range p.quantities {
+		before += n
+	}
+	p.unbilled(now - before)
+	return max(0, min(p.paid, now))
+}
+
+// change is what an invoice says of the quantity of an item. From is not known where it
+// bills a whole period.
+type change struct {
+	from, to int64
+	period   bool
+}
+
+// changes returns what the invoice says of each item. Of several changes in a row the
+// quantity before the first and the one after the last are returned.
+func (i invoice) changes() map[string]change {
+	all := map[string]change{}
+	between := map[string]map[int64]int{} // by item and quantity: debits less credits
+	for _, line := range i.lines.rows {
+		c := all[line.item]
+		switch {
+		case line.period && !c.period:
+			all[line.item] = change{to: line.quantity, period: true}
+		case line.period:
+			c.to += line.quantity
+			all[line.item] = c
+		case line.amount != 0:
+			if between[line.item] == nil {
+				between[line.item] = map[int64]int{}
+			}
+			if line.amount > 0 {
+				between[line.item][line.quantity]++
+			} else {
+				between[line.item][line.quantity]--
+			}
+		}
+	}
+	for item, quantities := range between {
+		if all[item].period {
+			continue
+		}
+		var c change
+		for quantity, n := range quantities {
+			if n > 0 {
+				c.to += quantity * int64(n)
+			} else {
+				c.from -= quantity * int64(n)
+			}
+		}
+		if c.from != c.to {
+			all[item] = c
+		}
+	}
+	return all
+}

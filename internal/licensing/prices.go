@@ -1,0 +1,52 @@
+package licensing
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+)
+
+const (
+	pricesEvery = 10 * time.Minute // what a seat costs is asked for
+	pricesAgain = time.Minute      // after a failure
+)
+
+// WatchPrices asks Stripe for the seat prices, at once and then every ten minutes, until
+// ctx ends, so that no call has to wait for Stripe to show what a seat costs. A price that
+// cannot be used for seats raises an alert and is logged when it is found so.
+func (l *Licensing) WatchPrices(ctx context.Context) {
+	if l.stripe == nil {
+		return
+	}
+	said := ""
+	for ctx.Err() == nil {
+		err := l.stripe.RefreshPrices(ctx)
+		wait := pricesEvery
+		switch {
+		case err == nil:
+			said = ""
+		case ctx.Err() != nil:
+			return
+		default:
+			wait = pricesAgain
+			if text := err.Error(); text != said {
+				said = text
+				l.reportPrices(ctx, err)
+			}
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+		}
+	}
+}
+
+func (l *Licensing) reportPrices(ctx context.Context, err error) {
+	if !errors.Is(err, errPrice) {
+		l.log.WarnContext(ctx, "STRIPE_SEAT_PRICE could not be checked", slog.String("error", err.Error()))
+		return
+	}
+	l.alerts(alertPrice)
+	l.log.ErrorContext(ctx, "STRIPE_SEAT_PRICE is not usable", slog.String("error", err.Error()))
+}

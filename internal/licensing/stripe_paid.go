@@ -1,0 +1,85 @@
+package licensing
+
+import (
+	"context"
+	"slices"
+)
+
+const invoicesPage = 20 // the latest paid period is usually among so many
+
+// paidFor returns how many seats of a live subscription are paid for, at most its
+// quantity, and whether anything was ever paid.
+//
+// In trial and without any invoice that is the quantity. So it is where the customer is
+// sent invoices, until Stripe says past_due. For all others the invoices decide.
+func (s *Stripe) paidFor(ctx context.Context, f *listedSubscription) (paid int64, started bool, err error) {
+	active := f.Status == statusActive
+	if f.latest == nil || f.Status == statusTrialing || active && f.sendsInvoices {
+		return f.Quantity, true, nil
+	}
+	invoices, err := s.invoicesSince(ctx, f)
+	if err != nil {
+		return 0, false, err
+	}
+	p := payments{grows: active}
+	for _, i := range slices.Backward(invoices) {
+		p.add(i)
+	}
+	return p.settle(f.quantities), p.started, nil
+}
+
+// invoicesSince returns the subscription's invoices with their lines of seats, newest
+// first, back to the latest one that alone says what was paid for.
+func (s *Stripe) invoicesSince(ctx context.Context, f *listedSubscription) ([]invoice, error) {
+	if i := s.seatsOf(*f.latest); i.lines.next == "" && i.base() {
+		return []invoice{i}, nil
+	}
+	var all []invoice
+	for i, err := range pages("invoices.list", func(after string) (page[invoice], error) { return s.invoicePage(ctx, f.ID, after) }) {
+		if err == nil {
+			err = s.completeLines(ctx, &i)
+		}
+		if err != nil {
+			return nil, err
+		}
+		i = s.seatsOf(i)
+		all = append(all, i)
+		if i.base() {
+			break
+		}
+	}
+	return all, nil
+}
+
+// completeLines asks for the lines that the list of invoices does not have.
+func (s *Stripe) completeLines(ctx context.Context, i *invoice) error {
+	lines, err := rest(i.lines, "invoices.lines.list", func(after string) (page[invoiceLine], error) { return s.linePage(ctx, i.id, after) })
+	i.lines = page[invoiceLine]{rows: lines}
+	return err
+}
+
+// seatsOf returns the invoice with its lines of seats alone.
+func (s *Stripe) seatsOf(i invoice) invoice {
+	i.lines.rows = slices.DeleteFunc(slices.Clone(i.lines.rows), func(line invoiceLine) bool { return !slices.Contains(s.seatPrices, line.price) })
+	return i
+}
+
+// rest returns the rows of a page and of all behind it.
+func rest[T row](from page[T], name string, turn func(after string) (page[T], error)) ([]T, error) {
+	rows := from.rows
+	if from.next == "" {
+		return rows, nil
+	}
+	for r, err := range pages(name, func(after string) (page[T], error) {
+		if after == "" {
+			after = from.next
+		}
+		return turn(after)
+	}) {
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, r)
+	}
+	return rows, nil
+}
