@@ -126,8 +126,12 @@ func TestAnOrganizationThatNeverBoughtHasAnEmptyLicense(t *testing.T) {
 	erin := s.licensing(s.token("erin", "acme", 2))
 	answer, err := erin.GetLicense(t.Context(), &teamtaskv1.GetLicenseRequest{})
 	want := &teamtaskv1.License{
-		Status: teamtaskv1.LicenseStatus_LICENSE_STATUS_NONE, Price: &teamtaskv1.Price{UnitAmount: 1000, Currency: "eur", Interval: "month"},
+		Status: teamtaskv1.LicenseStatus_LICENSE_STATUS_NONE, Price: &teamtaskv1.Price{UnitAmount: 1000, Currency: "eur", Interval: "month", IntervalCount: 1},
 	}
+	until(t, "it is known what a seat costs", func() bool {
+		answer, err = erin.GetLicense(t.Context(), &teamtaskv1.GetLicenseRequest{})
+		return err != nil || answer.GetLicense().GetPrice() != nil
+	})
 	if diff := cmp.Diff(want, answer.GetLicense(), protocmp.Transform()); diff != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}

@@ -41,6 +41,7 @@ func life(t *testing.T, s *shop) {
 	people := []string{"p1", "p2", "p3", "p4", "p5", "p6", "p7"}
 	nora := s.found("new-co", "nora", people...)
 	all := s.team("new-co", people...)
+	s.until("it is known what a seat costs", func() bool { return nora.license().GetPrice() != nil })
 	if got := nora.license(); got.GetStatus() != teamtaskv1.LicenseStatus_LICENSE_STATUS_NONE || got.GetWorking() || got.GetPurchased() != 0 || got.GetPrice().GetUnitAmount() != 1000 {
 		t.Errorf("before anything is bought: %v", got)
 	}

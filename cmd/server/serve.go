@@ -97,6 +97,7 @@ func serve(ctx context.Context, c config, logTo io.Writer) error {
 		return known.ready(ctx)
 	}
 	kept := newBooks(c, db, copying, m, log)
+	defer background(ctx, kept.seats.WatchPrices)()
 	var events *inbox.Inbox
 	if c.directory || c.billing {
 		if events, err = openEvents(starting, c, log, m, kept); err != nil {

@@ -29,17 +29,30 @@ type shop struct {
 
 func newShop(t *testing.T, overrides map[string]string) *shop {
 	t.Helper()
+	s := prepareShop(t)
+	maps.Copy(s.env, overrides)
+	s.opens()
+	return s
+}
+
+// prepareShop makes one whose server is not started yet.
+func prepareShop(t *testing.T) *shop {
+	t.Helper()
 	s := &shop{follower: prepareFollower(t), arrive: func() {}}
 	maps.Copy(s.env, paying(s.sandbox))
-	maps.Copy(s.env, overrides)
 	var err error
 	if s.admin, err = pgxpool.New(t.Context(), s.database.AdminURL); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.admin.Close)
+	return s
+}
+
+// opens starts the server.
+func (s *shop) opens() {
+	s.t.Helper()
 	s.start()
 	s.until("the first reconciliation is over", func() bool { return strings.Contains(s.log.String(), "reconciled with Stripe") })
-	return s
 }
 
 // buyer is somebody of an organization who calls with one and the same token.

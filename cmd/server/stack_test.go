@@ -125,6 +125,7 @@ func newStack(t testing.TB, overrides map[string]string) *stack {
 		t.Fatal(err)
 	}
 	kept := newBooks(c, s.db, asking, s.metrics, log)
+	t.Cleanup(background(context.Background(), kept.seats.WatchPrices))
 	s.handler, err = newAPI(c, parts{
 		db: s.db, verifier: verifier, exit: fault.NewExit(log, s.metrics.observe), trail: trail, calls: s.calls, spans: s.spans, roles: asking.roles(), ready: s.db.Ready,
 		events: s.openEvents(c, log, kept), seats: kept.seats,

@@ -104,16 +104,112 @@ func TestATimeOfGraceIsNotBegunAnew(t *testing.T) {
 	}
 }
 
-func TestATimeOfGraceThatIsPastIsFollowedByANewOne(t *testing.T) {
+// over has so many seats given, to five people at most, and then fewer of them paid for.
+func (f *fixture) over(given, paid int64) summary {
+	f.t.Helper()
+	s := bought("sub_1", statusActive, given)
+	f.has(ours, s)
+	users := persons(int(min(given, 5)))
+	f.gives(ours, users...)
+	f.ages(ours, users)
+	s.Quantity, s.Paid = paid, paid
+	f.has(ours, s)
+	return f.summary(ours)
+}
+
+func TestGraceIsGrantedOnceABillingPeriod(t *testing.T) {
+	t.Parallel()
+	f, users := filled(t, week)
+	if s := f.over(5, 1); s.over() != 4 || s.GraceEndTime == nil {
+		t.Fatalf("the first time: %d too many, grace until %v; want 4, a time of grace", s.over(), s.GraceEndTime)
+	}
+	f.later(ours, week+time.Minute)
+	if diff := cmp.Diff(users[:1], f.workers(ours)); diff != "" {
+		t.Fatalf("whose seat works after it (-want +got):\n%s", diff)
+	}
+	f.exec(`DELETE FROM audit_events`)
+	f.has(ours, bought("sub_1", statusActive, 6))
+	f.invites(ours, "orginv_1", "user_p")
+	s := f.over(6, 2) // one of the six is held
+	if s.over() != 0 || s.GraceEndTime != nil || s.Held != 0 {
+		t.Errorf("the second time: %d too many, %d held, grace until %v; want none", s.over(), s.Held, s.GraceEndTime)
+	}
+	if diff := cmp.Diff(users[:2], f.workers(ours)); diff != "" {
+		t.Errorf("whose seat works at once (-want +got):\n%s", diff)
+	}
+	if got := f.linesOf(ours, "grace.begin"); len(got) != 0 {
+		t.Errorf("%d lines say that a time of grace begins, want none", len(got))
+	}
+	if diff := cmp.Diff([]string{"orginv_1"}, f.linesOf(ours, "hold.release")); diff != "" {
+		t.Errorf("holds released (-want +got):\n%s", diff)
+	}
+	f.later(ours, 30*24*time.Hour-week-2*time.Minute)
+	if s := f.over(5, 1); s.GraceEndTime != nil || s.over() != 0 {
+		t.Errorf("a minute before the next period: %d too many, grace until %v; want none", s.over(), s.GraceEndTime)
+	}
+	f.later(ours, 2*time.Minute)
+	if s := f.over(5, 1); s.GraceEndTime == nil || s.over() != 4 {
+		t.Errorf("in the next period: %d too many, grace until %v; want 4, a time of grace", s.over(), s.GraceEndTime)
+	}
+	f.sound(ours)
+}
+
+// A period is the billing period where that is longer than 30 days, the last of several
+// to end; what is not paid for in between does not begin another one.
+func TestTheNextGraceWaitsForTheNextBillingPeriod(t *testing.T) {
+	t.Parallel()
+	in := func(d time.Duration) *time.Time { at := time.Now().Add(d).UTC().Truncate(time.Second); return &at }
+	ending := func(s subscription, at *time.Time) subscription { s.CurrentPeriodEnd = at; return s }
+	year, quarter, days := in(300*24*time.Hour), in(80*24*time.Hour), in(3*24*time.Hour)
+	for name, c := range map[string]struct {
+		held []subscription
+		want *time.Time // nil: 30 days
+	}{
+		"a year":                   {[]subscription{ending(bought("sub_1", statusActive, 3), year)}, year},
+		"a month that ends soon":   {[]subscription{ending(bought("sub_1", statusActive, 3), days)}, nil},
+		"two":                      {[]subscription{ending(bought("sub_1", statusActive, 2), quarter), ending(bought("sub_2", statusActive, 1), days)}, quarter},
+		"one that has ended":       {[]subscription{ending(bought("sub_1", statusCanceled, 9), year), ending(bought("sub_2", statusActive, 3), days)}, nil},
+		"a period that is unknown": {[]subscription{bought("sub_1", statusActive, 3)}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f, _ := filled(t, week)
+			f.has(ours, c.held...)
+			s := f.summary(ours)
+			if s.GraceEndTime == nil || s.GraceNextTime == nil {
+				t.Fatalf("grace until %v, the next from %v", s.GraceEndTime, s.GraceNextTime)
+			}
+			want := s.GraceEndTime.Add(30*24*time.Hour - week)
+			if c.want != nil {
+				want = *c.want
+			}
+			if !s.GraceNextTime.Equal(want) {
+				t.Errorf("the next may begin at %v, want %v", s.GraceNextTime, want)
+			}
+			f.later(ours, week+time.Minute)
+			f.has(ours, bought("sub_1", statusUnpaid, 3))
+			s = f.over(5, 2)
+			if s.GraceEndTime != nil || s.over() != 0 {
+				t.Errorf("after it was unpaid: %d too many, grace until %v; want none", s.over(), s.GraceEndTime)
+			}
+		})
+	}
+}
+
+// The latest time of grace may have begun on a server that did not write when the next
+// one may.
+func TestAGraceOfAnOlderServerCounts(t *testing.T) {
 	t.Parallel()
 	f, _ := filled(t, week)
-	f.has(ours, bought("sub_1", statusActive, 3))
-	f.has(ours, bought("sub_1", statusActive, 5))
-	f.exec(`UPDATE licenses SET grace_last_time = now() - interval '1 minute'`)
-	f.has(ours, bought("sub_1", statusActive, 4))
-	end, began := f.saved(ours, "grace"), f.saved(ours, "updated")
-	if end == nil || began == nil || !end.Equal(began.Add(week)) {
-		t.Errorf("it ends at %v, want a week after %v", end, began)
+	f.over(5, 1)
+	f.exec(`UPDATE licenses SET grace_next_time = NULL`)
+	f.later(ours, week+time.Minute)
+	if s := f.over(5, 1); s.GraceEndTime != nil || s.over() != 0 {
+		t.Errorf("a week later: %d too many, grace until %v; want none", s.over(), s.GraceEndTime)
+	}
+	f.later(ours, 23*24*time.Hour)
+	if s := f.over(5, 1); s.GraceEndTime == nil {
+		t.Error("after 30 days there is no other time of grace")
 	}
 }
 

@@ -20,14 +20,15 @@ import (
 type call struct {
 	what       string // "assign", "revoke" or "resize"
 	user       int
-	seats      int32 // of a resize
+	seats      int32 // of a resize: the quantity
+	paid       int32 // of a resize: how many of them
 	works      bool  // of a resize: the subscription is live
 	begin, end int64
 	answer     string // "": it is not known whether it was done
 }
 
 func (c call) String() string {
-	return fmt.Sprintf("[%d-%d] %s user %d seats %d works %t: %s", c.begin, c.end, c.what, c.user, c.seats, c.works, c.answer)
+	return fmt.Sprintf("[%d-%d] %s user %d seats %d paid %d works %t: %s", c.begin, c.end, c.what, c.user, c.seats, c.paid, c.works, c.answer)
 }
 
 // model is a license without concurrency.
@@ -56,7 +57,7 @@ func (m model) does(c call) (string, model) {
 	case "revoke":
 		m.given &^= bit
 	default:
-		m.purchased, m.works = c.seats, c.works
+		m.purchased, m.works = min(c.seats, c.paid), c.works
 		if !m.works {
 			m.purchased = 0
 		}
@@ -160,7 +161,11 @@ func (f *fixture) writesDown(t *testing.T, org string, seed uint64) []call {
 		for range each {
 			c := call{what: []string{"assign", "assign", "revoke"}[random.IntN(3)], user: random.IntN(users)}
 			if who == people {
-				c = call{what: "resize", seats: int32(1 + random.IntN(5)), works: random.IntN(4) > 0}
+				seats := int32(1 + random.IntN(5))
+				c = call{what: "resize", seats: seats, paid: seats, works: random.IntN(4) > 0}
+				if random.IntN(3) == 0 {
+					c.seats += int32(1 + random.IntN(900)) // a raise that is not paid
+				}
 			}
 			ctx, cancel := context.WithCancel(t.Context())
 			if random.IntN(8) == 0 {
@@ -194,7 +199,7 @@ func (f *fixture) calls(ctx context.Context, t *testing.T, org string, c call) s
 		if c.works {
 			status = statusActive
 		}
-		if err = f.keeps(ctx, org, bought("sub_1", status, int64(c.seats))); err == nil {
+		if err = f.keeps(ctx, org, raised("sub_1", status, int64(c.paid), int64(c.seats))); err == nil {
 			return "kept"
 		}
 	}

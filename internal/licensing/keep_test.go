@@ -174,3 +174,108 @@ func TestWhatIsBoughtIsAuditedOnceForEachChange(t *testing.T) {
 		t.Errorf("audit lines (-want +got):\n%s", diff)
 	}
 }
+
+// A raise that is not paid gives nothing, whatever the subscription's status; fewer seats
+// count at once.
+func TestARaiseCountsOnceItIsPaid(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.put(ours, "user_a", "user_b")
+	for _, c := range []struct {
+		what      string
+		now       subscription
+		status    string
+		purchased int32
+	}{
+		{"one seat", bought("sub_1", statusActive, 1), statusActive, 1},
+		{"a raise that is open", raised("sub_1", statusActive, 1, 1000), statusActive, 1},
+		{"and past due", raised("sub_1", statusPastDue, 1, 1000), statusPastDue, 1},
+		{"lowered to between", raised("sub_1", statusPastDue, 1, 500), statusPastDue, 1},
+		{"paid", bought("sub_1", statusActive, 500), statusActive, 500},
+		{"fewer", bought("sub_1", statusActive, 3), statusActive, 3},
+		{"raised again", raised("sub_1", statusActive, 3, 500), statusActive, 3},
+		{"in a status of tomorrow", raised("sub_1", "on_holiday", 500, 500), statusActive, 3},
+		{"unpaid", raised("sub_1", statusUnpaid, 0, 500), statusUnpaid, 0},
+		{"active again", raised("sub_1", statusActive, 3, 500), statusActive, 3},
+	} {
+		f.has(ours, c.now)
+		if s := f.summary(ours); s.Purchased != c.purchased || s.Status != c.status {
+			t.Errorf("%s: got %d seats, %s; want %d, %s", c.what, s.Purchased, s.Status, c.purchased, c.status)
+		}
+		if got := f.count(`SELECT quantity FROM subscriptions`); got != int(c.now.Quantity) {
+			t.Errorf("%s: the quantity kept is %d, want %d", c.what, got, c.now.Quantity)
+		}
+	}
+	f.has(ours, raised("sub_1", statusActive, 1, 1000), raised("sub_2", statusActive, 1, 1000))
+	f.gives(ours, "user_a", "user_b")
+	if s := f.summary(ours); s.Purchased != 2 || s.free() != 0 {
+		t.Errorf("two subscriptions: got %d seats, %d free; want 2, none", s.Purchased, s.free())
+	}
+	f.sound(ours)
+}
+
+// What the invoices say comes through all doors by which what is bought is learned.
+func TestTheInvoicesAreAskedByEveryDoor(t *testing.T) {
+	t.Parallel()
+	for name, door := range map[string]func(f *fixture) error{
+		"an event":         func(f *fixture) error { return f.sync(t.Context(), ours, nil) },
+		"a reconciliation": func(f *fixture) error { _, err := f.Reconcile(t.Context(), Reconciliation{Apply: true}); return err },
+		"an adoption": func(f *fixture) error {
+			f.exec(`DELETE FROM licensing_customers`)
+			_, err := f.Reconcile(t.Context(), Reconciliation{Apply: true, Adopt: true})
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t)
+			f.put(ours, "user_a")
+			f.till.knows("cus_1", ours)
+			f.exec(`INSERT INTO licensing_customers VALUES ('cus_1', $1)`, ours)
+			f.till.sells("sub_1", "cus_1", statusActive, 1000)
+			f.till.did(func() { f.till.subscriptions["sub_1"].paid = 1 })
+			for _, status := range []string{statusActive, statusPastDue} {
+				f.till.did(func() { f.till.subscriptions["sub_1"].status = status })
+				if err := door(f); err != nil {
+					t.Fatal(err)
+				}
+				if s := f.summary(ours); s.Purchased != 1 || s.Status != status {
+					t.Errorf("got %d seats, %s; want 1, %s", s.Purchased, s.Status, status)
+				}
+			}
+			f.till.did(func() {
+				*f.till.subscriptions["sub_1"] = sale{customer: "cus_1", status: statusActive, quantity: 1000, price: seatPrice}
+			})
+			if err := door(f); err != nil {
+				t.Fatal(err)
+			}
+			if s := f.summary(ours); s.Purchased != 1000 {
+				t.Errorf("once paid: got %d seats, want 1000", s.Purchased)
+			}
+		})
+	}
+}
+
+// Beside it other subscriptions of the organization count, and its own end is noticed.
+func TestASubscriptionWithoutItemsCountsAsNone(t *testing.T) {
+	t.Parallel()
+	f, _ := customered(t)
+	before := f.summary(ours).Purchased
+	f.till.sells("sub_bare", "cus_1", statusActive, 7)
+	f.till.did(func() { f.till.subscriptions["sub_bare"].bare = true })
+	if err := f.sync(t.Context(), ours, nil); err != nil {
+		t.Fatal(err)
+	}
+	if s := f.summary(ours); s.Purchased != before {
+		t.Errorf("got %d seats, want %d", s.Purchased, before)
+	}
+	for _, sold := range f.till.subscriptions {
+		sold.bare = true
+	}
+	if err := f.sync(t.Context(), ours, nil); err != nil {
+		t.Fatal(err)
+	}
+	if s := f.summary(ours); s.Purchased != 0 {
+		t.Errorf("without any items: got %d seats, want none", s.Purchased)
+	}
+}

@@ -116,7 +116,8 @@ func (f *fixture) later(org string, by time.Duration) {
 	f.t.Helper()
 	f.exec(`
 		UPDATE licenses
-		   SET grace_end_time = grace_end_time - $2::interval, suspend_time = suspend_time - $2::interval
+		   SET grace_end_time = grace_end_time - $2::interval, suspend_time = suspend_time - $2::interval,
+		       grace_last_time = grace_last_time - $2::interval, grace_next_time = grace_next_time - $2::interval
 		 WHERE tenant_id = $1`, org, by)
 	if err := f.Settle(f.t.Context(), org); err != nil {
 		f.t.Fatalf("settle: %v", err)

@@ -182,8 +182,9 @@ func (a *stripeAccount) changePrice(q stripeRequest) (any, error) {
 
 // plan is how a price is called in old fields.
 func (p *stripePrice) plan() stripePlan {
+	amount, decimal := p.said()
 	return stripePlan{
-		ID: p.ID, Object: "plan", Active: p.Active, Amount: p.UnitAmount, AmountDecimal: p.UnitAmountDecimal, BillingScheme: p.BillingScheme,
+		ID: p.ID, Object: "plan", Active: p.Active, Amount: amount, AmountDecimal: decimal, BillingScheme: p.BillingScheme,
 		Created: p.Created, Currency: p.Currency, Interval: p.Recurring.Interval, IntervalCount: p.Recurring.IntervalCount,
 		Product: p.Product, UsageType: p.Recurring.UsageType,
 	}

@@ -15,13 +15,20 @@ func (p stripePrice) MarshalJSON() ([]byte, error) {
 		UnitAmount        *int64  `json:"unit_amount"`
 		UnitAmountDecimal *string `json:"unit_amount_decimal"`
 	}{plain: plain(p)}
-	if p.BillingScheme != schemeTiered {
-		said.UnitAmountDecimal = &p.UnitAmountDecimal
-		if !strings.Contains(p.UnitAmountDecimal, ".") {
-			said.UnitAmount = &p.UnitAmount
-		}
-	}
+	said.UnitAmount, said.UnitAmountDecimal = p.said()
 	return json.Marshal(said)
+}
+
+// said is what a unit costs, nil where it has tiers, and nil as a whole number where it has a fraction.
+func (p *stripePrice) said() (whole *int64, decimal *string) {
+	amount, text := p.UnitAmount, p.UnitAmountDecimal
+	switch {
+	case p.BillingScheme == schemeTiered:
+		return nil, nil
+	case strings.Contains(text, "."):
+		return nil, &text
+	}
+	return &amount, &text
 }
 
 const (

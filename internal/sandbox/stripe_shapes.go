@@ -74,19 +74,19 @@ type stripeRecurring struct {
 
 // stripePlan is how a recurring price is called in old fields.
 type stripePlan struct {
-	ID            string `json:"id"`
-	Object        string `json:"object"`
-	Active        bool   `json:"active"`
-	Amount        int64  `json:"amount"`
-	AmountDecimal string `json:"amount_decimal"`
-	BillingScheme string `json:"billing_scheme"`
-	Created       int64  `json:"created"`
-	Currency      string `json:"currency"`
-	Interval      string `json:"interval"`
-	IntervalCount int64  `json:"interval_count"`
-	Livemode      bool   `json:"livemode"`
-	Product       string `json:"product"`
-	UsageType     string `json:"usage_type"`
+	ID            string  `json:"id"`
+	Object        string  `json:"object"`
+	Active        bool    `json:"active"`
+	Amount        *int64  `json:"amount"`
+	AmountDecimal *string `json:"amount_decimal"`
+	BillingScheme string  `json:"billing_scheme"`
+	Created       int64   `json:"created"`
+	Currency      string  `json:"currency"`
+	Interval      string  `json:"interval"`
+	IntervalCount int64   `json:"interval_count"`
+	Livemode      bool    `json:"livemode"`
+	Product       string  `json:"product"`
+	UsageType     string  `json:"usage_type"`
 }
 
 type stripeCustomer struct {
