@@ -227,8 +227,18 @@ func TestTheLedgerTakesNothingThatCannotBe(t *testing.T) {
 			VALUES ('A', 'sub', 'cus', 'active', 'active', 5, 6, 1, 'eur', 'month', now())`},
 		{check, "subscriptions_quantity", `INSERT INTO subscriptions (tenant_id, id, customer_id, status, known_status, quantity, seats, unit_amount, currency, interval, create_time)
 			VALUES ('A', 'sub', 'cus', 'active', 'active', -1, -1, 1, 'eur', 'month', now())`},
+		{check, "subscriptions_amount", `INSERT INTO subscriptions (tenant_id, id, customer_id, status, known_status, quantity, seats, amount, unit_amount, currency, interval, create_time)
+			VALUES ('A', 'sub', 'cus', 'active', 'active', 5, 5, -1, 1, 'eur', 'month', now())`},
+		{check, "subscriptions_interval_count", `INSERT INTO subscriptions (tenant_id, id, customer_id, status, known_status, quantity, seats, unit_amount, currency, interval, interval_count, create_time)
+			VALUES ('A', 'sub', 'cus', 'active', 'active', 5, 5, 1, 'eur', 'month', 0, now())`},
 	} {
 		refusedAs(t, conn, c.state, c.constraint, c.statement)
+	}
+	// A server of the version before knows neither amount nor interval_count.
+	run(t, conn, `INSERT INTO subscriptions (tenant_id, id, customer_id, status, known_status, quantity, seats, unit_amount, currency, interval, create_time)
+		VALUES ('A', 'sub', 'cus', 'active', 'active', 5, 5, 1000, 'eur', 'month', now())`)
+	if got := one[string](t, conn, `SELECT concat_ws(' ', coalesce(amount::text, 'unknown'), interval_count) FROM subscriptions`); got != "unknown 1" {
+		t.Errorf("what it writes costs %q, want an amount that is unknown", got)
 	}
 	run(t, conn, `SELECT set_config('app.tenant_id', 'B', false)`)
 	refusedAs(t, conn, foreign, "subscriptions_license", `INSERT INTO subscriptions (tenant_id, id, customer_id, status, known_status, quantity, seats, unit_amount, currency, interval, create_time)
