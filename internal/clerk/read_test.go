@@ -190,6 +190,36 @@ func TestAnAnswerToAnotherQuestionIsNoAnswer(t *testing.T) {
 	}
 }
 
+// Only a verified address finds somebody, in any case; what bars people is read.
+func TestAPersonIsFoundByAVerifiedAddress(t *testing.T) {
+	t.Parallel()
+	run(t, func(s *stand) {
+		t := s.t
+		json := `{"id":"user_a","email_addresses":[{"id":"idn_1","email_address":"A@x.test","verification":{"status":"verified"}},
+			{"id":"idn_2","email_address":"b@x.test","verification":{"status":"unverified"}},{"id":"idn_3","email_address":"c@x.test","verification":null}],
+			"banned":true,"deprovisioned":true}`
+		s.answer = sends(http.StatusOK, "["+json+"]")
+		found, err := s.client.UserAt(t.Context(), "a@X.test")
+		if err != nil {
+			t.Fatal(err)
+		}
+		same(t, found, User{ID: "user_a", Verified: []string{"A@x.test"}, Banned: true, Deprovisioned: true})
+		all := s.got()
+		if got := all[len(all)-1]; got.path != "/v1/users" || got.query.Get("email_address") != "a@X.test" {
+			t.Errorf("asked %s %v", got.path, got.query)
+		}
+		for _, address := range []string{"b@x.test", "c@x.test", "d@x.test"} {
+			_, err := s.client.UserAt(t.Context(), address)
+			want(t, err, NotFound)
+		}
+		s.answer = sends(http.StatusOK, "[]")
+		_, err = s.client.UserAt(t.Context(), "a@x.test")
+		want(t, err, NotFound)
+		_, err = s.client.UserAt(t.Context(), "")
+		want(t, err, InvalidID)
+	})
+}
+
 // Instances from before 2023 name their roles without "org:".
 func TestRolesWithoutTheirPrefixAreTheSame(t *testing.T) {
 	t.Parallel()

@@ -57,6 +57,31 @@ func TestPeopleDoWithoutABrowserWhatTheyWouldDo(t *testing.T) {
 	}
 }
 
+// Clerk tells of the person alone, who stays a member.
+func TestPeopleAreBannedLockedAndDeprovisioned(t *testing.T) {
+	t.Parallel()
+	b, r := newTold(t, sandbox.Options{})
+	at := b.url + "/sandbox/users/"
+	is := func(banned, locked bool, deprovisioned string) {
+		t.Helper()
+		u := must[*clerk.User](t)(b.users.Get(t.Context(), "user_bob"))
+		raw := send(t, http.MethodGet, b.url+"/clerk/v1/users/user_bob", "Bearer "+b.SecretKey()).body
+		if u.Banned != banned || u.Locked != locked || !strings.Contains(raw, `"deprovisioned":`+deprovisioned) || locked != (u.LockoutExpiresInSeconds != nil) {
+			t.Errorf("bob = %s, want banned %t, locked %t, deprovisioned %s", raw, banned, locked, deprovisioned)
+		}
+	}
+	order(t, http.MethodPatch, at+"bob", `{"banned":true}`, 200)
+	is(true, false, "false")
+	order(t, http.MethodPatch, at+"bob", `{"locked":true,"deprovisioned":true}`, 200)
+	is(true, true, "true")
+	order(t, http.MethodPatch, at+"user_bob", `{"banned":false,"locked":false}`, 200)
+	is(false, false, "true")
+	r.want(t, "user.updated", "user.updated", "user.updated")
+	order(t, http.MethodPatch, at+"nobody", `{"banned":true}`, 404)
+	order(t, http.MethodPatch, at+"bob", `{"banned":"yes"}`, 400)
+	order(t, http.MethodGet, b.url+"/sandbox/token?user=bob&org=d2-gamers", "", 200)
+}
+
 func TestControlRefusalsAreWords(t *testing.T) {
 	t.Parallel()
 	b, r := newTold(t, sandbox.Options{})
