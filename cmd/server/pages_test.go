@@ -27,11 +27,24 @@ func (s *shop) clicks(page string, form url.Values) (location, text string) {
 }
 
 // A buyer may change the quantity on the page, pays there and comes back to the frontend;
-// what is added later in the portal is charged at once, and not given away until the next
-// period.
+// what is added later in the portal is charged for the rest of the month too, with the next
+// invoice or, by STRIPE_PRORATION, at once.
 func TestABuyerPaysOnStripesPagesAndComesBack(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
+	for proration, atOnce := range map[string]bool{"": false, "always_invoice": true} {
+		t.Run(proration, func(t *testing.T) {
+			t.Parallel()
+			env := map[string]string{}
+			if proration != "" {
+				env["STRIPE_PRORATION"] = proration
+			}
+			buysOnPages(t, newShop(t, env), atOnce)
+		})
+	}
+}
+
+func buysOnPages(t *testing.T, s *shop, atOnce bool) {
+	t.Helper()
 	nora := s.found("new-co", "nora")
 	answer, err := nora.licensing.CreateCheckoutSession(t.Context(), &teamtaskv1.CreateCheckoutSessionRequest{
 		Quantity: 2, SuccessPath: "/bought?session={CHECKOUT_SESSION_ID}#seats", CancelPath: "/seats?left=1",
@@ -60,14 +73,19 @@ func TestABuyerPaysOnStripesPagesAndComesBack(t *testing.T) {
 		t.Errorf("the portal does not let the quantity be changed: %s", text)
 	}
 	nora.has("ACTIVE", 9, 0, 0)
-	if more := s.paid("new-co") - paid; more <= 0 {
-		t.Errorf("five seats more were charged with %d", more)
+	if more := s.paid("new-co") - paid; more > 0 != atOnce {
+		t.Errorf("five seats more were charged with %d, want them charged at once: %t", more, atOnce)
 	}
 	s.clicks(visit.GetUrl(), url.Values{"do": {"cancel"}})
 	s.until("the end is known", func() bool { return nora.license().GetCancelTime() != nil })
 	s.clicks(visit.GetUrl(), url.Values{"do": {"resume"}})
 	s.until("the end is taken back", func() bool { return nora.license().GetCancelTime() == nil })
 	nora.has("ACTIVE", 9, 0, 0)
+	s.advance(strings.Fields(s.subscriptions("new-co")[0])[0], "paid")
+	const month, rest = 9 * 1000, 4900 // of five seats, to within a day
+	if total := s.paid("new-co") - paid; total < month+rest {
+		t.Errorf("a month of nine seats and the rest of one of five were charged with %d", total)
+	}
 }
 
 // paid is what the organization has paid until now.
