@@ -64,12 +64,26 @@ func (s *Tasks) List(ctx context.Context, actor tenancy.Actor, f filter, p tenan
 	return found, s.db.SealPage(actor, listName, f.binding(), last[:]), nil
 }
 
+// untilFull returns a function that reports whether there is room on the page behind one
+// more task, so that what no page will show is not kept in memory.
+func untilFull() func(*task) bool {
+	rows, bytes := 0, 0
+	return func(t *task) bool {
+		rows++
+		bytes += t.size()
+		return rows == 1 || bytes <= pageBytesMax
+	}
+}
+
+// size is what the task counts on a page, in bytes.
+func (t *task) size() int { return len(t.Name) + len(t.Description) }
+
 // fitting is how many of the tasks make a page: size, or fewer where their texts are
 // long, but one at least.
 func fitting(found []task, size int) int {
 	bytes := 0
 	for i := range found {
-		bytes += len(found[i].Name) + len(found[i].Description)
+		bytes += found[i].size()
 		if i == size || (i > 0 && bytes > pageBytesMax) {
 			return i
 		}

@@ -104,10 +104,11 @@ var selectTasksBySQL = tenancy.Statement{Name: "select_tasks_by", SQL: `
 	 LIMIT $4`}
 
 func selectTasks(ctx context.Context, tx *tenancy.Tx, actor tenancy.Actor, f filter, before uuid.UUID, limit int) ([]task, error) {
+	more := untilFull()
 	if f.createdBy == "" {
-		return tenancy.Rows[task](ctx, tx, selectTasksSQL, actor.Tenant, tenancy.Stored(before), f.done, limit)
+		return tenancy.RowsWhile(ctx, tx, selectTasksSQL, more, actor.Tenant, tenancy.Stored(before), f.done, limit)
 	}
-	return tenancy.Rows[task](ctx, tx, selectTasksBySQL, actor.Tenant, tenancy.Stored(before), f.done, limit, f.createdBy)
+	return tenancy.RowsWhile(ctx, tx, selectTasksBySQL, more, actor.Tenant, tenancy.Stored(before), f.done, limit, f.createdBy)
 }
 
 // updateTaskSQL changes the task where the actor may and the etag fits, and answers

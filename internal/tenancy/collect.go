@@ -21,10 +21,10 @@ type rowShape struct {
 // rowShape.
 var rowShapes sync.Map
 
-// collect reads all rows into structs, by column name: create_time goes to CreateTime.
+// collect reads rows into structs while more returns true of them, by column name: create_time goes to CreateTime.
 // Every column needs a field and every exported field a column. One row is read into
 // and copied, so that a row costs no more than its values.
-func collect[T any](s Statement, rows pgx.Rows) ([]T, error) {
+func collect[T any](s Statement, rows pgx.Rows, more func(*T) bool) ([]T, error) {
 	defer rows.Close()
 	var row T
 	value := reflect.ValueOf(&row).Elem()
@@ -42,7 +42,11 @@ func collect[T any](s Statement, rows pgx.Rows) ([]T, error) {
 			return nil, err
 		}
 		all = append(all, row)
+		if !more(&row) {
+			break
+		}
 	}
+	rows.Close()
 	return all, rows.Err()
 }
 

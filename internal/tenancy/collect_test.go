@@ -121,3 +121,24 @@ func TestColumnsAndFieldsMustMatch(t *testing.T) {
 		t.Errorf("afterwards: got %v, %v", rows, err)
 	}
 }
+
+// Rows behind the last that is wanted are passed over, and the connection goes on.
+func TestNoMoreRowsAreKeptThanAreWanted(t *testing.T) {
+	t.Parallel()
+	db := openWide(t)
+	for range 3 {
+		var got []wide
+		var again []wide
+		err := db.In(t.Context(), person("org_a"), func(tx *tenancy.Tx) (err error) {
+			got, err = tenancy.RowsWhile(t.Context(), tx, wideRows, func(row *wide) bool { return row.Number < 3 }, 9)
+			if err != nil {
+				return err
+			}
+			again, err = tenancy.Rows[wide](t.Context(), tx, wideRows, 9)
+			return err
+		})
+		if err != nil || len(got) != 3 || got[2].Number != 3 || len(again) != 9 {
+			t.Errorf("%d rows and then %d, %v; want 3 and 9", len(got), len(again), err)
+		}
+	}
+}

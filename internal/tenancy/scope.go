@@ -165,9 +165,15 @@ func (t *Tx) rollback(ctx context.Context) {
 
 // Rows runs the statement and answers its rows, by column name.
 func Rows[T any](ctx context.Context, t *Tx, s Statement, args ...any) ([]T, error) {
+	return RowsWhile(ctx, t, s, func(*T) bool { return true }, args...)
+}
+
+// RowsWhile is Rows up to the first row for which more returns false; that row is the
+// last. What comes behind it is received and not kept: it takes no memory.
+func RowsWhile[T any](ctx context.Context, t *Tx, s Statement, more func(*T) bool, args ...any) ([]T, error) {
 	var all []T
 	err := t.run(ctx, s, args, func(rows pgx.Rows) (err error) {
-		all, err = collect[T](s, rows)
+		all, err = collect(s, rows, more)
 		return err
 	})
 	return all, err
