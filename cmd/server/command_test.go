@@ -10,10 +10,12 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -29,13 +31,38 @@ const patience = time.Minute
 // command is the real binary.
 type command struct{ path string }
 
+// builtIn is the folder of the binary; "" where no test has asked for it.
+var builtIn string
+
+// built is the binary, linked once for all tests.
+var built = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "teamtask-server-")
+	if err != nil {
+		return "", fmt.Errorf("make a folder: %w", err)
+	}
+	builtIn = dir
+	path := filepath.Join(dir, "server")
+	command := exec.Command("go", "build", "-trimpath", "-o", path, ".")
+	command.Env = append(os.Environ(), "CGO_ENABLED=0") // as make build does: nothing is compiled twice
+	if out, err := command.CombinedOutput(); err != nil {
+		return path, fmt.Errorf("build: %w\n%s", err, out)
+	}
+	return path, nil
+})
+
+func TestMain(m *testing.M) {
+	pgtest.Main(m, func() {
+		if builtIn != "" {
+			_ = os.RemoveAll(builtIn) // a leftover in the temporary place does no harm
+		}
+	})
+}
+
 func build(t *testing.T) command {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "server")
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
-	defer cancel()
-	if out, err := exec.CommandContext(ctx, "go", "build", "-o", path, ".").CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
+	path, err := built()
+	if err != nil {
+		t.Fatal(err)
 	}
 	return command{path: path}
 }

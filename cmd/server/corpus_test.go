@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 
@@ -33,7 +34,8 @@ func injections() []string {
 }
 
 // In every text of every request each of them is a text: kept, compared or refused for
-// its form.
+// its form. Fields of the caller's own words get all of them, the others every eighth, each
+// field beginning with another. TEAMTASK_TEXTS=all puts all of them into all fields.
 func TestNoTextOfAnyRequestReachesTheDatabaseAsMoreThanAText(t *testing.T) {
 	t.Parallel()
 	s := newPaying(t, nil)
@@ -45,12 +47,20 @@ func TestNoTextOfAnyRequestReachesTheDatabaseAsMoreThanAText(t *testing.T) {
 		t.Fatalf("only %d texts", len(texts))
 	}
 	form := protocols[2]
-	calls := 0
+	calls, fields := 0, 0
+	every := 8
+	if os.Getenv("TEAMTASK_TEXTS") == "all" {
+		every = 1
+	}
 	for _, m := range methods() {
 		token := s.tokenFor(t, m)
 		s.stock("org_d2gamers")
 		for _, f := range textFields(m.Input(), nil) {
-			for _, text := range texts {
+			fields++
+			for i, text := range texts {
+				if kinds[f.last().FullName()] != freeText && (i+fields)%every != 0 {
+					continue
+				}
 				request := caseOf(t, m).request(id)
 				f.set(request.ProtoReflect(), text)
 				if update, ok := request.(*teamtaskv1.UpdateTaskRequest); ok && kinds[f.last().FullName()] == freeText {

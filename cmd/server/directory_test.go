@@ -138,7 +138,7 @@ type signedIn struct {
 
 func (f *follower) caller(user, org string) signedIn {
 	f.t.Helper()
-	client := &http.Client{Transport: holding(f.control(http.MethodGet, "/sandbox/token?user="+user+"&org="+org, ""))}
+	client := &http.Client{Transport: holding(f.control(http.MethodGet, "/sandbox/token?ttl=3600&user="+user+"&org="+org, ""))}
 	return signedIn{
 		members: teamtaskv1connect.NewMembershipServiceClient(client, f.url),
 		tasks:   teamtaskv1connect.NewTaskServiceClient(client, f.url),

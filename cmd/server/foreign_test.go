@@ -294,13 +294,13 @@ func withAndWithoutTheNet(t *testing.T, check func(t *testing.T, s *stack)) {
 
 func TestAnIDOfAnotherTenantIsAnsweredLikeOneThatNeverWas(t *testing.T) {
 	t.Parallel()
-	withAndWithoutTheNet(t, foreignIDs)
+	withAndWithoutTheNet(t, func(t *testing.T, s *stack) { foreignIDs(t, s, pairs(s), methods()) })
 }
 
-func foreignIDs(t *testing.T, s *stack) {
+func foreignIDs(t *testing.T, s *stack, of []pair, all []protoreflect.MethodDescriptor) {
 	t.Helper()
-	for _, p := range pairs(s) {
-		for _, m := range methods() {
+	for _, p := range of {
+		for _, m := range all {
 			for _, f := range textFields(m.Input(), nil) {
 				k := kinds[f.last().FullName()]
 				if k == 0 || k == freeText || k == fieldPath || k == sought || k == returnPath {
@@ -376,13 +376,13 @@ func (s *stack) postMessage(procedure, token string, request proto.Message) repl
 
 func TestACallOnACollidingIDTouchesTheCallersTaskAlone(t *testing.T) {
 	t.Parallel()
-	withAndWithoutTheNet(t, collidingIDs)
+	withAndWithoutTheNet(t, func(t *testing.T, s *stack) { collidingIDs(t, s, pairs(s), methods()) })
 }
 
-func collidingIDs(t *testing.T, s *stack) {
+func collidingIDs(t *testing.T, s *stack, of []pair, all []protoreflect.MethodDescriptor) {
 	t.Helper()
-	for _, p := range pairs(s) {
-		for _, m := range methods() {
+	for _, p := range of {
+		for _, m := range all {
 			title := fmt.Sprintf("%s: %s", p.name, m.Name())
 			token := p.token
 			if accessOf(t, m).GetOrganization() {

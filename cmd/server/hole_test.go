@@ -5,11 +5,13 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/teamtask/teamtask/internal/fault"
 	"github.com/teamtask/teamtask/internal/pgtest"
@@ -99,8 +101,17 @@ func TestMatricesOverAHole(t *testing.T) {
 	if !ok {
 		return
 	}
-	foreignIDs(t, newStackWith(t, hole))
-	collidingIDs(t, newStackWith(t, hole))
+	// The hole is in the table of tasks, and shows in the first pair of tenants and in the
+	// person's own workspace. TEAMTASK_HOLES=all looks at all pairs and methods.
+	foreign, colliding := newStackWith(t, hole), newStackWith(t, hole)
+	ofForeign, ofColliding, all := pairs(foreign), pairs(colliding), methods()
+	if os.Getenv("TEAMTASK_HOLES") != "all" {
+		few := func(p pair) bool { return p.name != "a look-alike organization" && p.name != "from the own workspace" }
+		ofForeign, ofColliding = slices.DeleteFunc(ofForeign, few), slices.DeleteFunc(ofColliding, few)
+		all = slices.DeleteFunc(all, func(m protoreflect.MethodDescriptor) bool { return m.Parent().Name() != "TaskService" })
+	}
+	foreignIDs(t, foreign, ofForeign, all)
+	collidingIDs(t, colliding, ofColliding, all)
 }
 
 // Policies and conditions are two defences, and each holds alone. With both gone the
@@ -109,7 +120,7 @@ func TestTheMatricesFailWhereBothDefencesAreGone(t *testing.T) {
 	t.Parallel()
 	base := pgtest.New(t)
 	for name := range holes {
-		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
 		command := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestMatricesOverAHole$", "-test.v")
 		command.Env = append(os.Environ(), holeVariable+"="+name, "TEAMTASK_POSTGRES_URL="+base.AdminURL)
 		out, err := command.CombinedOutput()

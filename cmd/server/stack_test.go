@@ -25,8 +25,6 @@ import (
 	"github.com/teamtask/teamtask/migrations"
 )
 
-func TestMain(m *testing.M) { pgtest.Main(m) }
-
 // theSandbox is one for all tests of this package: nothing here changes what it holds.
 var theSandbox = sync.OnceValues(func() (*sandbox.Sandbox, error) {
 	server := httptest.NewUnstartedServer(nil)

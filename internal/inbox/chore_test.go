@@ -104,9 +104,10 @@ func TestTwoServersDoAChoreNeverTwiceAtOnce(t *testing.T) {
 	x.start()
 	x.second(chore)
 	x.until(1, choresSQL+` AND state = 'running'`)
-	x.exec(`INSERT INTO river_job (kind, args, queue, max_attempts, priority)
-		SELECT 'inbox_chore', '{"name": "daily"}', 'inbox', 6, 1 + i % 4 FROM generate_series(1, 40) i`)
-	x.until(40, choresSQL+` AND state = 'completed'`)
+	// The servers themselves may ask for it again, when another of them leads.
+	x.exec(`INSERT INTO river_job (kind, args, queue, max_attempts, priority, tags)
+		SELECT 'inbox_chore', '{"name": "daily"}', 'inbox', 6, 1 + i % 4, '{meanwhile}' FROM generate_series(1, 40) i`)
+	x.until(40, choresSQL+` AND state = 'completed' AND 'meanwhile' = ANY (tags)`)
 	if most.Load() != 1 || done.Load() != 0 {
 		t.Errorf("done %d times at once, and %d times meanwhile", most.Load(), done.Load())
 	}
@@ -114,12 +115,13 @@ func TestTwoServersDoAChoreNeverTwiceAtOnce(t *testing.T) {
 		t.Errorf("not quietly:\n%s", x.log)
 	}
 	close(let)
-	x.until(41, choresSQL+` AND state = 'completed'`)
+	x.until(0, choresSQL+` AND state <> 'completed'`)
+	first := done.Load()
 	// And when it has ended it can be done again.
-	x.exec(`INSERT INTO river_job (kind, args, queue, max_attempts) VALUES ('inbox_chore', '{"name": "daily"}', 'inbox', 6)`)
-	x.until(42, choresSQL+` AND state = 'completed'`)
-	if most.Load() != 1 || done.Load() != 2 {
-		t.Errorf("done %d times at once, %d times in all, want 1 and 2", most.Load(), done.Load())
+	x.exec(`INSERT INTO river_job (kind, args, queue, max_attempts, tags) VALUES ('inbox_chore', '{"name": "daily"}', 'inbox', 6, '{again}')`)
+	x.until(1, choresSQL+` AND state = 'completed' AND 'again' = ANY (tags)`)
+	if most.Load() != 1 || first < 1 || done.Load() <= first {
+		t.Errorf("done %d times at once, %d times and %d more, want once at a time and once more", most.Load(), first, done.Load()-first)
 	}
 }
 

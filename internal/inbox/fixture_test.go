@@ -197,7 +197,7 @@ func (x *box) start() {
 		x.t.Fatal(err)
 	}
 	x.t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		if err := x.inbox.Stop(ctx); err != nil {
 			x.t.Error(err)

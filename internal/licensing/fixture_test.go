@@ -61,7 +61,7 @@ func newFixtureWith(t testing.TB, s setting) *fixture {
 	f := &fixture{t: t, database: pgtest.New(t), people: newPeople(), till: newTill()}
 	db, err := tenancy.Open(t.Context(), tenancy.Options{
 		// So many callers at once wait longer than the server lets them, on a slow machine.
-		URL:        fmt.Sprintf("%s&pool_max_conns=%d&lock_timeout=60s&statement_timeout=90s&idle_in_transaction_session_timeout=90s", f.database.AppURL, s.connections),
+		URL:        fmt.Sprintf("%s&pool_max_conns=%d&connect_timeout=60&lock_timeout=60s&statement_timeout=90s&idle_in_transaction_session_timeout=90s", f.database.AppURL, s.connections),
 		Schema:     migrations.Latest(),
 		Statements: slices.Concat(Statements, directory.Statements, audit.Statements),
 		Trace:      f.trace,

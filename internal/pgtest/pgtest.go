@@ -43,10 +43,13 @@ var (
 	template string
 )
 
-// Main runs the tests of a package with a PostgreSQL behind New, and ends the
-// process. Without PostgreSQL the tests fail.
-func Main(m *testing.M) {
+// Main runs the tests of a package with a PostgreSQL behind New, calls after, and ends
+// the process. Without PostgreSQL the tests fail.
+func Main(m *testing.M, after ...func()) {
 	code, err := run(m)
+	for _, f := range after {
+		f()
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "pgtest:", err)
 		code = 1
