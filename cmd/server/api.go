@@ -12,11 +12,9 @@ import (
 
 	"buf.build/go/protovalidate"
 	"connectrpc.com/connect"
-	connectcors "connectrpc.com/cors"
 	"connectrpc.com/grpchealth"
 	"connectrpc.com/grpcreflect"
 	"connectrpc.com/validate"
-	"github.com/rs/cors"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
 
@@ -131,17 +129,10 @@ func newAPI(c config, p parts) (http.Handler, error) {
 	mux.Handle(teamtaskv1connect.NewLicensingServiceHandler(licensing.NewHandler(p.seats), options))
 	mountOpen(mux, p.exit, p.calls.requests, p.ready, c.reflection)
 	receivers(mux, c, p.exit, p.events)
+	leadToFrontend(mux, c.appURL)
 
-	crossOrigin := cors.New(cors.Options{
-		// A function, because the library takes no origins to mean all of them.
-		AllowOriginFunc: func(origin string) bool { return slices.Contains(c.corsOrigins, origin) },
-		AllowedMethods:  connectcors.AllowedMethods(),
-		AllowedHeaders:  append(connectcors.AllowedHeaders(), "Authorization"),
-		ExposedHeaders:  append(connectcors.ExposedHeaders(), fault.RequestIDHeader),
-		MaxAge:          int(preflightIs.Seconds()),
-	})
 	early := &shedding{rules: rules, verifier: p.verifier, calls: p.calls, trail: p.trail, overload: p.exit.Prepare(fault.Overloaded)}
-	limited := withBodyMax(withDeadline(withMemory(p.calls.requests, crossOrigin.Handler(mux))))
+	limited := withBodyMax(withDeadline(withMemory(p.calls.requests, newCrossOrigin(c).Handler(mux))))
 	served := withStack(p.trail.Handler(p.exit.Handler(limited)))
 	return withHeaders(early.handler(served)), nil
 }

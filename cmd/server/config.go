@@ -29,6 +29,7 @@ type config struct {
 	listenAddr  string
 	adminAddr   string
 	corsOrigins []string
+	corsHeaders []string // request headers beside Connect's and those of tracing
 	reflection  bool
 	logLevel    slog.Level
 	tracesTo    string // URL of the collector's traces, or ""
@@ -60,6 +61,7 @@ func readConfig(lookup func(string) (string, bool)) (config, error) {
 		listenAddr:  env.checked("LISTEN_ADDR", listenAddr, isAddress),
 		adminAddr:   env.checked("ADMIN_ADDR", adminAddr, isAddress),
 		corsOrigins: env.list("CORS_ORIGINS", nil, isOrigin),
+		corsHeaders: env.list("CORS_HEADERS", nil, isHeaderName),
 		reflection:  env.onOff("REFLECTION", false),
 		personal:    env.onOff("PERSONAL_WORKSPACE", true),
 	}

@@ -78,10 +78,8 @@ func TestABrowserMaySendAndReadWhatTheProtocolsNeed(t *testing.T) {
 	for _, header := range []string{
 		"authorization", "content-type", "connect-protocol-version", "connect-timeout-ms", "grpc-timeout", "x-grpc-web", "x-user-agent",
 	} {
-		preflight := s.send(s.http1, http.MethodOptions, createTask, "", map[string]string{
-			"Origin": app, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": header,
-		}, nil)
-		if got := preflight.header.Get("Access-Control-Allow-Headers"); !strings.Contains(strings.ToLower(got), header) {
+		preflight := s.preflight(http.MethodPost, createTask, header)
+		if got := preflight.header.Get("Access-Control-Allow-Headers"); got != header {
 			t.Errorf("%s is not allowed: %q", header, got)
 		}
 		if preflight.status != http.StatusNoContent || preflight.header.Get("Access-Control-Max-Age") != "7200" {
@@ -110,5 +108,102 @@ func TestABrowserMaySendAndReadWhatTheProtocolsNeed(t *testing.T) {
 		if answer.header.Get("Access-Control-Allow-Origin") != app {
 			t.Errorf("%s cannot be read by the page that asked", name)
 		}
+	}
+}
+
+// preflight is what a browser asks before it lets a page of app call, with headers in the
+// form that browsers send: in lower case, sorted, without white space.
+func (s *stack) preflight(method, path, headers string) reply {
+	s.t.Helper()
+	return s.send(s.http1, http.MethodOptions, path, "", map[string]string{
+		"Origin": app, "Access-Control-Request-Method": method, "Access-Control-Request-Headers": headers,
+	}, nil)
+}
+
+// What a page sends along with a call when its maker has put in one of these tools.
+var traced = map[string]string{
+	"OpenTelemetry":        "authorization,baggage,content-type,traceparent,tracestate",
+	"Sentry":               "authorization,baggage,content-type,sentry-trace",
+	"Zipkin":               "authorization,content-type,x-b3-flags,x-b3-parentspanid,x-b3-sampled,x-b3-spanid,x-b3-traceid",
+	"Zipkin in one header": "authorization,b3,content-type",
+	"Datadog":              "authorization,content-type,traceparent,tracestate,x-datadog-origin,x-datadog-parent-id,x-datadog-sampling-priority,x-datadog-trace-id",
+	"Datadog's tags":       "authorization,content-type,x-datadog-tags",
+	"New Relic":            "authorization,content-type,newrelic,traceparent,tracestate",
+	"Google Cloud":         "authorization,content-type,x-cloud-trace-context",
+	"AWS":                  "authorization,content-type,x-amzn-trace-id",
+	"Application Insights": "authorization,content-type,request-context,request-id,traceparent",
+	"Elastic":              "authorization,content-type,elastic-apm-traceparent,traceparent,tracestate",
+	"Jaeger":               "authorization,content-type,uber-trace-id",
+	"Dynatrace":            "authorization,content-type,x-dtc,x-dtpc",
+	"Instana":              "authorization,content-type,x-instana-l,x-instana-s,x-instana-t",
+	"ids of its own":       "authorization,content-type,correlation-context,x-correlation-id,x-request-id",
+}
+
+// A browser does not send a call of which one header is not allowed.
+func TestABrowserMaySendTracingHeaders(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, map[string]string{"CORS_ORIGINS": app, "CORS_HEADERS": "X-Team-Version, x-feature_flag"})
+	usual := "connect-protocol-version,content-type"
+	for tool, headers := range traced {
+		for method, path := range map[string]string{http.MethodPost: createTask, http.MethodGet: getTask} {
+			answer := s.preflight(method, path, headers)
+			if got := answer.header.Get("Access-Control-Allow-Headers"); got != headers || answer.status != http.StatusNoContent {
+				t.Errorf("%s, %s: status %d, Access-Control-Allow-Headers %q, want %q", tool, method, answer.status, got, headers)
+			}
+			if got := answer.header.Get("Access-Control-Allow-Methods"); got != method {
+				t.Errorf("%s: Access-Control-Allow-Methods = %q, want %q", tool, got, method)
+			}
+			vary := strings.Join(answer.header.Values("Vary"), ", ")
+			for _, name := range []string{"Origin", "Access-Control-Request-Method", "Access-Control-Request-Headers"} {
+				if !strings.Contains(vary, name) {
+					t.Errorf("%s: Vary = %q, want %s in it", tool, vary, name)
+				}
+			}
+			if got := answer.header.Get("Access-Control-Allow-Credentials"); got != "" {
+				t.Errorf("%s: Access-Control-Allow-Credentials = %q, want none", tool, got)
+			}
+		}
+	}
+	for headers, allowed := range map[string]bool{
+		usual: true, usual + ",x-team-version": true, usual + ",x-feature_flag": true,
+		usual + ",x-team": false, usual + ",x-other": false, "cookie": false, "*": false,
+	} {
+		want := ""
+		if allowed {
+			want = headers
+		}
+		if got := s.preflight(http.MethodPost, createTask, headers).header.Get("Access-Control-Allow-Headers"); got != want {
+			t.Errorf("%s: Access-Control-Allow-Headers = %q, want %q", headers, got, want)
+		}
+	}
+	// They change nothing of a call, and none of them becomes the id of ours.
+	answer := s.post(listTasks, s.token("alice", "d2-gamers", 2), []byte("{}"), map[string]string{
+		"Origin": app, "Traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "X-Request-Id": "theirs", "B3": "0", "X-Datadog-Trace-Id": "1",
+	})
+	if answer.status != http.StatusOK || answer.id() == "theirs" || answer.header.Get("Access-Control-Allow-Origin") != app {
+		t.Errorf("%d %v", answer.status, answer.header)
+	}
+}
+
+// A program that asks for the root is answered as for everything that is not there.
+func TestABrowserAtTheRootIsLedToTheFrontend(t *testing.T) {
+	t.Parallel()
+	const browsers = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+	s := newPaying(t, map[string]string{"APP_URL": app})
+	for _, method := range []string{http.MethodGet, http.MethodHead} {
+		answer := s.send(s.http1, method, "/", "", map[string]string{"Accept": browsers}, nil)
+		if answer.status != http.StatusSeeOther || answer.header.Get("Location") != app+"/" || len(answer.body) != 0 {
+			t.Errorf("%s: %d, Location %q, %s", method, answer.status, answer.header.Get("Location"), answer.body)
+		}
+	}
+	for name, got := range map[string]reply{
+		"a program":          s.send(s.http1, http.MethodGet, "/", "", map[string]string{"Accept": "*/*"}, nil),
+		"another path":       s.send(s.http1, http.MethodGet, "/billing", "", map[string]string{"Accept": browsers}, nil),
+		"without a frontend": newStack(t, nil).send(s.http1, http.MethodGet, "/", "", map[string]string{"Accept": browsers}, nil),
+	} {
+		if got.status != http.StatusNotFound || got.header.Get("Location") != "" {
+			t.Errorf("%s: %d, Location %q", name, got.status, got.header.Get("Location"))
+		}
+		s.expect(t, name, got, noMethod)
 	}
 }

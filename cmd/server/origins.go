@@ -1,0 +1,75 @@
+package main
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+
+	connectcors "connectrpc.com/cors"
+	"github.com/rs/cors"
+
+	"github.com/teamtask/teamtask/internal/fault"
+)
+
+// traceHeaders are what the tools that trace or correlate calls add to those of a
+// browser. A browser sends no call at all while one of its headers is not allowed.
+var traceHeaders = []string{
+	"Traceparent", "Tracestate", "Baggage", // W3C, OpenTelemetry
+	"Sentry-Trace",
+	"B3", "X-B3-Traceid", "X-B3-Spanid", "X-B3-Parentspanid", "X-B3-Sampled", "X-B3-Flags", // Zipkin
+	"X-Datadog-Trace-Id", "X-Datadog-Parent-Id", "X-Datadog-Origin", "X-Datadog-Sampling-Priority", "X-Datadog-Tags",
+	"Newrelic",
+	"X-Cloud-Trace-Context",         // Google Cloud
+	"X-Amzn-Trace-Id",               // AWS
+	"Request-Id", "Request-Context", // Azure Application Insights
+	"Elastic-Apm-Traceparent", // Elastic
+	"Uber-Trace-Id",           // Jaeger
+	"X-Dtc", "X-Dtpc",         // Dynatrace
+	"X-Instana-T", "X-Instana-S", "X-Instana-L",
+	"X-Request-Id", "X-Correlation-Id", "Correlation-Context",
+}
+
+// newCrossOrigin is what lets pages of other origins call: those of CORS_ORIGINS, without
+// cookies.
+func newCrossOrigin(c config) *cors.Cors {
+	return cors.New(cors.Options{
+		// A function, because the library takes no origins to mean all of them.
+		AllowOriginFunc: func(origin string) bool { return slices.Contains(c.corsOrigins, origin) },
+		AllowedMethods:  connectcors.AllowedMethods(),
+		AllowedHeaders:  slices.Concat(connectcors.AllowedHeaders(), []string{"Authorization"}, traceHeaders, c.corsHeaders),
+		ExposedHeaders:  append(connectcors.ExposedHeaders(), fault.RequestIDHeader),
+		MaxAge:          int(preflightIs.Seconds()),
+	})
+}
+
+// isHeaderName accepts the name of one header.
+func isHeaderName(s string) error {
+	if s == "*" {
+		return errors.New("is *, which browsers do not extend to Authorization; name each header")
+	}
+	if strings.Trim(s, tokenCharacters) != "" {
+		return errors.New("is not the name of a header such as X-Team-Version")
+	}
+	return nil
+}
+
+// tokenCharacters may stand in the name of a header.
+const tokenCharacters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-.^_`|~"
+
+// leadToFrontend sends a browser that opens the root to the frontend, where there is one:
+// this server has no page to show.
+func leadToFrontend(mux *http.ServeMux, appURL string) {
+	if appURL == "" {
+		return
+	}
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
+		if !strings.Contains(r.Header.Get("Accept"), "text/html") {
+			http.NotFound(w, r)
+			return
+		}
+		w.Header().Add("Vary", "Accept")
+		w.Header().Set("Location", appURL+"/")
+		w.WriteHeader(http.StatusSeeOther)
+	})
+}
