@@ -7,6 +7,8 @@
 export GOWORK := off
 
 BUF           := go tool -modfile=tools/go.mod buf
+# One set of flags, so that nothing is compiled twice; cmd/dev builds the server with it.
+BUILD         := CGO_ENABLED=0 go build -trimpath
 GOLANGCI_LINT := go tool -modfile=tools/lint/go.mod golangci-lint
 VALIDATE      := .build/protovalidate/buf/validate/validate.proto
 NODE_MODULES  := tools/node_modules/.package-lock.json
@@ -17,7 +19,8 @@ help: ## list the targets
 
 .PHONY: run
 run: ## the whole stack on this machine: PostgreSQL, sandbox, server; Ctrl-C stops it
-	@go build -o bin/dev ./cmd/dev && exec bin/dev
+	@echo 'building; the first time this takes minutes'
+	@$(BUILD) -o bin/dev ./cmd/dev && exec bin/dev
 
 .PHONY: test
 test: ## all tests, with the race detector, on a private PostgreSQL
@@ -46,7 +49,7 @@ fmt: $(VALIDATE) ## format Go and proto files
 
 .PHONY: build
 build: ## build the commands into bin/
-	CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/...
+	$(BUILD) -o bin/ ./cmd/...
 
 .PHONY: reset
 reset: ## forget .dev/, the data of `make run`

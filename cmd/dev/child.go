@@ -11,8 +11,16 @@ import (
 	"time"
 )
 
+// buildCommand builds a command with the flags of `make build`, so that nothing is
+// compiled twice.
+func buildCommand(ctx context.Context, path, source string) *exec.Cmd {
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", path, source) //nolint:gosec // the path is where we put it
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	return build
+}
+
 func (p project) build(ctx context.Context) error {
-	build := exec.CommandContext(ctx, "go", "build", "-o", p.serverBinary(), "./cmd/server") //nolint:gosec // the path is where we put it
+	build := buildCommand(ctx, p.serverBinary(), "./cmd/server")
 	build.Dir, build.Stdout, build.Stderr = p.root, os.Stdout, os.Stderr
 	if err := build.Run(); err != nil {
 		return fmt.Errorf("build the server: %w", err)

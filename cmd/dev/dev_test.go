@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -16,9 +17,12 @@ import (
 )
 
 const (
-	readyWithin = 3 * time.Minute // the server may have to be built, and buf for the line that uses it
+	readyWithin = 15 * time.Minute // the server may have to be built, and buf for the line that uses it, beside other work
 	endWithin   = 40 * time.Second
 )
+
+// builtIn is the folder of the binary; "" where no test has asked for it.
+var builtIn string
 
 // devBinary builds the command once for all tests.
 var devBinary = sync.OnceValues(func() (string, error) {
@@ -26,20 +30,26 @@ var devBinary = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	builtIn = dir
 	path := filepath.Join(dir, "dev")
-	return path, exec.Command("go", "build", "-o", path, ".").Run()
+	return path, buildCommand(context.Background(), path, ".").Run()
 })
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if path, err := devBinary(); err == nil {
-		_ = os.RemoveAll(filepath.Dir(path)) // a leftover in the temporary place does no harm
+	if builtIn != "" {
+		_ = os.RemoveAll(builtIn) // a leftover in the temporary place does no harm
 	}
 	os.Exit(code)
 }
 
-// place is where one stack lives: a folder and three ports of its own.
+// place is where one stack lives: a folder and four ports of its own.
 type place struct{ args []string }
+
+// origin is the address that was given for the flag.
+func (p place) origin(flag string) string {
+	return "http://" + strings.TrimPrefix(p.args[slices.Index(p.args, flag)+1], "http://")
+}
 
 func newPlace(t *testing.T) place {
 	t.Helper()
@@ -51,6 +61,7 @@ func newPlace(t *testing.T) place {
 	for _, flag := range []string{"--listen", "--admin", "--sandbox"} {
 		args = append(args, flag, freeAddress(t))
 	}
+	args = append(args, "--app-url", "http://"+freeAddress(t))
 	return place{args: args}
 }
 
@@ -138,8 +149,9 @@ func (r *running) end() error {
 
 func TestPrintedLinesWorkWhenPasted(t *testing.T) {
 	t.Parallel()
-	r := newPlace(t).start(t)
-	said := r.ready()
+	p := newPlace(t)
+	r := p.start(t)
+	said, session := r.ready(), ""
 	for _, want := range []struct{ line, answer string }{
 		{"/CreateTask", `"name":"Buy milk"`},
 		{"/ListTasks -H", `"createdBy":"user_alice"`},
@@ -159,7 +171,11 @@ func TestPrintedLinesWorkWhenPasted(t *testing.T) {
 		if !strings.Contains(got, strings.ReplaceAll(want.answer, " ", "")) {
 			t.Errorf("%s\ngot %s\nwant it to contain %s", line, out, want.answer)
 		}
+		if _, id, ok := strings.Cut(got, "/stripe/checkout/"); ok {
+			session, _, _ = strings.Cut(id, `"`)
+		}
 	}
+	comesBack(t, p.origin("--app-url"), p.origin("--listen"), p.origin("--sandbox"), session)
 	if err := r.cmd.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
@@ -230,6 +246,7 @@ func waitFree(t *testing.T, p place) {
 		if strings.HasPrefix(address, "--") {
 			continue
 		}
+		address = strings.TrimPrefix(address, "http://")
 		for checkFree(address) != nil {
 			if time.Now().After(deadline) {
 				t.Fatalf("something stayed behind on %s", address)

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/teamtask/teamtask/internal/localpg"
@@ -14,7 +16,11 @@ import (
 
 const (
 	stopWithin = 30 * time.Second
-	consoleAt  = "http://127.0.0.1:5173" // the frontend's origin: azp of the tokens, CORS, where checkouts lead back to
+
+	// The frontend's origin, unless APP_URL says another: azp of the tokens, and where
+	// checkouts lead back to. Vite prints the second name for the same place.
+	frontendAt     = "http://127.0.0.1:5173"
+	frontendAtName = "http://localhost:5173"
 
 	clerkEventsAt  = "/webhooks/clerk" // where the server takes Clerk's webhooks
 	stripeEventsAt = "/webhooks/stripe"
@@ -25,6 +31,24 @@ type runCommand struct {
 	Admin   string `default:"127.0.0.1:8081" help:"Where metrics and profiles listen."`
 	Sandbox string `default:"127.0.0.1:8090" help:"Where the sandbox listens."`
 	Data    string `default:".dev" help:"Folder of what is kept between runs."`
+	Page    bool   `default:"true" negatable:"" help:"Serve a page where the frontend would be, unless something listens there."`
+
+	AppURL      string `env:"APP_URL" default:"http://127.0.0.1:5173" help:"Origin of your frontend."`
+	CorsOrigins string `env:"CORS_ORIGINS" help:"Comma list of origins whose pages may call; default: those of a frontend on this machine."`
+	CorsHeaders string `env:"CORS_HEADERS" help:"Comma list of further request headers that they may send."`
+}
+
+// origins is the value of CORS_ORIGINS: what the environment says, else the frontend's
+// origin and those of Vite.
+func (r *runCommand) origins() string {
+	if r.CorsOrigins != "" {
+		return r.CorsOrigins
+	}
+	all := []string{frontendAt, frontendAtName}
+	if !slices.Contains(all, r.AppURL) {
+		all = append(all, r.AppURL)
+	}
+	return strings.Join(all, ",")
 }
 
 // Run implements the command.
@@ -38,7 +62,7 @@ func (r *runCommand) Run(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	fmt.Println("building the server")
+	fmt.Println("building the server; the first time this takes minutes")
 	if err := p.build(ctx); err != nil {
 		return unlessStopped(ctx, err)
 	}
@@ -80,7 +104,16 @@ func (r *runCommand) Run(ctx context.Context) (err error) {
 	if err := server.waitReady(ctx, "http://"+r.Listen+"/readyz"); err != nil {
 		return unlessStopped(ctx, err)
 	}
-	r.printAddresses(pg, appURL)
+	frontend := "not looked for (--no-page)"
+	if r.Page {
+		stop, serving := startPage(page{app: r.AppURL, api: "http://" + r.Listen, box: "http://" + r.Sandbox, stripeKey: box.sandbox.StripeSecretKey(), client: http.DefaultClient})
+		frontend = "yours: something answers there, or it is not on this machine"
+		if serving {
+			defer func() { err = errors.Join(err, stopping(stop)) }()
+			frontend = "nothing of yours answers there: a page of ours does"
+		}
+	}
+	r.printAddresses(pg, appURL, frontend)
 	select {
 	case <-ctx.Done():
 		fmt.Println("\nstopping")
@@ -119,7 +152,7 @@ type runningSandbox struct {
 
 func (r *runCommand) startSandbox() (runningSandbox, error) {
 	box, err := sandbox.New(sandbox.Options{
-		BaseURL: "http://" + r.Sandbox, AuthorizedParty: consoleAt,
+		BaseURL: "http://" + r.Sandbox, AuthorizedParty: r.AppURL,
 		WebhookURL: "http://" + r.Listen + clerkEventsAt, StripeWebhookURL: "http://" + r.Listen + stripeEventsAt,
 	})
 	if err != nil {
@@ -136,7 +169,7 @@ func (r *runCommand) startSandbox() (runningSandbox, error) {
 
 // environment is the server's, as a deployment would set it.
 func (r *runCommand) environment(box *sandbox.Sandbox, appURL string) []string {
-	return []string{
+	env := []string{
 		"DATABASE_URL=" + appURL,
 		"LISTEN_ADDR=" + r.Listen,
 		"ADMIN_ADDR=" + r.Admin,
@@ -144,13 +177,17 @@ func (r *runCommand) environment(box *sandbox.Sandbox, appURL string) []string {
 		"CLERK_SECRET_KEY=" + box.SecretKey(),
 		"CLERK_API_URL=http://" + r.Sandbox + "/clerk/v1",
 		"CLERK_WEBHOOK_SECRET=" + box.WebhookSecret(),
-		"CLERK_AUTHORIZED_PARTIES=" + consoleAt,
+		"CLERK_AUTHORIZED_PARTIES=" + r.AppURL,
 		"STRIPE_SECRET_KEY=" + box.StripeSecretKey(),
 		"STRIPE_API_URL=" + box.StripeURL(),
 		"STRIPE_WEBHOOK_SECRET=" + box.StripeWebhookSecret(),
 		"STRIPE_SEAT_PRICE=" + box.SeatPrice(),
-		"APP_URL=" + consoleAt,
-		"CORS_ORIGINS=" + consoleAt,
+		"APP_URL=" + r.AppURL,
+		"CORS_ORIGINS=" + r.origins(),
 		"REFLECTION=on",
 	}
+	if r.CorsHeaders != "" {
+		env = append(env, "CORS_HEADERS="+r.CorsHeaders)
+	}
+	return env
 }

@@ -37,7 +37,7 @@ func TestSandboxAndServerAreWiredTogether(t *testing.T) {
 		}
 		came <- verifier.Verify(body, r.Header)
 	}))
-	run := runCommand{Listen: server.Listener.Addr().String(), Admin: "127.0.0.1:1", Sandbox: freeAddress(t)}
+	run := runCommand{Listen: server.Listener.Addr().String(), Admin: "127.0.0.1:1", Sandbox: freeAddress(t), AppURL: frontendAt}
 	box, err := run.startSandbox()
 	if err != nil {
 		t.Fatal(err)

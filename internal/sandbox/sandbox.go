@@ -150,6 +150,11 @@ func (s *Sandbox) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") })
 	mux.HandleFunc("GET /sandbox/token", s.serveToken)
+	mux.HandleFunc("OPTIONS /sandbox/token", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Access-Control-Allow-Origin", "*")
+		w.Header().Set("Access-Control-Allow-Headers", "*") // of tracing, which many frontends add to every request
+		w.WriteHeader(http.StatusNoContent)
+	})
 	s.handleControl(mux)
 	mux.Handle("GET /clerk/.well-known/jwks.json", s.withFaults(http.HandlerFunc(s.serveKeySet)))
 	mux.Handle(clerkRoot+"/", s.clerkAPI())

@@ -111,8 +111,10 @@ func (s *Sandbox) claims(r TokenRequest) (map[string]any, error) {
 	return claims, nil
 }
 
-// serveToken answers GET /sandbox/token?user=&org=&v=&ttl=&cat= with a session token.
+// serveToken answers GET /sandbox/token?user=&org=&v=&ttl=&cat= with a session token. A
+// page of any origin may ask: a frontend in development has no other place to sign in.
 func (s *Sandbox) serveToken(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Access-Control-Allow-Origin", "*")
 	token, err := s.tokenFor(r.URL.RawQuery)
 	if err != nil {
 		writeRefusal(w, err)
