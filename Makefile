@@ -11,6 +11,7 @@ BUF           := go tool -modfile=tools/go.mod buf
 BUILD         := CGO_ENABLED=0 go build -trimpath
 GOLANGCI_LINT := go tool -modfile=tools/lint/go.mod golangci-lint
 VALIDATE      := .build/protovalidate/buf/validate/validate.proto
+DETAILS       := .build/details/google/rpc/error_details.proto
 NODE_MODULES  := tools/node_modules/.package-lock.json
 
 .PHONY: help
@@ -36,14 +37,14 @@ bench: ## what a call costs, against two floors measured in the same run
 	go run ./bench
 
 .PHONY: generate
-generate: $(VALIDATE) $(NODE_MODULES) ## regenerate gen/ from proto/
+generate: $(VALIDATE) $(DETAILS) $(NODE_MODULES) ## regenerate gen/ from proto/
 	@rm -rf .build/gen
 	$(BUF) generate proto -o .build
 	$(BUF) build proto -o .build/gen/teamtask.binpb
 	@rm -rf gen && mv .build/gen gen
 
 .PHONY: fmt
-fmt: $(VALIDATE) ## format Go and proto files
+fmt: $(VALIDATE) $(DETAILS) ## format Go and proto files
 	$(BUF) format -w proto
 	$(GOLANGCI_LINT) fmt
 
@@ -62,7 +63,7 @@ check-generated: generate
 	@tools/check-generated
 
 .PHONY: check-proto
-check-proto: $(VALIDATE)
+check-proto: $(VALIDATE) $(DETAILS)
 	$(BUF) lint
 	$(BUF) format --diff --exit-code proto
 	@tools/check-breaking
@@ -81,6 +82,10 @@ check-vulnerabilities:
 
 $(VALIDATE): tools/proto/go.mod tools/proto/go.sum
 	@tools/fetch-validate $@
+
+$(DETAILS): tools/details.go go.mod
+	@mkdir -p $(@D)
+	@go run tools/details.go >$@
 
 $(NODE_MODULES): tools/package.json tools/package-lock.json tools/.npmrc
 	npm ci --prefix tools

@@ -126,3 +126,23 @@ func TestTokenRequestRefusals(t *testing.T) {
 		}
 	}
 }
+
+// A frontend in development signs in from its own origin, and many add headers of tracing.
+func TestPagesOfAnyOriginMayAskForATokenAndForNothingElse(t *testing.T) {
+	t.Parallel()
+	_, base := serve(t, sandbox.Options{})
+	for path, want := range map[string]string{
+		"/sandbox/token?user=alice&org=d2-gamers": "*",
+		"/sandbox/token?user=nobody":              "*", // the refusal can be read too
+		"/sandbox/webhooks":                       "",
+		"/clerk/v1/users":                         "",
+	} {
+		if got := send(t, http.MethodGet, base+path, "").header.Get("Access-Control-Allow-Origin"); got != want {
+			t.Errorf("%s: Access-Control-Allow-Origin = %q, want %q", path, got, want)
+		}
+	}
+	preflight := send(t, http.MethodOptions, base+"/sandbox/token?user=alice", "")
+	if preflight.status != http.StatusNoContent || preflight.header.Get("Access-Control-Allow-Headers") != "*" || preflight.header.Get("Access-Control-Allow-Origin") != "*" {
+		t.Errorf("preflight: %d %v", preflight.status, preflight.header)
+	}
+}

@@ -7,6 +7,8 @@
 package teamtaskv1
 
 import (
+	validate "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
+	errdetails "google.golang.org/genproto/googleapis/rpc/errdetails"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	reflect "reflect"
@@ -230,11 +232,92 @@ func (Reason) EnumDescriptor() ([]byte, []int) {
 	return file_teamtask_v1_reason_proto_rawDescGZIP(), []int{0}
 }
 
+// ErrorDetails lists the messages that the details of an error may hold. It is never sent
+// itself: it makes this schema enough to read the details.
+type ErrorDetails struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Why the call was refused, with a Reason; on every error but "internal error".
+	Info *errdetails.ErrorInfo `protobuf:"bytes,1,opt,name=info,proto3" json:"info,omitempty"`
+	// When to try again, where that makes sense.
+	Retry *errdetails.RetryInfo `protobuf:"bytes,2,opt,name=retry,proto3" json:"retry,omitempty"`
+	// Which fields of the request break which rules.
+	Violations *validate.Violations `protobuf:"bytes,3,opt,name=violations,proto3" json:"violations,omitempty"`
+	// Under which id the log has the rest; on "internal error" alone.
+	Request       *errdetails.RequestInfo `protobuf:"bytes,4,opt,name=request,proto3" json:"request,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ErrorDetails) Reset() {
+	*x = ErrorDetails{}
+	mi := &file_teamtask_v1_reason_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ErrorDetails) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ErrorDetails) ProtoMessage() {}
+
+func (x *ErrorDetails) ProtoReflect() protoreflect.Message {
+	mi := &file_teamtask_v1_reason_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ErrorDetails.ProtoReflect.Descriptor instead.
+func (*ErrorDetails) Descriptor() ([]byte, []int) {
+	return file_teamtask_v1_reason_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *ErrorDetails) GetInfo() *errdetails.ErrorInfo {
+	if x != nil {
+		return x.Info
+	}
+	return nil
+}
+
+func (x *ErrorDetails) GetRetry() *errdetails.RetryInfo {
+	if x != nil {
+		return x.Retry
+	}
+	return nil
+}
+
+func (x *ErrorDetails) GetViolations() *validate.Violations {
+	if x != nil {
+		return x.Violations
+	}
+	return nil
+}
+
+func (x *ErrorDetails) GetRequest() *errdetails.RequestInfo {
+	if x != nil {
+		return x.Request
+	}
+	return nil
+}
+
 var File_teamtask_v1_reason_proto protoreflect.FileDescriptor
 
 const file_teamtask_v1_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x18teamtask/v1/reason.proto\x12\vteamtask.v1*\xbf\b\n" +
+	"\x18teamtask/v1/reason.proto\x12\vteamtask.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/rpc/error_details.proto\"\xd3\x01\n" +
+	"\fErrorDetails\x12)\n" +
+	"\x04info\x18\x01 \x01(\v2\x15.google.rpc.ErrorInfoR\x04info\x12+\n" +
+	"\x05retry\x18\x02 \x01(\v2\x15.google.rpc.RetryInfoR\x05retry\x128\n" +
+	"\n" +
+	"violations\x18\x03 \x01(\v2\x18.buf.validate.ViolationsR\n" +
+	"violations\x121\n" +
+	"\arequest\x18\x04 \x01(\v2\x17.google.rpc.RequestInfoR\arequest*\xbf\b\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16REASON_UNAUTHENTICATED\x10\x01\x12\x16\n" +
@@ -288,15 +371,25 @@ func file_teamtask_v1_reason_proto_rawDescGZIP() []byte {
 }
 
 var file_teamtask_v1_reason_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_teamtask_v1_reason_proto_msgTypes = make([]protoimpl.MessageInfo, 1)
 var file_teamtask_v1_reason_proto_goTypes = []any{
-	(Reason)(0), // 0: teamtask.v1.Reason
+	(Reason)(0),                    // 0: teamtask.v1.Reason
+	(*ErrorDetails)(nil),           // 1: teamtask.v1.ErrorDetails
+	(*errdetails.ErrorInfo)(nil),   // 2: google.rpc.ErrorInfo
+	(*errdetails.RetryInfo)(nil),   // 3: google.rpc.RetryInfo
+	(*validate.Violations)(nil),    // 4: buf.validate.Violations
+	(*errdetails.RequestInfo)(nil), // 5: google.rpc.RequestInfo
 }
 var file_teamtask_v1_reason_proto_depIdxs = []int32{
-	0, // [0:0] is the sub-list for method output_type
-	0, // [0:0] is the sub-list for method input_type
-	0, // [0:0] is the sub-list for extension type_name
-	0, // [0:0] is the sub-list for extension extendee
-	0, // [0:0] is the sub-list for field type_name
+	2, // 0: teamtask.v1.ErrorDetails.info:type_name -> google.rpc.ErrorInfo
+	3, // 1: teamtask.v1.ErrorDetails.retry:type_name -> google.rpc.RetryInfo
+	4, // 2: teamtask.v1.ErrorDetails.violations:type_name -> buf.validate.Violations
+	5, // 3: teamtask.v1.ErrorDetails.request:type_name -> google.rpc.RequestInfo
+	4, // [4:4] is the sub-list for method output_type
+	4, // [4:4] is the sub-list for method input_type
+	4, // [4:4] is the sub-list for extension type_name
+	4, // [4:4] is the sub-list for extension extendee
+	0, // [0:4] is the sub-list for field type_name
 }
 
 func init() { file_teamtask_v1_reason_proto_init() }
@@ -310,13 +403,14 @@ func file_teamtask_v1_reason_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_teamtask_v1_reason_proto_rawDesc), len(file_teamtask_v1_reason_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   0,
+			NumMessages:   1,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
 		GoTypes:           file_teamtask_v1_reason_proto_goTypes,
 		DependencyIndexes: file_teamtask_v1_reason_proto_depIdxs,
 		EnumInfos:         file_teamtask_v1_reason_proto_enumTypes,
+		MessageInfos:      file_teamtask_v1_reason_proto_msgTypes,
 	}.Build()
 	File_teamtask_v1_reason_proto = out.File
 	file_teamtask_v1_reason_proto_goTypes = nil

@@ -483,7 +483,8 @@ type UpdateTaskRequest struct {
 	Description string `protobuf:"bytes,3,opt,name=description,proto3" json:"description,omitempty"`
 	// Whether the work is done; applied only if the mask has `done`.
 	Done bool `protobuf:"varint,4,opt,name=done,proto3" json:"done,omitempty"`
-	// Which fields to change, of `name`, `description` and `done`: at least one.
+	// Which fields to change, of `name`, `description` and `done`: at least one. Another
+	// is INVALID_ARGUMENT, and the metadata entry `path` names it.
 	UpdateMask *fieldmaskpb.FieldMask `protobuf:"bytes,5,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
 	// The etag of the state that the change is meant for; empty to change whatever
 	// is there.

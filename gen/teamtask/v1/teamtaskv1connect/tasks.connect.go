@@ -67,7 +67,7 @@ type TaskServiceClient interface {
 	// own tasks need org:tasks:edit, everybody's org:tasks:manage.
 	//
 	// Errors: PERMISSION_MISSING, SEAT_REQUIRED, INVALID_ARGUMENT,
-	// PATH_NOT_ALLOWED, TASK_NOT_FOUND, NOT_OWNER, ETAG_MISMATCH.
+	// TASK_NOT_FOUND, NOT_OWNER, ETAG_MISMATCH.
 	UpdateTask(context.Context, *v1.UpdateTaskRequest) (*v1.UpdateTaskResponse, error)
 	// DeleteTask removes a task for good. One's own tasks need org:tasks:edit,
 	// everybody's org:tasks:manage.
@@ -199,7 +199,7 @@ type TaskServiceHandler interface {
 	// own tasks need org:tasks:edit, everybody's org:tasks:manage.
 	//
 	// Errors: PERMISSION_MISSING, SEAT_REQUIRED, INVALID_ARGUMENT,
-	// PATH_NOT_ALLOWED, TASK_NOT_FOUND, NOT_OWNER, ETAG_MISMATCH.
+	// TASK_NOT_FOUND, NOT_OWNER, ETAG_MISMATCH.
 	UpdateTask(context.Context, *v1.UpdateTaskRequest) (*v1.UpdateTaskResponse, error)
 	// DeleteTask removes a task for good. One's own tasks need org:tasks:edit,
 	// everybody's org:tasks:manage.

@@ -2,14 +2,62 @@
 // @generated from file teamtask/v1/reason.proto (package teamtask.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenEnum, GenFile } from "@bufbuild/protobuf/codegenv2";
-import { enumDesc, fileDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Violations } from "../../buf/validate/validate_pb.js";
+import { file_buf_validate_validate } from "../../buf/validate/validate_pb.js";
+import type { ErrorInfo, RequestInfo, RetryInfo } from "../../google/rpc/error_details_pb.js";
+import { file_google_rpc_error_details } from "../../google/rpc/error_details_pb.js";
+import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file teamtask/v1/reason.proto.
  */
 export const file_teamtask_v1_reason: GenFile = /*@__PURE__*/
-  fileDesc("Chh0ZWFtdGFzay92MS9yZWFzb24ucHJvdG8SC3RlYW10YXNrLnYxKr8ICgZSZWFzb24SFgoSUkVBU09OX1VOU1BFQ0lGSUVEEAASGgoWUkVBU09OX1VOQVVUSEVOVElDQVRFRBABEhYKElJFQVNPTl9UT0tFTl9TVEFMRRACEh0KGVJFQVNPTl9QRVJNSVNTSU9OX01JU1NJTkcQAxIYChRSRUFTT05fU0VBVF9SRVFVSVJFRBAEEhsKF1JFQVNPTl9NRU1CRVJTSElQX0VOREVEEAUSFAoQUkVBU09OX05PVF9PV05FUhAGEhsKF1JFQVNPTl9JTlZBTElEX0FSR1VNRU5UEAcSHQoZUkVBU09OX1BBR0VfVE9LRU5fSU5WQUxJRBAIEhsKF1JFQVNPTl9QQVRIX05PVF9BTExPV0VEEAkSFwoTUkVBU09OX1JPTEVfVU5LTk9XThAKEhkKFVJFQVNPTl9UQVNLX05PVF9GT1VORBALEhsKF1JFQVNPTl9NRU1CRVJfTk9UX0ZPVU5EEAwSHwobUkVBU09OX0lOVklUQVRJT05fTk9UX0ZPVU5EEA0SGAoUUkVBU09OX0VUQUdfTUlTTUFUQ0gQDhIcChhSRUFTT05fUkVRVUVTVF9JRF9SRVVTRUQQDxIZChVSRUFTT05fQUxSRUFEWV9NRU1CRVIQEBIcChhSRUFTT05fSU5WSVRBVElPTl9FWElTVFMQERIgChxSRUFTT05fT1JHQU5JWkFUSU9OX1JFUVVJUkVEEBISHgoaUkVBU09OX1NVQlNDUklQVElPTl9FWElTVFMQExIaChZSRUFTT05fTk9fU1VCU0NSSVBUSU9OEBQSFQoRUkVBU09OX0xBU1RfQURNSU4QFRIZChVSRUFTT05fUk9MRV9BQk9WRV9PV04QFhIhCh1SRUFTT05fSU5WSVRBVElPTl9OT1RfUEVORElORxAXEiQKIFJFQVNPTl9JTVBFUlNPTkFUSU9OX05PVF9BTExPV0VEEBgSGgoWUkVBU09OX1NFQVRTX0VYSEFVU1RFRBAZEhwKGFJFQVNPTl9NRVNTQUdFX1RPT19MQVJHRRAaEhcKE1JFQVNPTl9SQVRFX0xJTUlURUQQGxIVChFSRUFTT05fT1ZFUkxPQURFRBAcEhwKGFJFQVNPTl9ERUFETElORV9FWENFRURFRBAdEiEKHVJFQVNPTl9CSUxMSU5HX05PVF9DT05GSUdVUkVEEB4SIwofUkVBU09OX0RJUkVDVE9SWV9OT1RfQ09ORklHVVJFRBAfEh8KG1JFQVNPTl9QUk9WSURFUl9VTkFWQUlMQUJMRRAgEh8KG1JFQVNPTl9EQVRBQkFTRV9VTkFWQUlMQUJMRRAhEhkKFVJFQVNPTl9NRVRIT0RfVU5LTk9XThAiEhoKFlJFQVNPTl9QQVlNRU5UX1JFRlVTRUQQIxIfChtSRUFTT05fTUVNQkVSX0xJTUlUX1JFQUNIRUQQJEI5WjdnaXRodWIuY29tL3RlYW10YXNrL3RlYW10YXNrL2dlbi90ZWFtdGFzay92MTt0ZWFtdGFza3YxYgZwcm90bzM");
+  fileDesc("Chh0ZWFtdGFzay92MS9yZWFzb24ucHJvdG8SC3RlYW10YXNrLnYxIrEBCgxFcnJvckRldGFpbHMSIwoEaW5mbxgBIAEoCzIVLmdvb2dsZS5ycGMuRXJyb3JJbmZvEiQKBXJldHJ5GAIgASgLMhUuZ29vZ2xlLnJwYy5SZXRyeUluZm8SLAoKdmlvbGF0aW9ucxgDIAEoCzIYLmJ1Zi52YWxpZGF0ZS5WaW9sYXRpb25zEigKB3JlcXVlc3QYBCABKAsyFy5nb29nbGUucnBjLlJlcXVlc3RJbmZvKr8ICgZSZWFzb24SFgoSUkVBU09OX1VOU1BFQ0lGSUVEEAASGgoWUkVBU09OX1VOQVVUSEVOVElDQVRFRBABEhYKElJFQVNPTl9UT0tFTl9TVEFMRRACEh0KGVJFQVNPTl9QRVJNSVNTSU9OX01JU1NJTkcQAxIYChRSRUFTT05fU0VBVF9SRVFVSVJFRBAEEhsKF1JFQVNPTl9NRU1CRVJTSElQX0VOREVEEAUSFAoQUkVBU09OX05PVF9PV05FUhAGEhsKF1JFQVNPTl9JTlZBTElEX0FSR1VNRU5UEAcSHQoZUkVBU09OX1BBR0VfVE9LRU5fSU5WQUxJRBAIEhsKF1JFQVNPTl9QQVRIX05PVF9BTExPV0VEEAkSFwoTUkVBU09OX1JPTEVfVU5LTk9XThAKEhkKFVJFQVNPTl9UQVNLX05PVF9GT1VORBALEhsKF1JFQVNPTl9NRU1CRVJfTk9UX0ZPVU5EEAwSHwobUkVBU09OX0lOVklUQVRJT05fTk9UX0ZPVU5EEA0SGAoUUkVBU09OX0VUQUdfTUlTTUFUQ0gQDhIcChhSRUFTT05fUkVRVUVTVF9JRF9SRVVTRUQQDxIZChVSRUFTT05fQUxSRUFEWV9NRU1CRVIQEBIcChhSRUFTT05fSU5WSVRBVElPTl9FWElTVFMQERIgChxSRUFTT05fT1JHQU5JWkFUSU9OX1JFUVVJUkVEEBISHgoaUkVBU09OX1NVQlNDUklQVElPTl9FWElTVFMQExIaChZSRUFTT05fTk9fU1VCU0NSSVBUSU9OEBQSFQoRUkVBU09OX0xBU1RfQURNSU4QFRIZChVSRUFTT05fUk9MRV9BQk9WRV9PV04QFhIhCh1SRUFTT05fSU5WSVRBVElPTl9OT1RfUEVORElORxAXEiQKIFJFQVNPTl9JTVBFUlNPTkFUSU9OX05PVF9BTExPV0VEEBgSGgoWUkVBU09OX1NFQVRTX0VYSEFVU1RFRBAZEhwKGFJFQVNPTl9NRVNTQUdFX1RPT19MQVJHRRAaEhcKE1JFQVNPTl9SQVRFX0xJTUlURUQQGxIVChFSRUFTT05fT1ZFUkxPQURFRBAcEhwKGFJFQVNPTl9ERUFETElORV9FWENFRURFRBAdEiEKHVJFQVNPTl9CSUxMSU5HX05PVF9DT05GSUdVUkVEEB4SIwofUkVBU09OX0RJUkVDVE9SWV9OT1RfQ09ORklHVVJFRBAfEh8KG1JFQVNPTl9QUk9WSURFUl9VTkFWQUlMQUJMRRAgEh8KG1JFQVNPTl9EQVRBQkFTRV9VTkFWQUlMQUJMRRAhEhkKFVJFQVNPTl9NRVRIT0RfVU5LTk9XThAiEhoKFlJFQVNPTl9QQVlNRU5UX1JFRlVTRUQQIxIfChtSRUFTT05fTUVNQkVSX0xJTUlUX1JFQUNIRUQQJEI5WjdnaXRodWIuY29tL3RlYW10YXNrL3RlYW10YXNrL2dlbi90ZWFtdGFzay92MTt0ZWFtdGFza3YxYgZwcm90bzM", [file_buf_validate_validate, file_google_rpc_error_details]);
+
+/**
+ * ErrorDetails lists the messages that the details of an error may hold. It is never sent
+ * itself: it makes this schema enough to read the details.
+ *
+ * @generated from message teamtask.v1.ErrorDetails
+ */
+export type ErrorDetails = Message<"teamtask.v1.ErrorDetails"> & {
+  /**
+   * Why the call was refused, with a Reason; on every error but "internal error".
+   *
+   * @generated from field: google.rpc.ErrorInfo info = 1;
+   */
+  info?: ErrorInfo | undefined;
+
+  /**
+   * When to try again, where that makes sense.
+   *
+   * @generated from field: google.rpc.RetryInfo retry = 2;
+   */
+  retry?: RetryInfo | undefined;
+
+  /**
+   * Which fields of the request break which rules.
+   *
+   * @generated from field: buf.validate.Violations violations = 3;
+   */
+  violations?: Violations | undefined;
+
+  /**
+   * Under which id the log has the rest; on "internal error" alone.
+   *
+   * @generated from field: google.rpc.RequestInfo request = 4;
+   */
+  request?: RequestInfo | undefined;
+};
+
+/**
+ * Describes the message teamtask.v1.ErrorDetails.
+ * Use `create(ErrorDetailsSchema)` to create a new message.
+ */
+export const ErrorDetailsSchema: GenMessage<ErrorDetails> = /*@__PURE__*/
+  messageDesc(file_teamtask_v1_reason, 0);
 
 /**
  * Reason says why a call was refused. An error carries it without its prefix as

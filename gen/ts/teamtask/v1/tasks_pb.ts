@@ -326,7 +326,8 @@ export type UpdateTaskRequest = Message<"teamtask.v1.UpdateTaskRequest"> & {
   done: boolean;
 
   /**
-   * Which fields to change, of `name`, `description` and `done`: at least one.
+   * Which fields to change, of `name`, `description` and `done`: at least one. Another
+   * is INVALID_ARGUMENT, and the metadata entry `path` names it.
    *
    * @generated from field: google.protobuf.FieldMask update_mask = 5;
    */
@@ -466,7 +467,7 @@ export const TaskService: GenService<{
    * own tasks need org:tasks:edit, everybody's org:tasks:manage.
    *
    * Errors: PERMISSION_MISSING, SEAT_REQUIRED, INVALID_ARGUMENT,
-   * PATH_NOT_ALLOWED, TASK_NOT_FOUND, NOT_OWNER, ETAG_MISMATCH.
+   * TASK_NOT_FOUND, NOT_OWNER, ETAG_MISMATCH.
    *
    * @generated from rpc teamtask.v1.TaskService.UpdateTask
    */
