@@ -84,6 +84,9 @@ func TestStatementsAreWrittenOutAndNeverPutTogether(t *testing.T) {
 				}
 				for _, element := range n.Elts {
 					pair, ok := element.(*ast.KeyValueExpr)
+					if ok && isListing(pair) {
+						continue
+					}
 					if !ok || !constantText(pair.Value, constants) && !lentText(pair.Value) {
 						t.Errorf("%s: a statement that is not written out", s.path)
 					}
@@ -103,6 +106,13 @@ func TestStatementsAreWrittenOutAndNeverPutTogether(t *testing.T) {
 	if declared < 9 {
 		t.Errorf("only %d statements were found: this test sees too little", declared)
 	}
+}
+
+// isListing reports whether the element is the one of a statement that is no text.
+func isListing(pair *ast.KeyValueExpr) bool {
+	key, isKey := pair.Key.(*ast.Ident)
+	value, isValue := pair.Value.(*ast.Ident)
+	return isKey && isValue && key.Name == "Listing" && value.Name == "true"
 }
 
 // lentText tells whether the text is one of the inbox's constants, which others run in

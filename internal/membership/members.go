@@ -30,8 +30,8 @@ func (f filter) binding() []byte {
 	return append(tenancy.AppendText(nil, f.role), tenancy.SearchKey(f.query)...)
 }
 
-// List answers the members of the actor's organization, by name, and the token of the
-// next page, or "".
+// List returns the members of the actor's organization, by name, and the token of the
+// next page, or "". A page of a search may be short or empty although there is a next one.
 //
 // Faults: fault.DirectoryNotConfigured, tenancy.PageTokenInvalid.
 func (m *Membership) List(ctx context.Context, actor tenancy.Actor, f filter, p tenancy.Page) ([]member, string, error) {
@@ -43,14 +43,21 @@ func (m *Membership) List(ctx context.Context, actor tenancy.Actor, f filter, p 
 		return nil, "", err
 	}
 	size := p.Rows()
-	var found []member
+	var found []listedMember
 	err = m.db.Once(ctx, actor, func(tx *tenancy.Tx) (err error) {
 		found, err = selectMembers(ctx, tx, actor, f, after, size+1, m.ledger)
 		return err
 	})
-	if err != nil || len(found) <= size {
-		return found, "", err
+	if err != nil {
+		return nil, "", err
 	}
-	last := found[size-1]
-	return found[:size], m.db.SealPage(actor, membersList, f.binding(), tenancy.Place{Key: last.NameKey, ID: last.UserID}.Bytes()), nil
+	page, last := tenancy.CutPage(found, size)
+	members := make([]member, len(page))
+	for i := range page {
+		members[i] = page[i].member
+	}
+	if last == nil {
+		return members, "", nil
+	}
+	return members, m.db.SealPage(actor, membersList, f.binding(), tenancy.Place{Key: last.NameKey, ID: last.UserID}.Bytes()), nil
 }

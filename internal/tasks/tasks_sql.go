@@ -10,7 +10,8 @@ import (
 
 // Statements are all statements of this package, for tenancy.Open.
 var Statements = []tenancy.Statement{
-	insertTaskSQL, insertTaskOnceSQL, selectTaskSQL, selectTasksSQL, selectTasksBySQL, updateTaskSQL, deleteTaskSQL,
+	insertTaskSQL, insertTaskOnceSQL, selectTaskSQL, selectTasksSQL, selectTasksDoneSQL, selectTasksBySQL,
+	selectTasksByDoneSQL, updateTaskSQL, deleteTaskSQL,
 }
 
 var insertTaskSQL = tenancy.Statement{Name: "insert_task", SQL: `
@@ -84,31 +85,60 @@ func selectTask(ctx context.Context, tx *tenancy.Tx, actor tenancy.Actor, id uui
 	return one(tenancy.Rows[task](ctx, tx, selectTaskSQL, actor.Tenant, tenancy.Stored(id)))
 }
 
-var selectTasksSQL = tenancy.Statement{Name: "select_tasks", SQL: `
+// The lists differ in the index that they are read off, which the order names down to its
+// last column: a range that stands for an equality leaves the planner no other index.
+const (
+	selectTasksFrom = `
 	SELECT id, name, description, done, created_by, create_time, updated_by, update_time, revision
 	  FROM tasks
-	 WHERE tenant_id = $1
-	   AND id < $2
-	   AND ($3::boolean IS NULL OR done = $3)
-	 ORDER BY id DESC
-	 LIMIT $4`}
+	 WHERE tenant_id = $1`
+)
 
-var selectTasksBySQL = tenancy.Statement{Name: "select_tasks_by", SQL: `
-	SELECT id, name, description, done, created_by, create_time, updated_by, update_time, revision
-	  FROM tasks
-	 WHERE tenant_id = $1
+var selectTasksSQL = tenancy.Statement{Name: "select_tasks", Listing: true, SQL: selectTasksFrom + `
 	   AND id < $2
-	   AND ($3::boolean IS NULL OR done = $3)
-	   AND created_by = $5
 	 ORDER BY id DESC
-	 LIMIT $4`}
+	 LIMIT $3`}
+
+var selectTasksDoneSQL = tenancy.Statement{Name: "select_tasks_done", Listing: true, SQL: selectTasksFrom + `
+	   AND (done, id) < ($4, $2)
+	   AND done >= $4
+	 ORDER BY done DESC, id DESC
+	 LIMIT $3`}
+
+var selectTasksBySQL = tenancy.Statement{Name: "select_tasks_by", Listing: true, SQL: selectTasksFrom + `
+	   AND (created_by, id) < ($4, $2)
+	   AND created_by >= $4
+	 ORDER BY created_by DESC, id DESC
+	 LIMIT $3`}
+
+// Such a range ends only by its first column: what comes behind the tasks that are done is
+// left out afterwards.
+var selectTasksByDoneSQL = tenancy.Statement{Name: "select_tasks_by_done", Listing: true, SQL: `
+	SELECT id, name, description, done, created_by, create_time, updated_by, update_time, revision
+	  FROM (` + selectTasksFrom + `
+	           AND (created_by, done, id) < ($4, $5, $2)
+	           AND created_by >= $4
+	         ORDER BY created_by DESC, done DESC, id DESC
+	         LIMIT $3) AS found
+	 WHERE done = $5`}
 
 func selectTasks(ctx context.Context, tx *tenancy.Tx, actor tenancy.Actor, f filter, before uuid.UUID, limit int) ([]task, error) {
-	more := untilFull()
-	if f.createdBy == "" {
-		return tenancy.RowsWhile(ctx, tx, selectTasksSQL, more, actor.Tenant, tenancy.Stored(before), f.done, limit)
+	statement, args := listOf(actor.Tenant, f, before, limit)
+	return tenancy.RowsWhile(ctx, tx, statement, untilFull(), args...)
+}
+
+// listOf returns the statement that the filter is for, and its arguments.
+func listOf(tenant string, f filter, before uuid.UUID, limit int) (tenancy.Statement, []any) {
+	args := []any{tenant, tenancy.Stored(before), limit}
+	switch {
+	case f.createdBy != "" && f.done != nil:
+		return selectTasksByDoneSQL, append(args, f.createdBy, *f.done)
+	case f.createdBy != "":
+		return selectTasksBySQL, append(args, f.createdBy)
+	case f.done != nil:
+		return selectTasksDoneSQL, append(args, *f.done)
 	}
-	return tenancy.RowsWhile(ctx, tx, selectTasksBySQL, more, actor.Tenant, tenancy.Stored(before), f.done, limit, f.createdBy)
+	return selectTasksSQL, args
 }
 
 // updateTaskSQL changes the task where the actor may and the etag fits, and answers

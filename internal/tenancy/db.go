@@ -20,6 +20,9 @@ import (
 type Statement struct {
 	Name string
 	SQL  string
+	// Listing is a statement that reads a page of a list: see planner.go. It is the first
+	// of its transaction.
+	Listing bool
 }
 
 // Trace is told when a statement or a commit begins, by its name, and answers what to
@@ -140,7 +143,7 @@ func configure(c *pgxpool.Config, statements []Statement) {
 	c.ConnConfig.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler {
 		return &pgconn.CancelRequestContextWatcherHandler{Conn: conn, DeadlineDelay: 2 * time.Second}
 	}
-	all := append([]Statement{begin, end, preamble}, statements...)
+	all := append([]Statement{begin, end, preamble, preambleOfLists}, statements...)
 	c.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
 		for _, s := range all {
 			if _, err := conn.Prepare(ctx, s.Name, s.SQL); err != nil {

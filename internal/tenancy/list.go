@@ -1,6 +1,7 @@
 package tenancy
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"slices"
@@ -58,6 +59,11 @@ func (p Place) Bytes() []byte { return append(AppendText(nil, p.Key), p.ID...) }
 func PlaceOf(position []byte) (Place, bool) {
 	key, id, ok := cutText(position)
 	return Place{key, id}, ok && id != ""
+}
+
+// before reports whether the place lies before the other one.
+func (p Place) before(other Place) bool {
+	return cmp.Or(strings.Compare(p.Key, other.Key), strings.Compare(p.ID, other.ID)) < 0
 }
 
 // AppendText appends the text with its length before it, so that nothing else begins

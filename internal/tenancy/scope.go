@@ -53,7 +53,10 @@ var (
 	//
 	// What the token claims of the seat counts only where there is no ledger ($4, NULL where
 	// there is one).
-	preamble = Statement{Name: "preamble", SQL: `
+	preamble = Statement{Name: "preamble", SQL: preambleSQL}
+)
+
+const preambleSQL = `
 		SELECT set_config('app.tenant_id', $1, true),
 		       set_config('app.user_id', $2, true),
 		       coalesce(
@@ -68,8 +71,7 @@ var (
 		           (SELECT CASE WHEN remove_time >= $5 - interval '5 s' THEN refuse('` + codeMembershipEnded + `', 'the organization has ended') END
 		              FROM standings
 		             WHERE tenant_id = $1 AND user_id = '' AND $5 IS NOT NULL),
-		           CASE WHEN $3 AND $4 IS NOT TRUE THEN refuse('` + codeSeatRequired + `', 'a seat is required') ELSE $5 IS NULL END) AS known`}
-)
+		           CASE WHEN $3 AND $4 IS NOT TRUE THEN refuse('` + codeSeatRequired + `', 'a seat is required') ELSE $5 IS NULL END) AS known`
 
 // preambleKnown is the place of the column known in what the preamble answers.
 const preambleKnown = 2
@@ -216,7 +218,7 @@ func (t *Tx) run(ctx context.Context, s Statement, args []any, read func(pgx.Row
 	if !t.single {
 		batch.BeginTx(pgx.TxOptions{})
 	}
-	batch.Queue(preamble.Name, t.scope...)
+	batch.Queue(preambleOf(s).Name, t.scope...)
 	batch.Queue(s.Name, args...)
 	along := t.single && t.witness != nil
 	if along {
