@@ -47,6 +47,9 @@ func (c *call) line(o fault.Outcome) line {
 	}
 	e.target, e.details = c.target, c.kept
 	if o.Code == succeeded {
+		if e.target == "" {
+			e.target = c.witness.Touched()
+		}
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		if len(c.notes) > 0 {
@@ -107,11 +110,7 @@ func (interceptor) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 		}
 		c.witness.Tenant, c.witness.Statement = c.actor.Tenant, insertChangeSQL
 		c.witness.Args = func() []any {
-			made := c.line(fault.Outcome{Code: succeeded})
-			if made.target == "" {
-				made.target = c.witness.Touched()
-			}
-			return made.args()
+			return c.line(fault.Outcome{Code: succeeded}).args()
 		}
 		return next(tenancy.WithWitness(ctx, &c.witness), req)
 	}

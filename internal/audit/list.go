@@ -70,7 +70,8 @@ func firstOf(milli int64) (id uuid.UUID) {
 	return id
 }
 
-// list answers events, newest first, and the token of the next page, or "".
+// list returns events, newest first, and the token of the next page, or "". A page may be
+// short or empty although there is a next one.
 func (l *Log) list(ctx context.Context, actor tenancy.Actor, f filter, p tenancy.Page) ([]event, string, error) {
 	before, err := tenancy.OpenAt(l.db, actor, listName, f.binding(), p, uuid.Max, idOf)
 	if err != nil {
@@ -80,15 +81,21 @@ func (l *Log) list(ctx context.Context, actor tenancy.Actor, f filter, p tenancy
 		before = highest
 	}
 	size := p.Rows()
-	var found []event
+	var found []listedEvent
 	err = l.db.Once(ctx, actor, func(tx *tenancy.Tx) (err error) {
 		found, err = selectEvents(ctx, tx, actor, f, before, size+1)
 		return err
 	})
-	if err != nil || len(found) <= size {
-		return found, "", err
+	if err != nil {
+		return nil, "", err
 	}
-	found = found[:size]
-	last := found[size-1].ID.Bytes
-	return found, l.db.SealPage(actor, listName, f.binding(), last[:]), nil
+	page, last := tenancy.CutPage(found, size)
+	events := make([]event, len(page))
+	for i := range page {
+		events[i] = page[i].event
+	}
+	if last == nil {
+		return events, "", nil
+	}
+	return events, l.db.SealPage(actor, listName, f.binding(), last.ID.Bytes[:]), nil
 }

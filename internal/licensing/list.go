@@ -27,7 +27,8 @@ func (f filter) binding() []byte {
 }
 
 // List answers the members of the actor's organization, with a seat or without one, by
-// name, and the token of the next page, or "".
+// name, and the token of the next page, or "". A page of a search may be short or empty
+// although there is a next one.
 //
 // Faults: fault.BillingNotConfigured, fault.DirectoryNotConfigured,
 // tenancy.PageTokenInvalid.
@@ -40,14 +41,21 @@ func (l *Licensing) List(ctx context.Context, actor tenancy.Actor, f filter, p t
 		return nil, "", err
 	}
 	size := p.Rows()
-	var found []seat
+	var found []listedSeat
 	err = l.db.Once(ctx, actor, func(tx *tenancy.Tx) (err error) {
 		found, err = selectSeats(ctx, tx, actor, f, after, size+1)
 		return err
 	})
-	if err != nil || len(found) <= size {
-		return found, "", err
+	if err != nil {
+		return nil, "", err
 	}
-	last := found[size-1]
-	return found[:size], l.db.SealPage(actor, seatsList, f.binding(), tenancy.Place{Key: last.NameKey, ID: last.UserID}.Bytes()), nil
+	page, last := tenancy.CutPage(found, size)
+	seats := make([]seat, len(page))
+	for i := range page {
+		seats[i] = page[i].seat
+	}
+	if last == nil {
+		return seats, "", nil
+	}
+	return seats, l.db.SealPage(actor, seatsList, f.binding(), tenancy.Place{Key: last.NameKey, ID: last.UserID}.Bytes()), nil
 }

@@ -117,6 +117,14 @@ func TestReadingSeatsAndLicensesIsOneStatement(t *testing.T) {
 	yes := true
 	for what, read := range map[string]func() error{
 		"licensing_select_seats": func() error {
+			_, _, err := f.List(t.Context(), boss(ours), filter{}, tenancy.Page{})
+			return err
+		},
+		"licensing_search_seats_held": func() error {
+			_, _, err := f.List(t.Context(), boss(ours), filter{licensed: &yes, query: "u"}, tenancy.Page{})
+			return err
+		},
+		"licensing_select_seats_held": func() error {
 			_, _, err := f.List(t.Context(), boss(ours), filter{licensed: &yes}, tenancy.Page{})
 			return err
 		},

@@ -6,7 +6,7 @@ import (
 	"github.com/teamtask/teamtask/internal/tenancy"
 )
 
-var seatStatements = []tenancy.Statement{insertSeatSQL, deleteSeatSQL, selectSeatsSQL, searchSeatsSQL}
+var seatStatements = []tenancy.Statement{insertSeatSQL, deleteSeatSQL}
 
 // givenSeat is a member, and whether they were given the seat just now.
 type givenSeat struct {
@@ -75,60 +75,6 @@ var deleteSeatSQL = tenancy.Statement{Name: "licensing_delete_seat", SQL: `
 // deleteSeat answers the member, or nil where there is none.
 func deleteSeat(ctx context.Context, tx *tenancy.Tx, tenant, user string) (*takenSeat, error) {
 	return first(tenancy.Rows[takenSeat](ctx, tx, deleteSeatSQL, tenant, user))
-}
-
-var selectSeatsSQL = tenancy.Statement{Name: "licensing_select_seats", SQL: `
-	SELECT m.user_id, m.name, m.name_key, m.email, m.role, s.assign_time, coalesce(s.assigned_by, '') AS assigned_by,
-	       st.seated AS working, m.licensed = st.seated AND m.licensed_doubt IS NULL AS synced
-	  FROM members m
-	  JOIN standings st ON st.tenant_id = m.tenant_id AND st.user_id = m.user_id
-	  LEFT JOIN seats s ON s.tenant_id = m.tenant_id AND s.user_id = m.user_id
-	 WHERE m.tenant_id = $1
-	   AND m.remove_time IS NULL
-	   AND (m.name_key, m.user_id) > ($2, $3)
-	   AND ($4::boolean IS NULL OR $4 = (s.user_id IS NOT NULL))
-	 ORDER BY m.name_key, m.user_id
-	 LIMIT $5`}
-
-// searchSeatsSQL reads each of the two spans from its own index, so that what matches few
-// costs little; whoever matches by both is of the first.
-var searchSeatsSQL = tenancy.Statement{Name: "licensing_search_seats", SQL: `
-	SELECT user_id, name, name_key, email, role, assign_time, assigned_by, working, synced
-	  FROM ((SELECT m.user_id, m.name, m.name_key, m.email, m.role, s.assign_time, coalesce(s.assigned_by, '') AS assigned_by,
-	                st.seated AS working, m.licensed = st.seated AND m.licensed_doubt IS NULL AS synced
-	           FROM members m
-	           JOIN standings st ON st.tenant_id = m.tenant_id AND st.user_id = m.user_id
-	           LEFT JOIN seats s ON s.tenant_id = m.tenant_id AND s.user_id = m.user_id
-	          WHERE m.tenant_id = $1
-	            AND m.remove_time IS NULL
-	            AND (m.name_key, m.user_id) > ($2, $3)
-	            AND ($4::boolean IS NULL OR $4 = (s.user_id IS NOT NULL))
-	            AND m.name_key >= $6 AND m.name_key < $7
-	          ORDER BY m.name_key, m.user_id
-	          LIMIT $5)
-	        UNION ALL
-	        (SELECT m.user_id, m.name, m.name_key, m.email, m.role, s.assign_time, coalesce(s.assigned_by, '') AS assigned_by,
-	                st.seated AS working, m.licensed = st.seated AND m.licensed_doubt IS NULL AS synced
-	           FROM members m
-	           JOIN standings st ON st.tenant_id = m.tenant_id AND st.user_id = m.user_id
-	           LEFT JOIN seats s ON s.tenant_id = m.tenant_id AND s.user_id = m.user_id
-	          WHERE m.tenant_id = $1
-	            AND m.remove_time IS NULL
-	            AND (m.name_key, m.user_id) > ($2, $3)
-	            AND ($4::boolean IS NULL OR $4 = (s.user_id IS NOT NULL))
-	            AND m.email_key >= $6 AND m.email_key < $7
-	            AND NOT (m.name_key >= $6 AND m.name_key < $7)
-	          ORDER BY m.name_key, m.user_id
-	          LIMIT $5)) AS found
-	 ORDER BY name_key, user_id
-	 LIMIT $5`}
-
-func selectSeats(ctx context.Context, tx *tenancy.Tx, actor tenancy.Actor, f filter, after tenancy.Place, limit int) ([]seat, error) {
-	if f.query == "" {
-		return tenancy.Rows[seat](ctx, tx, selectSeatsSQL, actor.Tenant, after.Key, after.ID, f.licensed, limit)
-	}
-	s := tenancy.SpanOf(f.query)
-	return tenancy.Rows[seat](ctx, tx, searchSeatsSQL, actor.Tenant, after.Key, after.ID, f.licensed, limit, s.First, s.Behind)
 }
 
 // first is the only row, or nil.

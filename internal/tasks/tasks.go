@@ -112,6 +112,7 @@ func (s *Tasks) Create(ctx context.Context, actor tenancy.Actor, d draft) (made 
 			return task{}, err
 		}
 		if len(found) == 1 {
+			tenancy.Touch(ctx, uuid.UUID(found[0].ID.Bytes).String()) // another one, where the request is repeated
 			return found[0].outcome()
 		}
 		// The same request is being served elsewhere: it claimed the id after this
