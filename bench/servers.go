@@ -68,6 +68,7 @@ func (s *stack) productEnvironment(address, admin string) []string {
 	return append([]string{
 		processors(),
 		"DATABASE_URL=" + s.appURL,
+		"TASKS_RATE=0",
 		"LISTEN_ADDR=" + address,
 		"ADMIN_ADDR=" + admin,
 		"CLERK_ISSUER=" + s.box.Issuer(),

@@ -16,6 +16,13 @@ import (
 func at(t *testing.T, version int64) pgtest.Database {
 	t.Helper()
 	base := pgtest.Empty(t)
+	upTo(t, base, version)
+	return base
+}
+
+// upTo brings the database up to that number.
+func upTo(t *testing.T, base pgtest.Database, version int64) {
+	t.Helper()
 	config, err := pgx.ParseConfig(base.OwnerURL)
 	if err != nil {
 		t.Fatal(err)
@@ -33,7 +40,6 @@ func at(t *testing.T, version int64) pgtest.Database {
 	if _, err := provider.UpTo(t.Context(), version); err != nil {
 		t.Fatal(err)
 	}
-	return base
 }
 
 // Servers go on while the ledger's tables are made: each of their transactions reads

@@ -123,7 +123,7 @@ func newAPI(c config, p parts) (http.Handler, error) {
 	options := connect.WithHandlerOptions(connect.WithInterceptors(p.spans.interceptors()...), handlerOptions(p.exit, gate, p.trail, p.calls, validator))
 
 	mux := http.NewServeMux()
-	mux.Handle(teamtaskv1connect.NewTaskServiceHandler(tasks.NewHandler(tasks.New(p.db)), options))
+	mux.Handle(teamtaskv1connect.NewTaskServiceHandler(tasks.NewHandler(tasks.New(p.db, c.tasksRate)), options))
 	mux.Handle(teamtaskv1connect.NewAuditServiceHandler(audit.NewHandler(p.trail), options))
 	mux.Handle(teamtaskv1connect.NewMembershipServiceHandler(membership.NewHandler(newMembership(c, p)), options))
 	mux.Handle(teamtaskv1connect.NewLicensingServiceHandler(licensing.NewHandler(p.seats), options))

@@ -12,6 +12,7 @@ import (
 	"github.com/teamtask/teamtask/internal/inbox"
 	"github.com/teamtask/teamtask/internal/licensing"
 	"github.com/teamtask/teamtask/internal/rbac"
+	"github.com/teamtask/teamtask/internal/tasks"
 	"github.com/teamtask/teamtask/internal/tenancy"
 )
 
@@ -38,6 +39,7 @@ type config struct {
 	keys         *tenancy.Keys
 	roles        rbac.Roles
 	personal     bool
+	tasksRate    int // tasks a second that one tenant may create; 0: any number
 
 	clerk       clerk.Options  // where and as whom Clerk is asked; without a key it is not
 	directory   bool           // Clerk's directory is configured
@@ -64,6 +66,7 @@ func readConfig(lookup func(string) (string, bool)) (config, error) {
 		corsHeaders: env.list("CORS_HEADERS", nil, isHeaderName),
 		reflection:  env.onOff("REFLECTION", false),
 		personal:    env.onOff("PERSONAL_WORKSPACE", true),
+		tasksRate:   env.number("TASKS_RATE", tasks.RateDefault, 0, 1_000_000),
 	}
 	if c.databaseURL != "" {
 		if _, err := pgxpool.ParseConfig(c.databaseURL); err != nil {

@@ -35,10 +35,16 @@ var (
 const createAttempts = 3
 
 // Tasks are the tasks of all tenants, each call in the scope of its actor.
-type Tasks struct{ db *tenancy.DB }
+type Tasks struct {
+	db        *tenancy.DB
+	creations *creations
+}
 
-// New makes the tasks kept in db, which must have been opened with Statements.
-func New(db *tenancy.DB) *Tasks { return &Tasks{db: db} }
+// New makes the tasks kept in db, which must have been opened with Statements. Each tenant
+// may create perSecond tasks a second on this server; 0: any number.
+func New(db *tenancy.DB, perSecond int) *Tasks {
+	return &Tasks{db: db, creations: newCreations(perSecond)}
+}
 
 // task is a task as it is stored.
 type task struct {
@@ -88,8 +94,16 @@ func (d draft) hash() []byte {
 // Create makes a task that belongs to the actor. With a request id that the actor
 // used within 24 hours it answers the task of that time, as it is now.
 //
-// Faults: RequestIDReused; NotFound where the task of that time was deleted.
+// Faults: RateLimited, RequestIDReused; NotFound where the task of that time was deleted.
 func (s *Tasks) Create(ctx context.Context, actor tenancy.Actor, d draft) (made task, err error) {
+	if err := s.creations.admit(actor); err != nil {
+		return task{}, err
+	}
+	defer func() {
+		if err == nil {
+			s.creations.count(actor)
+		}
+	}()
 	id, err := uuid.NewV7()
 	if err != nil {
 		return task{}, fmt.Errorf("make a task id: %w", err)
