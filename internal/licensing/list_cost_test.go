@@ -11,7 +11,7 @@ import (
 )
 
 // large is how many members a large organization has.
-const large = 12_000
+var large = pgtest.Scaled(12_000)
 
 // crowds fills two organizations beside many small ones: ours, where all but three members
 // hold a seat, and theirs, where three do. Nine of ten members have a name that begins with
@@ -97,6 +97,7 @@ func (f *fixture) readsPageAlone(when, org string, by filter, after tenancy.Plac
 		most = looking
 	}
 	for _, plan := range pgtest.Explain(f.t, f.database, pgtest.Explained{Tenant: org, Settings: tenancy.ListingSettings(), SQL: statement.SQL, Args: args}) {
+		f.t.Logf("%s, %s %q: %d rows, %d buffers, %s", plan.Mode, org, by.binding(), plan.Rows, plan.Buffers, plan.Took)
 		if plan.Buffers > most {
 			f.t.Errorf("%s, %s, %s of %s behind %q, %s: got %d rows of %d buffers, want at most %d\n%s",
 				when, statement.Name, by.binding(), org, after.Key, plan.Mode, plan.Rows, plan.Buffers, most, plan.Text)

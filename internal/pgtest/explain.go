@@ -3,6 +3,8 @@ package pgtest
 import (
 	"encoding/json"
 	"fmt"
+	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -23,7 +25,17 @@ type Plan struct {
 	Mode    string // plan_cache_mode
 	Rows    int    // that it returned
 	Buffers int    // pages of tables and indexes that it looked at, each time it did
+	Took    time.Duration
 	Text    string // as JSON
+}
+
+// Scaled returns n, or that many times TEAMTASK_TEST_SCALE, for a run by hand over more rows
+// than tests need.
+func Scaled(n int) int {
+	if scale, err := strconv.Atoi(os.Getenv("TEAMTASK_TEST_SCALE")); err == nil {
+		return n * scale
+	}
+	return n
 }
 
 // Explain runs the statement as the runtime role does, once with a plan for its arguments
@@ -75,12 +87,13 @@ func Explain(t testing.TB, db Database, e Explained) []Plan {
 				Hit  int `json:"Shared Hit Blocks"`
 				Read int `json:"Shared Read Blocks"`
 			}
+			Took float64 `json:"Execution Time"` // ms
 		}
 		if err := json.Unmarshal([]byte(text), &read); err != nil || len(read) != 1 {
 			t.Fatalf("read the plan: %v", err)
 		}
 		top := read[0].Plan
-		plans = append(plans, Plan{Mode: mode, Rows: top.Rows, Buffers: top.Hit + top.Read, Text: text})
+		plans = append(plans, Plan{Mode: mode, Rows: top.Rows, Buffers: top.Hit + top.Read, Took: time.Duration(read[0].Took * float64(time.Millisecond)), Text: text})
 	}
 	return plans
 }

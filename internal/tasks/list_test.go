@@ -13,7 +13,7 @@ import (
 
 // large is how many tasks the large tenant has. Nine of ten tasks are by "many", one is by
 // "few" and all others by "some".
-const large = 20_000
+var large = pgtest.Scaled(20_000)
 
 func exec(t *testing.T, conn *pgx.Conn, sql string, args ...any) {
 	t.Helper()
@@ -59,7 +59,7 @@ func TestEveryFilterOfTasksReadsItsPageAlone(t *testing.T) {
 }
 
 // pageBuffers is how many pages of the table and an index a page of 50 tasks reads at most:
-// one for each task, and the way to the first.
+// one for each task, and the way to the first; twice that for one person's, open and done.
 const pageBuffers = 51 + 12
 
 func readsPageAlone(t *testing.T, db pgtest.Database, admin *pgx.Conn, when, tenant string, f filter, before uuid.UUID) {
@@ -77,10 +77,15 @@ func readsPageAlone(t *testing.T, db pgtest.Database, admin *pgx.Conn, when, ten
 	if !statement.Listing {
 		t.Errorf("%s is not marked as listing", statement.Name)
 	}
+	most := pageBuffers
+	if f.createdBy != "" && f.done == nil {
+		most *= 2
+	}
 	for _, plan := range pgtest.Explain(t, db, pgtest.Explained{Tenant: tenant, Settings: tenancy.ListingSettings(), SQL: statement.SQL, Args: args}) {
-		if plan.Buffers > pageBuffers || plan.Rows != want {
+		t.Logf("%s, %s %q: %d rows, %d buffers, %s", plan.Mode, tenant, f.binding(), plan.Rows, plan.Buffers, plan.Took)
+		if plan.Buffers > most || plan.Rows != want {
 			t.Errorf("%s, %s, %q of %s before %s, %s: got %d rows of %d buffers, want %d of at most %d\n%s",
-				when, statement.Name, f.binding(), tenant, before, plan.Mode, plan.Rows, plan.Buffers, want, pageBuffers, plan.Text)
+				when, statement.Name, f.binding(), tenant, before, plan.Mode, plan.Rows, plan.Buffers, want, most, plan.Text)
 		}
 	}
 }

@@ -105,21 +105,28 @@ var selectTasksDoneSQL = tenancy.Statement{Name: "select_tasks_done", Listing: t
 	 ORDER BY done DESC, id DESC
 	 LIMIT $3`}
 
-var selectTasksBySQL = tenancy.Statement{Name: "select_tasks_by", Listing: true, SQL: selectTasksFrom + `
-	   AND (created_by, id) < ($4, $2)
+// The lists of one person's tasks are read off one index, which has those that are open
+// before those that are done. A range of several columns ends by its first one: what comes
+// behind the tasks that are done is left out afterwards.
+const (
+	selectTasksByFrom = `
+	SELECT id, name, description, done, created_by, create_time, updated_by, update_time, revision
+	  FROM `
+	selectTasksByOrder = `
 	   AND created_by >= $4
-	 ORDER BY created_by DESC, id DESC
+	 ORDER BY created_by DESC, done DESC, id DESC
+	 LIMIT $3`
+)
+
+var selectTasksBySQL = tenancy.Statement{Name: "select_tasks_by", Listing: true, SQL: selectTasksByFrom + `(
+	    (SELECT * FROM (` + selectTasksFrom + ` AND (created_by, done, id) < ($4, true, $2)` + selectTasksByOrder + `) AS found WHERE done)
+	    UNION ALL
+	    (` + selectTasksFrom + ` AND (created_by, done, id) < ($4, false, $2)` + selectTasksByOrder + `)) AS found
+	 ORDER BY id DESC
 	 LIMIT $3`}
 
-// Such a range ends only by its first column: what comes behind the tasks that are done is
-// left out afterwards.
-var selectTasksByDoneSQL = tenancy.Statement{Name: "select_tasks_by_done", Listing: true, SQL: `
-	SELECT id, name, description, done, created_by, create_time, updated_by, update_time, revision
-	  FROM (` + selectTasksFrom + `
-	           AND (created_by, done, id) < ($4, $5, $2)
-	           AND created_by >= $4
-	         ORDER BY created_by DESC, done DESC, id DESC
-	         LIMIT $3) AS found
+var selectTasksByDoneSQL = tenancy.Statement{Name: "select_tasks_by_done", Listing: true, SQL: selectTasksByFrom + `(` +
+	selectTasksFrom + ` AND (created_by, done, id) < ($4, $5, $2)` + selectTasksByOrder + `) AS found
 	 WHERE done = $5`}
 
 func selectTasks(ctx context.Context, tx *tenancy.Tx, actor tenancy.Actor, f filter, before uuid.UUID, limit int) ([]task, error) {
