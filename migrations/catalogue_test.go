@@ -16,7 +16,7 @@ import (
 var shared = map[string]string{
 	"goose_db_version":    "SELECT",
 	"sealing_keys":        "SELECT",
-	"inbox_events":        "SELECT INSERT DELETE",
+	"inbox_events":        "SELECT INSERT UPDATE DELETE",
 	"inbox_deliveries":    "SELECT INSERT UPDATE",
 	"river_job":           "SELECT INSERT UPDATE DELETE",
 	"river_leader":        "SELECT INSERT UPDATE DELETE",
@@ -362,7 +362,7 @@ func TestCatalogueChecksFindWhatTheyAreFor(t *testing.T) {
 		},
 		"the runtime role may with what is shared what is listed": {
 			"sealing_keys: UPDATE":     `GRANT UPDATE ON sealing_keys TO teamtask_runtime`,
-			"inbox_events: UPDATE":     `GRANT UPDATE ON inbox_events TO teamtask_runtime`,
+			"directory_places: UPDATE": `GRANT UPDATE ON directory_places TO teamtask_runtime`,
 			"goose_db_version: DELETE": `GRANT DELETE ON goose_db_version TO teamtask_runtime`,
 		},
 		"nothing is granted by the column": {

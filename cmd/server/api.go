@@ -132,7 +132,8 @@ func newAPI(c config, p parts) (http.Handler, error) {
 	leadToFrontend(mux, c.appURL)
 
 	early := &shedding{rules: rules, verifier: p.verifier, calls: p.calls, trail: p.trail, overload: p.exit.Prepare(fault.Overloaded)}
-	limited := withBodyMax(withDeadline(withMemory(p.calls.requests, newCrossOrigin(c).Handler(mux))))
+	inMemory := func(next http.Handler) http.Handler { return withMemory(p.calls.requests, next) }
+	limited := withBodyMax(withDeadline(exceptEvents(inMemory, newCrossOrigin(c).Handler(mux))))
 	served := withStack(p.trail.Handler(p.exit.Handler(limited)))
 	return withHeaders(early.handler(served)), nil
 }
@@ -295,6 +296,19 @@ func withDeadline(next http.Handler) http.Handler {
 		// with it. The server closes it after the answer.
 		r.Body = io.NopCloser(r.Body)
 		next.ServeHTTP(w, r)
+	})
+}
+
+// exceptEvents serves calls within what wraps next, and events without: the inbox has memory
+// of its own for their bodies, so that neither takes any from the other.
+func exceptEvents(wraps func(http.Handler) http.Handler, next http.Handler) http.Handler {
+	calls := wraps(next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if takesEvents(r.URL.Path) {
+			next.ServeHTTP(w, r)
+			return
+		}
+		calls.ServeHTTP(w, r)
 	})
 }
 

@@ -73,7 +73,7 @@ func deliveriesOf(e inbox.Entry) string {
 }
 
 func stateOf(d inbox.Delivery) string {
-	if d.Waits() {
+	if d.Waits {
 		return "waits"
 	}
 	return d.State
@@ -81,7 +81,7 @@ func stateOf(d inbox.Delivery) string {
 
 type webhooksShowCommand struct {
 	ID   string `arg:"" help:"Our id of the event, or the provider's."`
-	Body bool   `help:"Print the body too. It holds names and addresses."`
+	Body bool   `help:"Print the body too. It holds names and addresses until the event is applied, and ids after that."`
 }
 
 // Run implements the command.
@@ -93,6 +93,12 @@ func (s *webhooksShowCommand) Run(ctx context.Context) error {
 		}
 		fmt.Printf("id           %d\nprovider     %s\nexternal id  %s\nkind         %s\ninstance     %s\nreceived     %s\nsize         %d bytes\n",
 			e.ID, e.Provider, e.ExternalID, kindOf(e), e.Instance, at(e.ReceiveTime), e.Size)
+		if e.About != "" {
+			fmt.Printf("about        %s\n", e.About)
+		}
+		if e.Reduced {
+			fmt.Println("body         reduced to ids")
+		}
 		if len(e.Deliveries) == 0 {
 			fmt.Println("ignored      no consumer wanted it")
 		}

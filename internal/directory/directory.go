@@ -39,7 +39,7 @@ var _ Source = (*clerk.Client)(nil)
 type Directory struct {
 	db     *tenancy.DB
 	clerk  Source
-	forget func(ctx context.Context, texts []string) error // may be nil
+	forget func(ctx context.Context, person string) error // may be nil
 	tell   Follower
 }
 
@@ -65,9 +65,10 @@ func New(db *tenancy.DB, source Source) *Directory {
 	return &Directory{db: db, clerk: source}
 }
 
-// OnEnd has forget called with the id and the addresses of a person who is gone, so that
-// they are removed where events keep them. It must be said before d is used.
-func (d *Directory) OnEnd(forget func(ctx context.Context, texts []string) error) { d.forget = forget }
+// OnEnd has forget called with the id of a person who is gone and is in no answer any more,
+// so that they are removed where events keep them. It must not wait for that. It must be said
+// before d is used.
+func (d *Directory) OnEnd(forget func(ctx context.Context, person string) error) { d.forget = forget }
 
 // Follow has f told of what is written. It must be said before d is used.
 func (d *Directory) Follow(f Follower) { d.tell = f }
@@ -236,7 +237,7 @@ func (d *Directory) endUser(ctx context.Context, ticket int64, user string) erro
 		}
 	}
 	if d.forget != nil {
-		if err := d.forget(ctx, append(addresses, user)); err != nil {
+		if err := d.forget(ctx, user); err != nil {
 			return err
 		}
 	}

@@ -196,7 +196,7 @@ func TestNothingIsLeftOfSomebodyWhoWasDeletedButIDs(t *testing.T) {
 			t.Parallel()
 			m, d := small(t)
 			var forgotten []string
-			d.OnEnd(func(_ context.Context, texts []string) error { forgotten = append(forgotten, texts...); return nil })
+			d.OnEnd(func(_ context.Context, person string) error { forgotten = append(forgotten, person); return nil })
 			apply(t, d, m.addUser(bob, "Bob"), m.addMember(org, bob, "org:member"), m.invite(org, "orginv_other", "pending"))
 			invited := m.invite(org, "orginv_bob", "accepted")
 			m.did(func() {
@@ -214,8 +214,8 @@ func TestNothingIsLeftOfSomebodyWhoWasDeletedButIDs(t *testing.T) {
 			apply(t, d, invited, private)
 			forget(t, d, m.deleteUser(bob))
 			slices.Sort(forgotten)
-			if diff := cmp.Diff([]string{"Bob@a.test", "bob@A.test", "bobs@mail.test", "user_bob"}, slices.Compact(forgotten)); diff != "" {
-				t.Errorf("texts of events that are to be forgotten (-want +got):\n%s", diff)
+			if diff := cmp.Diff([]string{"user_bob"}, slices.Compact(forgotten)); diff != "" {
+				t.Errorf("people of events that are to be forgotten (-want +got):\n%s", diff)
 			}
 			apply(t, d, invited) // Clerk still has the invitation
 			if sum, err := d.Reconcile(t.Context(), Reconciliation{Apply: true}); err != nil || sum.Drifts != 0 {

@@ -40,8 +40,12 @@ func NewClerk(secrets []string) (Provider, error) {
 		return Provider{}, err
 	}
 	return Provider{
-		Name:  "clerk",
+		Name:  clerkName,
 		Kinds: clerkKinds,
+		Check: func(now time.Time, h http.Header) error {
+			_, err := readSvix(now, h)
+			return err
+		},
 		Verify: func(now time.Time, h http.Header, body []byte) error {
 			return verifySvix(keys, now, h, body)
 		},
@@ -65,29 +69,51 @@ func svixKeys(secrets []string) ([][]byte, error) {
 	return keys, nil
 }
 
-// verifySvix looks at the headers first, which costs nothing, and then at every
-// signature with every key, however early one fits.
-func verifySvix(keys [][]byte, now time.Time, h http.Header, body []byte) error {
+// svixHeaders are the headers of a signed request, read.
+type svixHeaders struct {
+	id, timestamp string
+	signatures    [][]byte
+}
+
+// readSvix reads the headers. It refuses what is malformed, and what was not signed about
+// now.
+func readSvix(now time.Time, h http.Header) (svixHeaders, error) {
 	id, timestamp, header := only(h, svixID), only(h, svixTimestamp), only(h, svixSignature)
 	// A dot in the id could move the border between the signed parts.
 	if word(id) == "" || strings.Contains(id, ".") || len(header) > headerMax {
-		return CauseHeaders
+		return svixHeaders{}, CauseHeaders
 	}
 	seconds, err := strconv.ParseUint(timestamp, 10, 40)
 	if err != nil || timestamp[0] == '+' {
-		return CauseHeaders
+		return svixHeaders{}, CauseHeaders
 	}
 	signatures, err := svixSignatures(header)
 	if err != nil {
-		return err
+		return svixHeaders{}, err
 	}
 	if age := now.Unix() - int64(seconds); age > tolerance || age < -tolerance {
-		return CauseTime
+		return svixHeaders{}, CauseTime
 	}
+	return svixHeaders{id: id, timestamp: timestamp, signatures: signatures}, nil
+}
+
+// verifySvix looks at the headers first, which costs nothing, and then at every
+// signature with every key, however early one fits.
+func verifySvix(keys [][]byte, now time.Time, h http.Header, body []byte) error {
+	read, err := readSvix(now, h)
+	if err != nil {
+		return err
+	}
+	return matched(keys, read.signatures, read.id+"."+read.timestamp+".", body)
+}
+
+// matched reports with CauseSignature that none of the signatures is the HMAC-SHA256 of
+// prefix and body by one of the keys.
+func matched(keys, signatures [][]byte, prefix string, body []byte) error {
 	good := false
 	for _, key := range keys {
 		mac := hmac.New(sha256.New, key)
-		mac.Write([]byte(id + "." + timestamp + "."))
+		mac.Write([]byte(prefix))
 		mac.Write(body)
 		want := mac.Sum(nil)
 		for _, signature := range signatures {
@@ -151,21 +177,9 @@ func readClerk(h http.Header, body []byte) Envelope {
 	}
 	e.Kind, _ = envelope.Type.(string)
 	e.Instance, _ = envelope.InstanceID.(string)
+	e.Thing = clerkThing(e.Kind, body)
 	if e.Kind == "user.deleted" {
-		e.Gone = clerkID(body)
+		e.Gone = e.Thing.Person
 	}
 	return e
-}
-
-// clerkID is the id of what an event is about, or "".
-func clerkID(body []byte) string {
-	var event struct {
-		Data struct {
-			ID string `json:"id"`
-		} `json:"data"`
-	}
-	if json.Unmarshal(body, &event) != nil || !idForm.MatchString(event.Data.ID) {
-		return ""
-	}
-	return event.Data.ID
 }

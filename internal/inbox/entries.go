@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -16,7 +17,10 @@ type Entry struct {
 	ExternalID  string
 	Kind        string // empty: it cannot be read
 	Instance    string
-	Size        int // of the body, in bytes
+	About       string // the thing it is about, such as "customer cus_1"; "" where it names none
+	Person      string // the id of the person it is about, or ""
+	Size        int    // of the body, in bytes
+	Reduced     bool   // the body holds ids alone
 	ReceiveTime time.Time
 	Deliveries  []Delivery `db:"-"` // empty: no consumer wants it
 }
@@ -27,8 +31,9 @@ type Delivery struct {
 	EventID    int64
 	Consumer   string
 	State      string
+	Waits      bool   // it is pending because it has to wait for something else; LastError says what for
 	Attempts   int    // that failed, since it was last set to pending
-	LastError  string // without texts of the body
+	LastError  string // without values of the body
 	Replays    int
 	UpdateTime time.Time
 }
@@ -78,6 +83,7 @@ func (b *Inbox) entries(ctx context.Context, id string, failedOnly bool, most in
 		return nil, err
 	}
 	for _, d := range deliveries {
+		d.Waits = d.State == "pending" && (d.Waits || strings.HasPrefix(d.LastError, oldWaitWords))
 		e := &all[at[d.EventID]]
 		e.Deliveries = append(e.Deliveries, d)
 	}
@@ -104,11 +110,16 @@ func (b *Inbox) Replay(ctx context.Context, e Entry, doneToo bool) (consumers []
 	if len(wanting) == 0 {
 		return nil, nil
 	}
+	body, err := b.Body(ctx, e.ID)
+	if err != nil {
+		return nil, fmt.Errorf("replay: %w", err)
+	}
+	thing := shapeOf(e.Provider).thing(e.Kind, body)
 	err = pgx.BeginFunc(ctx, b.pool, func(tx pgx.Tx) error {
-		if consumers, err = reopen(ctx, tx, e.ID, wanting, doneToo); err != nil || len(consumers) == 0 {
+		if consumers, err = reopen(ctx, tx, e, thing, wanting, doneToo); err != nil || len(consumers) == 0 {
 			return err
 		}
-		return b.enqueue(ctx, tx, deliveries(e.ID, e.Kind, consumers))
+		return b.enqueue(ctx, tx, deliveries(e, thing, consumers))
 	})
 	if err != nil {
 		return nil, fmt.Errorf("replay: %w", err)

@@ -10,8 +10,8 @@ import (
 // At tells f of each step.
 func (b *Inbox) At(f func(step string)) { b.step = f }
 
-// StruckOut is what is kept of an error.
-var StruckOut = struckOut
+// Redacted is what is kept of an error about an event with that body.
+func Redacted(text string, body []byte) string { return redacted(text, Event{Body: body}) }
 
 // Backoff is the default of Options.Backoff.
 var Backoff = backoff
@@ -69,3 +69,12 @@ func (u *UnderWay) Take(ctx context.Context, subject string) (finish func() bool
 
 // Working tells whether jobs are worked: neither before Start nor once Stop has begun.
 func (b *Inbox) Working() bool { return b.working.Load() }
+
+// The bounds of what is read at once.
+const (
+	BodiesMax    = bodiesMax
+	BodyBytesMax = bodyBytesMax
+)
+
+// Bodies returns how many bodies are being read, and what they take of memory.
+func (b *Inbox) Bodies() (n, bytes int) { return b.bodies.used() }

@@ -1,32 +1,28 @@
 package inbox
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/riverqueue/river"
 )
 
 const (
-	forgetBatch = 500
-	textsBatch  = 100 // fewer: some of the bodies are fetched
+	forgetBatch  = 500
+	forgetWithin = 10 * time.Second // of one job; then another goes on
 
 	// forgetAgain is when a person is forgotten once more: events of theirs that waited
 	// at first, or were sent again later, are done by then. Svix gives up after 28 h.
 	forgetAgain = 48 * time.Hour
 )
 
-// forgetJob removes the events that tell of a person who was deleted.
+// forgetJob removes what events tell of a person who was deleted. Whoever reads jobs reads
+// ids.
 type forgetJob struct {
 	Person string `json:"person"` // an id
-	After  int64  `json:"after"`  // the last event that was looked at
+	After  int64  `json:"after"`  // the last event whose body was reduced
 }
 
 // Kind implements river.JobArgs.
@@ -34,99 +30,46 @@ func (forgetJob) Kind() string { return "inbox_forget" }
 
 // InsertOpts implements river.JobArgsWithInsertOpts.
 func (forgetJob) InsertOpts() river.InsertOpts {
-	return river.InsertOpts{Queue: queue, MaxAttempts: riverAttempts, Priority: priorityHouse}
+	return river.InsertOpts{Queue: erasureQueue, MaxAttempts: riverAttempts, Priority: priorityHouse}
 }
 
-// forgetting are the jobs that forget a person, none for "".
+// forgetting are the jobs that forget a person.
 func forgetting(person string, now time.Time) []river.InsertManyParams {
-	if person == "" {
-		return nil
-	}
 	return []river.InsertManyParams{
 		{Args: forgetJob{Person: person}},
 		{Args: forgetJob{Person: person}, InsertOpts: &river.InsertOpts{ScheduledAt: now.Add(forgetAgain)}},
 	}
 }
 
-// forget removes the events that name the person and wait for nothing, the news of the
-// deletion included. When its time is over another job goes on where it was.
+// Forget has removed what events tell of a person: by a job, a batch at a time, which other
+// work does not wait for.
+func (b *Inbox) Forget(ctx context.Context, person string) error {
+	if !idForm.MatchString(person) {
+		return errNoPerson
+	}
+	if _, err := b.river.InsertMany(ctx, forgetting(person, time.Now())); err != nil {
+		return fmt.Errorf("forget a person: %w", fromDatabase(ctx, err))
+	}
+	return nil
+}
+
+var errNoPerson = errors.New("forget a person: not an id")
+
+// forget removes the events that are about the person and wait for nothing, the news of the
+// deletion included. The bodies of all others are reduced to ids: an invitation, for one,
+// holds an address and nobody's id. When its time is over another job goes on where it was.
 func (b *Inbox) forget(ctx context.Context, job *river.Job[forgetJob]) error {
-	ending := time.Now().Add(b.o.Timeout / 2)
-	for after := job.Args.After; ; {
-		// A whole text of the document: an id that only begins alike is another's.
-		last, err := forgetText(ctx, b.pool, after, `"`+job.Args.Person+`"`, forgetBatch)
-		if err != nil || last == 0 {
-			return err
-		}
-		if after = last; time.Now().After(ending) {
-			if _, err := b.river.Insert(ctx, forgetJob{Person: job.Args.Person, After: after}, nil); err != nil {
-				return fmt.Errorf("enqueue: %w", err)
-			}
-			return nil
-		}
+	within, cancel := context.WithTimeout(ctx, min(forgetWithin, b.o.Timeout/2))
+	defer cancel()
+	last, err := b.reduceFrom(within, job.Args.After, true)
+	for n := int64(forgetBatch); err == nil && n == forgetBatch; {
+		n, err = forgetPerson(within, b.pool, job.Args.Person, forgetBatch)
 	}
-}
-
-// Forget removes the events whose body holds one of the texts as a whole string of JSON,
-// in capital or small letters, and that wait for nothing. Empty texts are ignored. A
-// text that is nobody's own, such as a kind, would remove everybody's events. Errors
-// quote no text.
-func (b *Inbox) Forget(ctx context.Context, texts []string) error {
-	texts = slices.DeleteFunc(slices.Clone(texts), func(t string) bool { return strings.TrimSpace(t) == "" })
-	if len(texts) == 0 {
-		return nil
+	if err == nil || within.Err() == nil || ctx.Err() != nil {
+		return err
 	}
-	quoted := plainlyQuoted(texts)
-	for after := int64(0); ; {
-		var holding []int64
-		last, err := readSuspects(ctx, b.pool, after, quoted, textsBatch, func(id int64, body []byte) {
-			if holds(body, texts) {
-				holding = append(holding, id)
-			}
-		})
-		if err == nil && len(holding) > 0 {
-			err = deleteSettled(ctx, b.pool, holding)
-		}
-		if err != nil {
-			return fmt.Errorf("forget texts: %w", fromDatabase(ctx, err))
-		}
-		if last == 0 {
-			return nil
-		}
-		after = last
+	if _, err := b.river.Insert(ctx, forgetJob{Person: job.Args.Person, After: last}, nil); err != nil {
+		return fmt.Errorf("enqueue: %w", err)
 	}
-}
-
-// plainlyQuoted are those texts, in small letters and between quotes, that stand in JSON
-// as they are unless it escapes something.
-func plainlyQuoted(texts []string) []string {
-	quoted := []string{}
-	for _, t := range texts {
-		if !strings.ContainsFunc(t, func(r rune) bool { return r < ' ' || r > '~' || r == '"' || r == '\\' }) {
-			quoted = append(quoted, `"`+strings.ToLower(t)+`"`)
-		}
-	}
-	return quoted
-}
-
-// holds tells whether a string of the document, a value or a name, is one of the texts.
-// In what is not JSON the texts are looked for between quotes.
-func holds(body []byte, texts []string) bool {
-	d := json.NewDecoder(bytes.NewReader(body))
-	d.UseNumber()
-	for {
-		token, err := d.Token()
-		if errors.Is(err, io.EOF) {
-			return false
-		}
-		if err != nil {
-			break
-		}
-		s, ok := token.(string)
-		if ok && slices.ContainsFunc(texts, func(t string) bool { return strings.EqualFold(s, t) }) {
-			return true
-		}
-	}
-	small := strings.ToLower(string(body))
-	return slices.ContainsFunc(texts, func(t string) bool { return strings.Contains(small, `"`+strings.ToLower(t)+`"`) })
+	return nil
 }

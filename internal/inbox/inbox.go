@@ -29,8 +29,9 @@ type Event struct {
 	ExternalID  string // the provider's own, the same on every resend
 	Kind        string // for instance "organizationMembership.created"
 	Instance    string // of the provider's, "" where it names none
-	Body        []byte // JSON. It holds names and addresses: never log or quote it
+	Body        []byte // JSON. It holds names and addresses, or ids alone: never log or quote it
 	ReceiveTime time.Time
+	Since       time.Time // since when the delivery is pending
 	Attempt     int // from 1
 }
 
@@ -38,8 +39,10 @@ type Event struct {
 // Wants lets through, again after an error, a panic or the end of the process, and
 // never again once the event is marked done. It should write its effect and DoneSQL in
 // one transaction. Its context ends after Options.Timeout or when the server stops.
-// An error of it is logged and kept: it must not quote the event's body; texts of the
-// body that stand in it are struck out.
+// Events with one subject merge: it is called for one of them, and those that came before
+// are done with it. It may rely on the ids in the body alone: an event that is applied again
+// has no more. An error of it is logged and kept: it must not quote the event's body; values
+// of the body that stand in it are redacted.
 type Consumer struct {
 	Name  string // of a delivery, for ever: lower case, digits, dashes
 	Wants func(kind string) bool
@@ -60,7 +63,7 @@ type Options struct {
 
 	Attempts   int                             // before a delivery is set aside: 8
 	Backoff    func(attempt int) time.Duration // after a failed attempt: 2 s, 8 s, 32 s and so on, at most 3 h; for jobs at most 5 min
-	Workers    int                             // deliveries applied and chores done at once: 16
+	Workers    int                             // deliveries of one provider applied at once, and chores done: 16
 	JobWorkers int                             // jobs done at once, beside those: 4
 	Timeout    time.Duration                   // of one attempt: 60 s
 	Rescue     time.Duration                   // after which an attempt whose process died is made again: 2 min
@@ -82,6 +85,8 @@ type Inbox struct {
 	river   *river.Client[pgx.Tx]
 	step    func(name string) // told where we are; for tests
 	working atomic.Bool
+	fetches fetches
+	bodies  *bodies
 }
 
 var (
@@ -107,7 +112,7 @@ func Open(ctx context.Context, o Options) (*Inbox, error) {
 	if err != nil {
 		return nil, connectReason(err)
 	}
-	b := &Inbox{o: o, pool: pool, step: func(string) {}}
+	b := &Inbox{o: o, pool: pool, step: func(string) {}, bodies: newBodies(bodiesMax, bodyBytesMax)}
 	if err := b.check(ctx); err != nil {
 		pool.Close()
 		return nil, err

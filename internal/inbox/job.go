@@ -142,7 +142,7 @@ func (w *jobWorker) failed(ctx context.Context, job *river.Job[askedJob], cause 
 		level = slog.LevelError
 	}
 	w.inbox.o.Log.LogAttrs(ctx, level, "job not done",
-		append(jobAttrs(job), slog.String("error", struckOut(cause.Error(), nothing)))...)
+		append(jobAttrs(job), slog.String("error", cleaned(cause.Error())))...)
 	w.inbox.o.ObserveJob(JobRun{Name: job.Args.Name, Outcome: JobFailed, Attempt: job.Attempt})
 	if job.Attempt > jobErrors {
 		return river.JobSnooze(w.wait(job.Attempt)) // without a further line in its row, nor an end to its attempts
@@ -152,9 +152,6 @@ func (w *jobWorker) failed(ctx context.Context, job *river.Job[askedJob], cause 
 
 // errJob is all that River keeps of it.
 var errJob = errors.New("not done: see the log")
-
-// nothing is a body without texts.
-var nothing = []byte("{}")
 
 func jobAttrs(job *river.Job[askedJob]) []slog.Attr {
 	return []slog.Attr{

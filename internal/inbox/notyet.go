@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
-	"strings"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -15,8 +14,9 @@ const (
 	waitLongest = 10 * time.Minute // between two tries
 	waitUntil   = 72 * time.Hour
 
-	// waitWords stand before the words of a delivery that waits. Its state is pending.
-	waitWords = "not yet: "
+	// oldWaitWords stand before the words of a delivery that waits where an older server
+	// has noted that; now it is a column.
+	oldWaitWords = "not yet: "
 )
 
 // NotYet is what Apply answers where the event has to wait for something else, for
@@ -38,30 +38,22 @@ type notYet struct {
 func (n *notYet) Error() string { return n.err.Error() }
 func (n *notYet) Unwrap() error { return n.err }
 
-// Waits tells whether the delivery is pending because it has to wait for something else;
-// LastError says what for.
-func (d Delivery) Waits() bool {
-	return d.State == "pending" && strings.HasPrefix(d.LastError, waitWords)
-}
-
 // wait notes that the delivery waits, or sets it aside.
-func (b *Inbox) wait(ctx context.Context, e Event, pendingSince time.Time, job *river.Job[deliveryJob], cause error, until time.Duration) error {
-	words := struckOut(cause.Error(), e.Body)
-	attrs := []slog.Attr{
-		slog.Int64("event", e.ID), slog.String("provider", e.Provider), slog.String("kind", e.Kind),
-		slog.String("consumer", job.Args.Consumer), slog.Time("since", pendingSince), slog.String("error", words),
-	}
-	failed, last := job.Attempt-1, b.o.Now().Sub(pendingSince) >= until
-	line := firstLine(words)
-	if !last {
-		line = waitWords + line
-	}
+func (b *Inbox) wait(ctx context.Context, e Event, job *river.Job[deliveryJob], cause error, until time.Duration) error {
+	words := redacted(cause.Error(), e)
+	last := b.o.Now().Sub(e.Since) >= until
 	err := b.noted(ctx, func(ctx context.Context) error {
-		return markFailed(ctx, b.pool, e.ID, job.Args.Consumer, failed, line, last)
+		err := markFailed(ctx, b.pool, e.ID, job.Args.Consumer,
+			note{attempts: job.Attempt - 1, words: firstLine(words), last: last, waits: !last})
+		if err != nil || !last {
+			return err
+		}
+		return leadNext(ctx, b.pool, job.Args)
 	})
 	if err != nil {
 		return err
 	}
+	attrs := append(deliveryAttrs(e, job, words), slog.Time("since", e.Since))
 	if last {
 		b.o.Log.LogAttrs(ctx, slog.LevelError, "event set aside: it has waited too long", attrs...)
 		return nil

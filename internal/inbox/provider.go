@@ -11,6 +11,9 @@ type Provider struct {
 	Name string
 	// Kinds are those that have a figure of their own. Others are received as well.
 	Kinds []string
+	// Check looks at the headers alone, before anything of the body is read: a request that
+	// cannot be signed, by them, is refused with a Cause.
+	Check func(now time.Time, h http.Header) error
 	// Verify tells whether the request was signed by the provider, about now. It
 	// refuses with a Cause.
 	Verify func(now time.Time, h http.Header, body []byte) error
@@ -28,6 +31,11 @@ type Envelope struct {
 	// Gone is the id of a person whom the provider has deleted, "" for none. What
 	// events say of them is removed.
 	Gone string
+	// Thing is what the event is about.
+	Thing Thing
+	// Inapplicable is a signed event in a form of the provider's that no consumer can
+	// apply. It is stored, logged as a warning and counted.
+	Inapplicable bool
 }
 
 // Cause is why a request was refused, a word for the log and for figures. The sender
@@ -58,6 +66,12 @@ const (
 	Ignored    Outcome = "ignored"    // stored, but no consumer wants it
 	Unreadable Outcome = "unreadable" // stored and set aside
 	Duplicate  Outcome = "duplicate"  // it was there
+	// Reopened is an event that was there and is handed to a consumer once more: its
+	// delivery was set aside, or lost its job, or the event could not be read or was not
+	// wanted when it came first.
+	Reopened Outcome = "reopened"
+	// Inapplicable is an event in a form that nothing here can apply; it is stored.
+	Inapplicable Outcome = "inapplicable"
 )
 
 // Receipt is how a request to receive ended: with an outcome or with a cause. All

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"io"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -53,7 +52,7 @@ func (v *receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	receipt := Receipt{Provider: v.provider.Name}
 	defer func() { v.inbox.o.Observe(receipt) }()
-	body, err := readBody(w, r)
+	body, err := v.read(ctx, w, r)
 	if err == nil {
 		err = v.provider.Verify(v.inbox.o.Now(), r.Header, body)
 	}
@@ -63,37 +62,43 @@ func (v *receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	v.inbox.step(stepVerified)
-	e, gone := v.event(r.Header, body)
+	e, envelope := v.event(r.Header, body)
 	receipt.Kind = v.label(e.Kind)
-	receipt.Outcome, err = v.inbox.store(ctx, e, gone)
+	receipt.Outcome, err = v.inbox.store(ctx, e, envelope)
 	if err != nil {
 		receipt.Outcome, receipt.Cause = "", CauseStorage
 		v.answer(w, r, 0, fromDatabase(ctx, err))
 		return
 	}
 	v.inbox.step(stepCommitted)
+	if receipt.Outcome == Inapplicable {
+		v.inbox.o.Log.LogAttrs(ctx, slog.LevelWarn, "event of a form that cannot be applied", slog.String("provider", e.Provider),
+			slog.String("external_id", e.ExternalID), slog.String("kind", e.Kind))
+	}
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// readBody reads all of the body, as it came.
-func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+// read reads the body of a request whose headers may be those of a signed one. A request
+// that cannot be signed is refused before anything of its body is read.
+func (v *receiver) read(ctx context.Context, w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if len(r.Header["Content-Encoding"]) > 0 {
-		return nil, CauseEncoding
+		return nil, v.unread(w, r, CauseEncoding)
+	}
+	if err := v.provider.Check(v.inbox.o.Now(), r.Header); err != nil {
+		return nil, v.unread(w, r, err)
 	}
 	if r.ContentLength > BodyMax {
-		return nil, CauseTooLarge
+		return nil, v.unread(w, r, CauseTooLarge)
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, BodyMax))
-	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return nil, CauseTooLarge
+	return v.inbox.bodies.read(ctx, w, r)
+}
+
+// unread is the refusal of a request whose body is not read: the connection ends with it.
+func (v *receiver) unread(w http.ResponseWriter, r *http.Request, err error) error {
+	if r.ProtoMajor == 1 && r.ContentLength != 0 {
+		w.Header().Set("Connection", "close") // otherwise net/http reads the rest before it answers
 	}
-	if errors.Is(err, fault.Overloaded) {
-		return nil, CauseBusy
-	}
-	if err != nil {
-		return nil, CauseBody
-	}
-	return body, nil
+	return err
 }
 
 func causeOf(err error) Cause {
@@ -103,9 +108,9 @@ func causeOf(err error) Cause {
 	return CauseSignature // a verifier that says nothing else
 }
 
-// event is the row to be of a request that is verified, and who is to be forgotten.
-func (v *receiver) event(h http.Header, body []byte) (e Event, gone string) {
-	envelope := v.provider.Read(h, body)
+// event is the row to be of a request that is verified, and its envelope.
+func (v *receiver) event(h http.Header, body []byte) (e Event, envelope Envelope) {
+	envelope = v.provider.Read(h, body)
 	e = Event{
 		Provider:    v.provider.Name,
 		ExternalID:  word(envelope.ID),
@@ -118,7 +123,8 @@ func (v *receiver) event(h http.Header, body []byte) (e Event, gone string) {
 		sum := sha256.Sum256(body)
 		e.ExternalID = "sha256:" + hex.EncodeToString(sum[:])
 	}
-	return e, word(envelope.Gone)
+	envelope.Gone = word(envelope.Gone)
+	return e, envelope
 }
 
 // label is a kind for figures, which a sender cannot make more of.

@@ -145,7 +145,9 @@ func TestALargeBodyIsRefused(t *testing.T) {
 	}
 	go func() {
 		const endless = 32 << 20 / 0x1000 // to a server that ought to have stopped at half a MiB
-		_, err := io.WriteString(conn, "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+		s := clerkSender.signed(secretA, time.Now())
+		_, err := io.WriteString(conn, "POST / HTTP/1.1\r\nHost: x\r\nSvix-Id: "+s.id+"\r\nSvix-Timestamp: "+s.timestamp+"\r\nSvix-Signature: "+s.signature+
+			"\r\nTransfer-Encoding: chunked\r\n\r\n")
 		chunk := "1000\r\n" + strings.Repeat("x", 0x1000) + "\r\n"
 		for i := 0; i < endless && err == nil; i++ {
 			_, err = io.WriteString(conn, chunk)

@@ -19,35 +19,41 @@ const (
 	stepApplied   = "applied"
 )
 
-// store stores the event with one delivery and one job for each consumer that wants
-// it, all or nothing. Where the event is there already nothing changes; one that is on
-// its way in by another request is waited for. With gone come the jobs that forget
+// store stores the event with a delivery for each consumer that wants it, and the jobs for
+// them, all or nothing. One that no consumer wants is stored with ids alone. An event that
+// is there already is handed to the consumers that should have it and do not; one that is on
+// its way in by another request is waited for. With Envelope.Gone come the jobs that forget
 // that person.
-func (b *Inbox) store(ctx context.Context, e Event, gone string) (Outcome, error) {
+func (b *Inbox) store(ctx context.Context, e Event, v Envelope) (outcome Outcome, err error) {
 	wanting := b.wanting(e.Kind)
-	if len(wanting) == 0 && gone == "" {
-		id, err := insertEvent(ctx, b.pool, e, nil)
-		switch {
-		case err != nil:
-			return "", err
-		case id == 0:
-			return Duplicate, nil
-		case e.Kind == "":
-			return Unreadable, nil
-		}
-		return Ignored, nil
+	if v.Inapplicable {
+		wanting = nil
 	}
-	outcome := Duplicate
-	err := pgx.BeginFunc(ctx, b.pool, func(tx pgx.Tx) error {
-		id, err := insertEvent(ctx, tx, e, wanting)
-		if err != nil || id == 0 {
+	reduced := len(wanting) == 0 && e.Kind != ""
+	if reduced {
+		e.Body = shapeOf(e.Provider).reduced(e.Body)
+	}
+	switch outcome = Stored; {
+	case e.Kind == "":
+		outcome = Unreadable
+	case v.Inapplicable:
+		outcome = Inapplicable
+	case len(wanting) == 0:
+		outcome = Ignored
+	}
+	err = pgx.BeginFunc(ctx, b.pool, func(tx pgx.Tx) error {
+		stored, err := insertEvent(ctx, tx, e, v.Thing, wanting, reduced)
+		if err != nil {
 			return err
 		}
-		if outcome = Stored; len(wanting) == 0 {
-			outcome = Ignored
-		}
-		if err := b.enqueue(ctx, tx, append(deliveries(id, e.Kind, wanting), forgetting(gone, time.Now())...)); err != nil {
+		if !stored {
+			outcome, err = b.resent(ctx, tx, e, v.Thing, wanting)
 			return err
+		}
+		if v.Gone != "" {
+			if err := b.enqueue(ctx, tx, forgetting(v.Gone, time.Now())); err != nil {
+				return err
+			}
 		}
 		b.step(stepInserted)
 		return nil
@@ -55,13 +61,25 @@ func (b *Inbox) store(ctx context.Context, e Event, gone string) (Outcome, error
 	return outcome, err
 }
 
-// deliveries are a job for each of the consumers of an event of the kind.
-func deliveries(event int64, kind string, consumers []string) []river.InsertManyParams {
-	jobs := make([]river.InsertManyParams, 0, len(consumers)+2)
+// resent is an event that came before.
+func (b *Inbox) resent(ctx context.Context, tx pgx.Tx, e Event, t Thing, wanting []string) (Outcome, error) {
+	if len(wanting) == 0 {
+		return Duplicate, nil
+	}
+	reopened, err := resend(ctx, tx, e, t, wanting)
+	if reopened {
+		return Reopened, err
+	}
+	return Duplicate, err
+}
+
+// deliveries are a job for each of the consumers of an event.
+func deliveries(e Entry, t Thing, consumers []string) []river.InsertManyParams {
+	jobs := make([]river.InsertManyParams, 0, len(consumers))
 	for _, name := range consumers {
 		jobs = append(jobs, river.InsertManyParams{
-			Args:       deliveryJob{Event: event, Consumer: name},
-			InsertOpts: &river.InsertOpts{Priority: priority(kind)},
+			Args:       deliveryJob{Event: e.ID, Consumer: name, Party: t.Party, Subject: t.Subject},
+			InsertOpts: &river.InsertOpts{Queue: queueOf(e.Provider), Priority: priority(e.Provider, e.Kind)},
 		})
 	}
 	return jobs

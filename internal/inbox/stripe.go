@@ -1,10 +1,8 @@
 package inbox
 
 import (
-	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"regexp"
@@ -45,8 +43,12 @@ func NewStripe(secrets []string) (Provider, error) {
 		keys = append(keys, []byte(secret))
 	}
 	return Provider{
-		Name:  "stripe",
+		Name:  stripeName,
 		Kinds: stripeKinds,
+		Check: func(now time.Time, h http.Header) error {
+			_, _, err := readStripeHeader(now, h)
+			return err
+		},
 		Verify: func(now time.Time, h http.Header, body []byte) error {
 			return verifyStripe(keys, now, h, body)
 		},
@@ -54,36 +56,31 @@ func NewStripe(secrets []string) (Provider, error) {
 	}, nil
 }
 
-// verifyStripe looks at the header first, which costs nothing, and then at every
-// signature with every key, however early one fits.
-func verifyStripe(keys [][]byte, now time.Time, h http.Header, body []byte) error {
-	timestamp, signatures, err := stripeParts(only(h, stripeSignature))
+// readStripeHeader reads the header. It refuses what is malformed, and what was not signed
+// about now.
+func readStripeHeader(now time.Time, h http.Header) (timestamp string, signatures [][]byte, err error) {
+	timestamp, signatures, err = stripeParts(only(h, stripeSignature))
 	if err != nil {
-		return err
+		return "", nil, err
 	}
 	seconds, err := strconv.ParseUint(timestamp, 10, 40)
 	if err != nil || timestamp[0] == '0' {
-		return CauseHeaders
+		return "", nil, CauseHeaders
 	}
 	if age := now.Unix() - int64(seconds); age > tolerance || age < -tolerance {
-		return CauseTime
+		return "", nil, CauseTime
 	}
-	good := false
-	for _, key := range keys {
-		mac := hmac.New(sha256.New, key)
-		mac.Write([]byte(timestamp + "."))
-		mac.Write(body)
-		want := mac.Sum(nil)
-		for _, signature := range signatures {
-			if hmac.Equal(signature, want) {
-				good = true
-			}
-		}
+	return timestamp, signatures, nil
+}
+
+// verifyStripe looks at the header first, which costs nothing, and then at every
+// signature with every key, however early one fits.
+func verifyStripe(keys [][]byte, now time.Time, h http.Header, body []byte) error {
+	timestamp, signatures, err := readStripeHeader(now, h)
+	if err != nil {
+		return err
 	}
-	if !good {
-		return CauseSignature
-	}
-	return nil
+	return matched(keys, signatures, timestamp+".", body)
 }
 
 // stripeParts are the timestamp and the decoded signatures of version 1 in a header
@@ -118,28 +115,25 @@ func stripeParts(header string) (timestamp string, signatures [][]byte, err erro
 }
 
 // readStripe reads the envelope, tolerant of everything but its own fields. The instance
-// is live or test, behind the account where it is a connected one's.
+// is live or test, behind the account where it is a connected one's. A thin event has the
+// kind of the event that is not thin.
 func readStripe(_ http.Header, body []byte) (e Envelope) {
-	var envelope struct {
-		ID       any `json:"id"`
-		Type     any `json:"type"`
-		Account  any `json:"account"`
-		Livemode any `json:"livemode"`
-	}
-	if json.Unmarshal(body, &envelope) != nil {
+	read, ok := readStripeEvent(body)
+	if !ok {
 		return Envelope{}
 	}
-	if id, ok := envelope.ID.(string); ok && stripeEventForm.MatchString(id) {
+	if id := string(read.ID); stripeEventForm.MatchString(id) {
 		e.ID = id
 	}
-	e.Kind, _ = envelope.Type.(string)
-	if live, ok := envelope.Livemode.(bool); ok && live {
+	e.Kind, e.Inapplicable = read.kind(), read.inapplicable()
+	if live, ok := read.Livemode.(bool); ok && live {
 		e.Instance = "live"
 	} else if ok {
 		e.Instance = "test"
 	}
-	if account, ok := envelope.Account.(string); ok && idForm.MatchString(account) {
+	if account := read.Account.own(); account != "" {
 		e.Instance = account + ":" + e.Instance
 	}
+	e.Thing = stripeThing(e.Kind, body)
 	return e
 }

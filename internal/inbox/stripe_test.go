@@ -67,7 +67,7 @@ func TestTheEnvelopeOfStripesEvents(t *testing.T) {
 		`{"id":"cus_1","type":"customer.deleted"}`:                                     {Kind: "customer.deleted"},
 		`{"id":"evt_","type":"customer.deleted"}`:                                      {Kind: "customer.deleted"},
 		`{"id":"evt_a b","type":{}}`:                                                   {},
-		`{"id":"evt_1","type":"a.b","data":{"object":{"id":"user_1","deleted":true}}}`: {ID: "evt_1", Kind: "a.b"},
+		`{"id":"evt_1","type":"a.b","data":{"object":{"id":"user_1","deleted":true}}}`: {ID: "evt_1", Kind: "a.b", Thing: inbox.Thing{About: "a user_1"}},
 		`[]`: {}, ``: {}, `null`: {}, `{"id":`: {},
 	} {
 		if diff := cmp.Diff(want, p.Read(nil, []byte(body))); diff != "" {

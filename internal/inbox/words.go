@@ -6,23 +6,65 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
 const (
-	wordsMax  = 2000 // characters of an error in the log
-	lineMax   = 300  // characters of an error in a row
-	textMin   = 3    // characters: shorter texts of a body are not looked for
-	struckOff = "[...]"
+	wordsMax    = 2000 // characters of an error in the log
+	lineMax     = 300  // characters of an error in a row
+	textMin     = 3    // characters: shorter texts of a body are not looked for
+	replacement = "[...]"
 )
 
-// idForm is what providers' ids look like. They say who is concerned and no more.
-var idForm = regexp.MustCompile(`^[a-z]{2,16}_[A-Za-z0-9_]+$`)
+var (
+	// idForm is what providers' ids look like. They say who is concerned and no more.
+	idForm = regexp.MustCompile(`^[a-z]{2,16}_[A-Za-z0-9_]+$`)
 
-// struckOut is text without the texts that stand in an event's body, ids apart: a
-// consumer's error may quote what it could not read, and neither the log nor a row is
-// a place for names and addresses.
-func struckOut(text string, body []byte) string {
+	// enumForm is what a type, a status or another word of a provider's own looks like.
+	enumForm = regexp.MustCompile(`^[a-z][a-z0-9_]*([.:][a-z0-9_]+)*$`)
+)
+
+// enums are the fields that hold a provider's own words and never a person's.
+var enums = []string{
+	"billing_reason", "billing_scheme", "category", "collection_method", "currency", "interval", "mode", "object", "payment_status",
+	"reason", "recurring", "status", "tax_behavior", "type", "usage_type", "verification_strategy",
+}
+
+// vocabulary are words of ours that errors are made of. A value of an event that is nothing
+// but such a word is not redacted.
+var vocabulary = wordsOf(`
+	address answer app apply asked attempt be believed body cannot canceled changed charge charges checkout clerk code consumer create created
+	customer customers database deadline decode delete deleted deliver directory email ended error event events expected failed fetch field for
+	found from has holds id ids invalid invitation invitations invoice invoices is item items json known lacks license licensing list lost
+	member membership memberships metadata method missing more must name names no not of one organization organizations page paid panic
+	parameter payment period price prices product quantity rate limited read refund refused retrieve role roles seat seats send session
+	sessions settings shape status stripe subscription subscriptions the timeout title to type unavailable unmarshal unknown update updated
+	user users value wait whom with write`)
+
+func wordsOf(text string) map[string]bool {
+	all := map[string]bool{}
+	for w := range strings.FieldsSeq(text) {
+		all[w] = true
+	}
+	return all
+}
+
+// redacted is text without the values that an event's body holds, ids and types apart: a
+// consumer's error may quote what it could not read, and neither the log nor a row is a
+// place for names and addresses. Names of fields and words of ours stay.
+func redacted(text string, e Event) string {
+	text = cleaned(text)
+	values := valuesOf(e.Body)
+	slices.SortFunc(values, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
+	for _, v := range values {
+		text = without(text, v)
+	}
+	return shortened(text, wordsMax)
+}
+
+// cleaned is text that may be logged, cut to a bounded length.
+func cleaned(text string) string {
 	text = shortened(text, 4*wordsMax)
 	text = strings.Map(func(r rune) rune {
 		if r < ' ' && r != '\n' && r != '\t' {
@@ -30,46 +72,78 @@ func struckOut(text string, body []byte) string {
 		}
 		return r
 	}, strings.ToValidUTF8(text, "?"))
-	texts := textsOf(body)
-	slices.SortFunc(texts, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
-	for _, t := range texts {
-		text = strings.ReplaceAll(text, t, struckOff)
-	}
 	return shortened(text, wordsMax)
 }
 
-// textsOf are the texts of a JSON document, and the words of those that have several.
-// A body that is not JSON is one text.
-func textsOf(body []byte) []string {
+// without replaces the value in the text. A short word in small letters is looked for as a
+// whole word, because words of ours have others in them; anything else wherever it stands.
+func without(text, value string) string {
+	if !enumForm.MatchString(value) || len(value) > 2*textMin {
+		return strings.ReplaceAll(text, value, replacement)
+	}
+	var b strings.Builder
+	for rest := text; ; {
+		before, after, found := strings.Cut(rest, value)
+		b.WriteString(before)
+		if !found {
+			return b.String()
+		}
+		if bounded(before, after) {
+			b.WriteString(replacement)
+		} else {
+			b.WriteString(value)
+		}
+		rest = after
+	}
+}
+
+// bounded reports whether what stands between the two is a word of its own.
+func bounded(before, after string) bool {
+	last, _ := utf8.DecodeLastRuneInString(before)
+	first, _ := utf8.DecodeRuneInString(after)
+	inWord := func(s string, r rune) bool { return s != "" && (unicode.IsLetter(r) || unicode.IsDigit(r)) }
+	return !inWord(before, last) && !inWord(after, first)
+}
+
+// valuesOf are the texts of a JSON document that may be a person's, and the words of those
+// that have several. A body that is not JSON is one text.
+func valuesOf(body []byte) []string {
 	var document any
 	if json.Unmarshal(body, &document) != nil {
-		return []string{string(body)}
+		return append(strings.Fields(string(body)), string(body))
 	}
 	found := map[string]bool{}
 	add := func(s string) {
-		if utf8.RuneCountInString(s) >= textMin && !idForm.MatchString(s) {
+		if utf8.RuneCountInString(s) >= textMin && !idForm.MatchString(s) && !vocabulary[s] {
 			found[s] = true
 		}
 	}
-	var walk func(v any)
-	walk = func(v any) {
+	var walk func(field string, v any)
+	walk = func(field string, v any) {
 		switch v := v.(type) {
 		case string:
+			if slices.Contains(enums, field) && enumForm.MatchString(v) {
+				return
+			}
 			add(v)
 			for part := range strings.FieldsSeq(v) {
 				add(part)
+				add(strings.Trim(part, ".,;:!?()'\""))
 			}
 		case []any:
 			for _, each := range v {
-				walk(each)
+				walk(field, each)
 			}
 		case map[string]any:
-			for _, each := range v {
-				walk(each)
+			for name, each := range v {
+				if !enumForm.MatchString(name) || strings.ContainsAny(name, "@") {
+					add(name) // of metadata: somebody chose it
+				}
+				walk(name, each)
 			}
 		}
 	}
-	walk(document)
+	walk("", document)
 	all := make([]string, 0, len(found))
 	for s := range found {
 		all = append(all, s)

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
+	"regexp"
 	"slices"
 	"time"
 
@@ -48,7 +50,7 @@ func (l *Licensing) apply(ctx context.Context, e inbox.Event) error {
 	if e.Kind == kindFounded {
 		return l.found(ctx, e)
 	}
-	if foreign, err := l.foreign(ctx, e); err != nil || foreign {
+	if other, err := l.otherAccount(ctx, e); err != nil || other {
 		return err
 	}
 	customer, about, err := l.whose(ctx, e)
@@ -60,11 +62,7 @@ func (l *Licensing) apply(ctx context.Context, e inbox.Event) error {
 		return err
 	}
 	if org == "" {
-		ours, err := l.stripe.organizationOf(ctx, customer)
-		if err != nil || ours == "" {
-			return err // of somebody else who shares the account
-		}
-		return inbox.NotYet(fmt.Errorf("customer %s: %w", customer, errUnknownCustomer), waitFor)
+		return l.foreign(ctx, e, customer)
 	}
 	switch e.Kind {
 	case kindRefunded:
@@ -85,43 +83,99 @@ func (l *Licensing) warn(ctx context.Context, org, kind, about string, event *in
 	return err
 }
 
-// whose answers which customer an event is about, "" for nobody that is one, and the id of
-// the thing. Nothing else of the event counts: the present state is fetched.
-func (l *Licensing) whose(ctx context.Context, e inbox.Event) (customer, about string, err error) {
-	var event struct {
-		Data struct {
-			Object struct {
-				ID       string          `json:"id"`
-				Customer json.RawMessage `json:"customer"` // an id, or the customer
-				Charge   json.RawMessage `json:"charge"`   // of a dispute, likewise
-			} `json:"object"`
-		} `json:"data"`
+// foreign decides about an event of a customer that is not known here. An account may be
+// shared: a customer that carries no organization of ours is somebody else's, and nothing
+// is to be done. One that does is waited for, because the ledger may learn of it later.
+func (l *Licensing) foreign(ctx context.Context, e inbox.Event, customer string) error {
+	named, err := l.stripe.organizationOf(ctx, customer)
+	if err != nil || !organizationForm.MatchString(named) {
+		return err
 	}
+	if !e.Since.IsZero() && time.Since(e.Since) >= waitFor {
+		l.log.LogAttrs(ctx, slog.LevelWarn, "event of a customer that another installation may have",
+			slog.String("customer", customer), slog.String("organization", named))
+		return nil
+	}
+	return inbox.NotYet(fmt.Errorf("customer %s: %w", customer, errUnknownCustomer), 2*waitFor)
+}
+
+// organizationForm is what ids of organizations look like at Clerk.
+var organizationForm = regexp.MustCompile(`^org_[A-Za-z0-9_]+$`)
+
+// hint is what is read of an event of Stripe's. Nothing else of it counts: the present state
+// is fetched.
+type hint struct {
+	Data *struct {
+		Object *struct {
+			ID       json.RawMessage `json:"id"`
+			Customer json.RawMessage `json:"customer"` // an id, or the customer
+			Charge   json.RawMessage `json:"charge"`   // of a dispute, likewise
+		} `json:"object"`
+	} `json:"data"`
+	Related *struct { // of a thin event
+		ID json.RawMessage `json:"id"`
+	} `json:"related_object"`
+}
+
+// whose returns which customer an event is about, and the id of the thing. The customer is ""
+// where nothing is to be done: the thing is nobody's, or not one of ours, because its id has
+// another form than those that Stripe gives, and ours have no other.
+func (l *Licensing) whose(ctx context.Context, e inbox.Event) (customer, about string, err error) {
+	var event hint
 	if json.Unmarshal(e.Body, &event) != nil {
 		return "", "", errNoHint
 	}
+	if event.Related != nil {
+		return l.whoseThing(ctx, e.Kind, idIn(event.Related.ID))
+	}
+	if event.Data == nil || event.Data.Object == nil || !isText(event.Data.Object.ID) {
+		return "", "", errNoHint
+	}
 	o := event.Data.Object
+	about = idIn(o.ID)
 	switch e.Kind {
 	case "customer.deleted":
-		customer = o.ID
+		customer = about
 	case kindDisputed:
-		if customer, err = l.stripe.customerOfCharge(ctx, idIn(o.Charge)); err != nil {
+		charge := idIn(o.Charge)
+		if !isStripeID(charge) {
+			return "", about, nil // of a payment without one
+		}
+		if customer, err = l.ownerOf(l.stripe.customerOfCharge(ctx, charge)); err != nil {
 			return "", "", err
 		}
 	default:
 		customer = idIn(o.Customer)
 	}
-	if customer == "" && isStripeID(o.ID) && (e.Kind == kindDisputed && isStripeID(idIn(o.Charge)) || e.Kind != "customer.deleted" && isNull(o.Customer)) {
-		return "", o.ID, nil // paid by a guest
+	if !isStripeID(customer) || !isStripeID(about) {
+		return "", about, nil
 	}
-	if !isStripeID(customer) || o.ID != "" && !isStripeID(o.ID) {
-		return "", "", errNoHint
-	}
-	return customer, o.ID, nil
+	return customer, about, nil
 }
 
-// isNull tells whether a field is there and holds nothing.
-func isNull(field json.RawMessage) bool { return string(field) == "null" }
+// whoseThing is whose for a thin event, which names the thing alone: Stripe is asked for it.
+func (l *Licensing) whoseThing(ctx context.Context, kind, id string) (customer, about string, err error) {
+	if !isStripeID(id) {
+		return "", id, nil
+	}
+	if kind == "customer.deleted" {
+		return id, id, nil
+	}
+	customer, err = l.ownerOf(l.stripe.customerOf(ctx, kind, id))
+	return customer, id, err
+}
+
+// ownerOf is the customer that Stripe names, or "" where there is no such thing (any more):
+// it is another account's, or was removed, and with it what could be done.
+func (l *Licensing) ownerOf(customer string, err error) (string, error) {
+	if errors.Is(err, StripeNotFound) || err == nil && !isStripeID(customer) {
+		return "", nil
+	}
+	return customer, err
+}
+
+// isText reports whether a field holds a text.
+func isText(field json.RawMessage) bool { return len(field) > 2 && field[0] == '"' }
 
 // idIn is the id that a field holds, alone or in an object.
 func idIn(field json.RawMessage) string {

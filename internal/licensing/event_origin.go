@@ -19,10 +19,10 @@ const (
 	modeTest = "test"
 )
 
-// foreign reports whether an event of Stripe's is about another account than the secret
+// otherAccount reports whether an event of Stripe's is about another account than the secret
 // key's: there is nothing to do about it. An event of the other mode is an error, which an
 // operator must look at: the server was given the secrets of two modes.
-func (l *Licensing) foreign(ctx context.Context, e inbox.Event) (bool, error) {
+func (l *Licensing) otherAccount(ctx context.Context, e inbox.Event) (bool, error) {
 	account, mode, ok := strings.Cut(e.Instance, ":")
 	if !ok {
 		account, mode = "", e.Instance

@@ -195,7 +195,7 @@ func (s *Stripe) chargedCustomer(ctx context.Context, charge string) (string, er
 		if c.Customer == nil {
 			return "", c.ID == charge
 		}
-		return c.Customer.ID, c.ID == charge && isStripeID(c.Customer.ID)
+		return c.Customer.ID, c.ID == charge
 	})
 }
 

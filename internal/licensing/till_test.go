@@ -21,6 +21,7 @@ type till struct {
 	charges       map[string]string // whose they are
 	sessions      map[string]string // the statuses of checkouts
 	made          map[string]string // customers and checkouts by idempotency key
+	things        map[string]string // other answers, by path
 	lies          bool              // says that it has made customers, and has not
 	requests      []string
 	broken        map[string]int        // by the path's beginning: the status that is answered
@@ -199,6 +200,9 @@ func (s *till) reply(r *http.Request) (int, string) {
 			}
 			return status, `{"error":{"type":"api_error"}}`
 		}
+	}
+	if text := s.things[path]; text != "" {
+		return http.StatusOK, text
 	}
 	kind, id, _ := strings.Cut(path, "/")
 	switch {

@@ -1,0 +1,212 @@
+package inbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// beginSQL has what comes from now on join no delivery of the subject that is queued: the
+// fetch for it may begin before. It waits for those that are joining one.
+const beginSQL = `
+	UPDATE inbox_deliveries
+	   SET queued = false
+	 WHERE consumer = $1 AND party = $2 AND subject = $3 AND state = 'pending' AND queued`
+
+// claimSQL notes when the attempt begins, and which event is the newest then: an event up to
+// that one tells of a change that is older than the fetch, whenever it is committed.
+const claimSQL = `
+	UPDATE inbox_deliveries d
+	   SET queued = false, fetch_time = clock_timestamp(), fetch_bound = (SELECT max(id) FROM inbox_events)
+	  FROM inbox_events e
+	 WHERE d.event_id = $1 AND d.consumer = $2 AND d.state = 'pending' AND e.id = d.event_id
+	RETURNING e.id, e.provider, e.external_id, e.kind, e.instance, e.body, e.receive_time, d.wait_time, d.fetch_time, d.fetch_bound,
+	       d.subject <> '' AND ` + mergeMax + ` < (SELECT count(*)
+	                                 FROM (SELECT
+	                                         FROM inbox_deliveries o
+	                                        WHERE o.consumer = d.consumer AND o.party = d.party AND o.subject = d.subject AND o.state = 'pending'
+	                                        LIMIT ` + mergeMax + ` + 1) few)`
+
+// claim is a delivery that an attempt has begun to apply.
+type claim struct {
+	event Event
+	time  time.Time
+	bound int64
+	many  bool // more of the subject are pending than one statement settles
+}
+
+// claimDelivery begins an attempt, and returns nil where the delivery is not pending.
+func (b *Inbox) claimDelivery(ctx context.Context, args deliveryJob) (*claim, error) {
+	var batch pgx.Batch
+	if args.Subject != "" {
+		batch.Queue(beginSQL, args.Consumer, args.Party, args.Subject)
+	}
+	var c claim
+	e := &c.event
+	err := pgx.ErrNoRows
+	batch.Queue(claimSQL, args.Event, args.Consumer).QueryRow(func(row pgx.Row) error {
+		err = row.Scan(&e.ID, &e.Provider, &e.ExternalID, &e.Kind, &e.Instance, &e.Body, &e.ReceiveTime, &e.Since, &c.time, &c.bound, &c.many)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil
+		}
+		return err
+	})
+	if sent := b.pool.SendBatch(ctx, &batch).Close(); sent != nil {
+		return nil, fmt.Errorf("begin the delivery: %w", sent)
+	}
+	if err != nil {
+		return nil, nil //nolint:nilerr // no rows: the delivery is not pending
+	}
+	return &c, nil
+}
+
+const markDoneSQL = `
+	WITH ` + settleSQL + `
+	SELECT`
+
+// markDone marks a delivery whose consumer has not done so, and those that its fetch has
+// settled.
+func markDone(ctx context.Context, q querier, event int64, consumer string) error {
+	if _, err := q.Exec(ctx, markDoneSQL, event, consumer); err != nil {
+		return fmt.Errorf("mark the delivery done: %w", err)
+	}
+	return nil
+}
+
+const settleMoreSQL = `
+	WITH settled AS (
+	    SELECT event_id, consumer
+	      FROM inbox_deliveries
+	     WHERE consumer = $1 AND party = $2 AND subject = $3 AND state = 'pending' AND NOT queued
+	       AND event_id <= $4 AND wait_time <= $5
+	     ORDER BY event_id
+	     LIMIT ` + mergeMax + `
+	       FOR UPDATE SKIP LOCKED
+	)
+	UPDATE inbox_deliveries d
+	   SET state = 'done', last_error = '', waits = false, update_time = now()
+	  FROM settled s
+	 WHERE d.event_id = s.event_id AND d.consumer = s.consumer`
+
+// settleMore marks the rest of what a fetch has settled, which one statement has no room
+// for.
+func (b *Inbox) settleMore(ctx context.Context, args deliveryJob, c *claim) error {
+	for {
+		tag, err := b.pool.Exec(ctx, settleMoreSQL, args.Consumer, args.Party, args.Subject, c.bound, c.time)
+		if err != nil {
+			return fmt.Errorf("mark further deliveries done: %w", err)
+		}
+		if tag.RowsAffected() == 0 {
+			return nil
+		}
+	}
+}
+
+const markFailedSQL = `
+	UPDATE inbox_deliveries
+	   SET state = CASE WHEN $5 THEN 'failed' ELSE state END, waits = $6, attempts = $3, last_error = $4, update_time = now()
+	 WHERE event_id = $1 AND consumer = $2 AND state = 'pending'`
+
+// note is what is kept of an attempt that did not apply a delivery.
+type note struct {
+	attempts int // that failed
+	words    string
+	last     bool // the delivery is set aside
+	waits    bool // it waits for something else
+}
+
+// markFailed notes an attempt.
+func markFailed(ctx context.Context, q querier, event int64, consumer string, n note) error {
+	if _, err := q.Exec(ctx, markFailedSQL, event, consumer, n.attempts, n.words, n.last, n.waits); err != nil {
+		return fmt.Errorf("note the failed attempt: %w", err)
+	}
+	return nil
+}
+
+const leadNextSQL = `
+	WITH due AS (
+	    UPDATE inbox_deliveries d
+	       SET queued = true
+	      FROM (SELECT o.event_id, e.provider
+	              FROM inbox_deliveries o
+	              JOIN inbox_events e ON e.id = o.event_id
+	             WHERE o.consumer = $1 AND o.party = $2 AND o.subject = $3 AND o.state = 'pending'
+	             ORDER BY o.event_id DESC
+	             LIMIT 1) newest
+	     WHERE d.event_id = newest.event_id AND d.consumer = $1 AND d.state = 'pending'
+	 RETURNING d.event_id, d.consumer, d.party, d.subject, d.priority, newest.provider
+	), ` + insertJobSQL
+
+// leadNext gives the newest pending delivery of the subject a job, if there is one: what had
+// joined the delivery that was set aside.
+func leadNext(ctx context.Context, q querier, args deliveryJob) error {
+	if args.Subject == "" {
+		return nil
+	}
+	var jobs, told int
+	if err := q.QueryRow(ctx, leadNextSQL, args.Consumer, args.Party, args.Subject).Scan(&jobs, &told); err != nil {
+		return fmt.Errorf("enqueue the next delivery of the subject: %w", err)
+	}
+	return nil
+}
+
+const mendSQL = `
+	WITH live AS (
+	    SELECT d.event_id, d.consumer, d.party, d.subject
+	      FROM river_job j
+	      JOIN inbox_deliveries d ON d.event_id = (j.args->>'event')::bigint AND d.consumer = j.args->>'consumer'
+	     WHERE j.kind = 'inbox_delivery' AND j.state IN ` + liveJobs + `
+	), lost AS (
+	    SELECT DISTINCT ON (d.consumer, d.party, d.subject, CASE WHEN d.subject = '' THEN d.event_id END)
+	           d.event_id, d.consumer
+	      FROM inbox_deliveries d
+	     WHERE d.state = 'pending' AND d.wait_time < now() - interval '1 minute' AND d.update_time < now() - interval '1 minute'
+	       AND NOT EXISTS (SELECT
+	                         FROM live l
+	                        WHERE l.event_id = d.event_id AND l.consumer = d.consumer)
+	       AND (d.subject = '' OR NOT EXISTS (SELECT
+	                                            FROM live l
+	                                           WHERE l.consumer = d.consumer AND l.party = d.party AND l.subject = d.subject))
+	     ORDER BY d.consumer, d.party, d.subject, CASE WHEN d.subject = '' THEN d.event_id END, d.event_id DESC
+	     LIMIT 1000
+	), due AS (
+	    UPDATE inbox_deliveries d
+	       SET queued = true
+	      FROM lost
+	      JOIN inbox_events e ON e.id = lost.event_id
+	     WHERE d.event_id = lost.event_id AND d.consumer = lost.consumer AND d.state = 'pending'
+	 RETURNING d.event_id, d.consumer, d.party, d.subject, d.priority, e.provider
+	), ` + insertJobSQL
+
+// mendDeliveries gives pending deliveries that have no job one, and returns how many.
+func mendDeliveries(ctx context.Context, q querier) (jobs int, err error) {
+	var told int
+	if err := q.QueryRow(ctx, mendSQL).Scan(&jobs, &told); err != nil {
+		return 0, fmt.Errorf("find deliveries without a job: %w", err)
+	}
+	return jobs, nil
+}
+
+const wakeSQL = `
+	WITH woken AS (
+	    UPDATE river_job
+	       SET state = 'available', scheduled_at = now()
+	     WHERE kind = 'inbox_delivery' AND queue IN ($1, 'inbox') AND state IN ('available', 'retryable', 'scheduled') AND scheduled_at > now()
+	        OR kind = 'inbox_job' AND state = 'retryable'
+	 RETURNING queue
+	)
+	SELECT count(pg_notify(concat(current_schema(), '.river_insert'), '{"queue": "' || queue || '"}'))
+	  FROM (SELECT DISTINCT queue FROM woken) queues`
+
+// wake has what waits for its next attempt tried now: deliveries of the provider, and jobs.
+// A job that is not due yet stays as it is.
+func wake(ctx context.Context, q querier, queue string) error {
+	var told int
+	if err := q.QueryRow(ctx, wakeSQL, queue).Scan(&told); err != nil {
+		return fmt.Errorf("wake what waits for the provider: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,110 @@
+package licensing
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// An account that others use too sends events of theirs: of customers and things whose ids
+// somebody chose, of nobody, of what is gone. There is nothing to do about them, and nobody
+// needs to know.
+func TestForeignObjectsAreDoneWithNothingToDo(t *testing.T) {
+	t.Parallel()
+	f, _ := customered(t)
+	f.till.did(func() {
+		f.till.customers["cus_elsewhere"] = &buyer{}
+		f.till.customers["cus_of_another_product"] = &buyer{org: "acme-7"}
+		f.till.customers["cus_gone"] = &buyer{deleted: true}
+		f.till.charges["ch_foreign"], f.till.charges["ch_of_user"] = "cus_elsewhere", "user-4711"
+		f.till.things = map[string]string{
+			"charges/ch_guest":            `{"id":"ch_guest","object":"charge","customer":null}`,
+			"disputes/dp_guest":           `{"id":"dp_guest","object":"dispute","charge":null}`,
+			"disputes/dp_user":            `{"id":"dp_user","object":"dispute","charge":"ch_of_user"}`,
+			"subscriptions/sub_user":      `{"id":"sub_user","object":"subscription","customer":"user-4711"}`,
+			"invoices/in_nobody":          `{"id":"in_nobody","object":"invoice","customer":null}`,
+			"checkout/sessions/cs_nobody": `{"id":"cs_nobody","object":"checkout.session","customer":null}`,
+		}
+	})
+	before := f.texts(`SELECT l::text FROM licenses l`)
+	for _, kind := range stripeEvents {
+		objects := []string{
+			`{"id":"x_1","customer":"user-4711"}`, `{"id":"sub-legacy-1","customer":"cus_1"}`, `{"id":"x_1","customer":{"id":"user-4711","object":"customer"}}`,
+			`{"id":"x_1","customer":null}`, `{"id":"x_1"}`, `{"id":"x_1","customer":"cus_elsewhere"}`, `{"id":"x_1","customer":"cus_of_another_product"}`,
+			`{"id":"x_1","customer":"cus_gone"}`, `{"id":"x_1","customer":"cus_never_there"}`, `{"id":"x_1","customer":7}`,
+		}
+		if kind == "customer.deleted" {
+			objects = []string{`{"id":"user-4711"}`, `{"id":"cus_elsewhere"}`, `{"id":"cus_gone"}`, `{"id":"cus_never_there","deleted":true}`}
+		}
+		if kind == kindDisputed {
+			objects = []string{
+				`{"id":"dp_1","charge":null}`, `{"id":"dp_1"}`, `{"id":"dp_1","charge":"py-legacy"}`, `{"id":"dp_1","charge":"ch_never_there"}`,
+				`{"id":"dp_1","charge":"ch_guest"}`, `{"id":"dp_1","charge":{"id":"ch_foreign"}}`, `{"id":"dp_1","charge":"ch_of_user"}`, `{"id":"dp-legacy","charge":"ch_foreign"}`,
+			}
+		}
+		for _, object := range objects {
+			if err := f.comes(kind, `{"object":"event","data":{"object":`+object+`}}`); err != nil {
+				t.Errorf("%s about %s: %v", kind, object, err)
+			}
+		}
+		for _, related := range []string{"user-4711", "sub_user", "sub_never_there", "in_nobody", "cs_nobody", "dp_guest", "dp_user", "ch_guest", "ch_of_user", "cus_elsewhere"} {
+			if err := f.comes(kind, `{"object":"v2.core.event","related_object":{"id":"`+related+`"}}`); err != nil {
+				t.Errorf("thin %s about %s: %v", kind, related, err)
+			}
+		}
+	}
+	if diff := cmp.Diff(before, f.texts(`SELECT l::text FROM licenses l`)); diff != "" {
+		t.Errorf("the license has changed:\n%s", diff)
+	}
+	if told, alarms := f.till.heard(), f.alarmed(); len(told)+len(alarms) != 0 {
+		t.Errorf("Stripe was told %v, alerts %v", told, alarms)
+	}
+}
+
+// Thin events name the thing, and Stripe says whose it is.
+func TestThinEventsAreApplied(t *testing.T) {
+	t.Parallel()
+	f, _ := customered(t)
+	f.till.did(func() {
+		f.till.charges["ch_1"] = "cus_1"
+		f.till.things = map[string]string{
+			"invoices/in_1":          `{"id":"in_1","object":"invoice","customer":"cus_1"}`,
+			"checkout/sessions/cs_1": `{"id":"cs_1","object":"checkout.session","customer":{"id":"cus_1","object":"customer"}}`,
+			"disputes/dp_1":          `{"id":"dp_1","object":"dispute","charge":{"id":"ch_1","object":"charge"}}`,
+		}
+	})
+	for i, kind := range stripeEvents {
+		related := "sub_1"
+		for prefix, id := range map[string]string{"checkout.": "cs_1", "invoice.": "in_1", "customer.deleted": "cus_1", kindRefunded: "ch_1", kindDisputed: "dp_1"} {
+			if strings.HasPrefix(kind, prefix) {
+				related = id
+			}
+		}
+		want := int32(10 + i)
+		f.till.sells("sub_1", "cus_1", statusActive, int64(want))
+		if err := f.comes(kind, `{"id":"evt_1","object":"v2.core.event","type":"v1.`+kind+`","related_object":{"id":"`+related+`","type":"thing"}}`); err != nil {
+			t.Errorf("%s: %v", kind, err)
+		}
+		if alert := kind == kindRefunded || kind == kindDisputed; alert {
+			if got := f.alarmed(); len(got) != 1 {
+				t.Errorf("%s: alerts %v, want one", kind, got)
+			}
+			continue
+		}
+		if got := f.summary(ours).Purchased; got != want {
+			t.Errorf("%s: got %d seats, want %d", kind, got, want)
+		}
+	}
+	if n := f.count(`SELECT count(*) FROM inbox_deliveries WHERE consumer = 'licensing' AND state <> 'done'`); n != 0 {
+		t.Errorf("%d deliveries are not marked done", n)
+	}
+	f.till.did(func() { f.till.broken["subscriptions/sub_1"] = 400 })
+	kinds := slices.DeleteFunc(slices.Clone(stripeEvents), func(kind string) bool { return !strings.HasPrefix(kind, "customer.subscription.") })
+	for _, kind := range kinds {
+		if err := f.comes(kind, `{"object":"v2.core.event","related_object":{"id":"sub_1"}}`); err == nil {
+			t.Errorf("%s is applied though Stripe does not say whose it is", kind)
+		}
+	}
+}
