@@ -227,6 +227,13 @@ func (c *courier) settle(d *delivery, status string) {
 	}
 }
 
+// thin reports whether Stripe's events are sent thin.
+func (c *courier) thin() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.settings.Thin
+}
+
 // setup changes how events are delivered. A schedule that is not nil holds for the retries that are awaited too.
 func (c *courier) setup(settings webhookSettings, schedule []time.Duration) {
 	c.mu.Lock()

@@ -98,7 +98,14 @@ func (a *stripeAccount) listEvents(q stripeRequest) (any, error) {
 
 // postStripe sends an event to the server and to the endpoints that were made. The caller holds s.mu.
 func (s *Sandbox) postStripe(e stripeEvent, to []stripeEndpoint) {
-	body, err := json.Marshal(e)
+	if s.courier == nil {
+		return
+	}
+	var told any = e
+	if s.courier.thin() {
+		told = thinOf(e)
+	}
+	body, err := json.Marshal(told)
 	if err != nil {
 		panic(fmt.Sprintf("sandbox: write %s: %v", e.Type, err))
 	}
@@ -106,6 +113,35 @@ func (s *Sandbox) postStripe(e stripeEvent, to []stripeEndpoint) {
 	for _, endpoint := range to {
 		s.courier.tell(mailbox{service: serviceStripe, url: endpoint.URL, sign: stripeSigner(endpoint.Key)}, e.ID, e.Type, body)
 	}
+}
+
+// thinEvent is an event as Stripe sends it to a destination that wants thin ones: it names
+// the thing, which is fetched.
+type thinEvent struct {
+	ID       string `json:"id"`
+	Object   string `json:"object"`
+	Type     string `json:"type"`
+	Created  string `json:"created"`
+	Livemode bool   `json:"livemode"`
+	Related  struct {
+		ID   string `json:"id"`
+		Type string `json:"type"`
+		URL  string `json:"url"`
+	} `json:"related_object"`
+}
+
+func thinOf(e stripeEvent) thinEvent {
+	var about struct {
+		ID     string `json:"id"`
+		Object string `json:"object"`
+	}
+	if err := json.Unmarshal(e.Data.Object, &about); err != nil {
+		panic(fmt.Sprintf("sandbox: read %s: %v", e.Type, err)) // a document of ours that is no JSON
+	}
+	thin := thinEvent{ID: e.ID, Object: "v2.core.event", Type: "v1." + e.Type, Created: time.Unix(e.Created, 0).UTC().Format("2006-01-02T15:04:05.000Z")}
+	thin.Related.ID, thin.Related.Type = about.ID, about.Object
+	thin.Related.URL = "/v1/" + strings.ReplaceAll(about.Object, ".", "/") + "s/" + about.ID
+	return thin
 }
 
 // stripeSigner signs as Stripe does: https://docs.stripe.com/webhooks#verify-manually

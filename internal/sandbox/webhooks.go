@@ -22,6 +22,7 @@ type webhookSettings struct {
 	Duplicate copies `json:"duplicate"`
 	DelayMS   int    `json:"delay_ms"`
 	Drop      drop   `json:"drop"`
+	Thin      bool   `json:"thin"`
 }
 
 // copies is how many times more than once an event is sent at first, with the same svix-id. In JSON true is 1.
@@ -144,7 +145,8 @@ func (s *Sandbox) reportWebhooks() map[string]any {
 //   - duplicate: true sends every event twice at the same time, a number so many times more;
 //   - delay_ms holds every event back so long;
 //   - drop: a whole number of events to come, or true for all until the setting changes, or a share between 0 and 1 by
-//     chance; they are never sent.
+//     chance; they are never sent;
+//   - thin: Stripe's events name what they are about and hold nothing else of it.
 //
 // retry_ms is a list of milliseconds to wait after each failed attempt, also for events that are waiting for their next one.
 // An empty list is a single attempt, null is Svix's own schedule; left out, the schedule stays as it is.
