@@ -599,7 +599,8 @@ type ListSeatsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The members, by name.
 	Seats []*Seat `protobuf:"bytes,1,rep,name=seats,proto3" json:"seats,omitempty"`
-	// Asks for the page after this one; empty on the last.
+	// Asks for the page after this one; empty on the last. A page of a search may be short
+	// or empty although there is a next one: only this says which page is the last.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -49,7 +49,7 @@ const (
 type TaskServiceClient interface {
 	// CreateTask adds a task that belongs to the caller.
 	//
-	// Errors: PERMISSION_MISSING, SEAT_REQUIRED, INVALID_ARGUMENT,
+	// Errors: PERMISSION_MISSING, SEAT_REQUIRED, INVALID_ARGUMENT, RATE_LIMITED,
 	// REQUEST_ID_REUSED; TASK_NOT_FOUND where a repeated request's task has been
 	// deleted since.
 	CreateTask(context.Context, *v1.CreateTaskRequest) (*v1.CreateTaskResponse, error)
@@ -181,7 +181,7 @@ func (c *taskServiceClient) DeleteTask(ctx context.Context, req *v1.DeleteTaskRe
 type TaskServiceHandler interface {
 	// CreateTask adds a task that belongs to the caller.
 	//
-	// Errors: PERMISSION_MISSING, SEAT_REQUIRED, INVALID_ARGUMENT,
+	// Errors: PERMISSION_MISSING, SEAT_REQUIRED, INVALID_ARGUMENT, RATE_LIMITED,
 	// REQUEST_ID_REUSED; TASK_NOT_FOUND where a repeated request's task has been
 	// deleted since.
 	CreateTask(context.Context, *v1.CreateTaskRequest) (*v1.CreateTaskResponse, error)

@@ -215,7 +215,8 @@ export type ListAuditEventsResponse = Message<"teamtask.v1.ListAuditEventsRespon
   events: AuditEvent[];
 
   /**
-   * Asks for the page after this one; empty on the last.
+   * Asks for the page after this one; empty on the last. A page of a list with filters may be short
+   * or empty although there is a next one: only this says which page is the last.
    *
    * @generated from field: string next_page_token = 2;
    */

@@ -357,7 +357,8 @@ export type ListSeatsResponse = Message<"teamtask.v1.ListSeatsResponse"> & {
   seats: Seat[];
 
   /**
-   * Asks for the page after this one; empty on the last.
+   * Asks for the page after this one; empty on the last. A page of a search may be short
+   * or empty although there is a next one: only this says which page is the last.
    *
    * @generated from field: string next_page_token = 2;
    */

@@ -351,7 +351,8 @@ export type ListMembersResponse = Message<"teamtask.v1.ListMembersResponse"> & {
   members: Member[];
 
   /**
-   * Asks for the page after this one; empty on the last.
+   * Asks for the page after this one; empty on the last. A page of a search may be short
+   * or empty although there is a next one: only this says which page is the last.
    *
    * @generated from field: string next_page_token = 2;
    */

@@ -425,7 +425,7 @@ export const TaskService: GenService<{
   /**
    * CreateTask adds a task that belongs to the caller.
    *
-   * Errors: PERMISSION_MISSING, SEAT_REQUIRED, INVALID_ARGUMENT,
+   * Errors: PERMISSION_MISSING, SEAT_REQUIRED, INVALID_ARGUMENT, RATE_LIMITED,
    * REQUEST_ID_REUSED; TASK_NOT_FOUND where a repeated request's task has been
    * deleted since.
    *
