@@ -26,6 +26,7 @@ run: ## the whole stack on this machine: PostgreSQL, sandbox, server; Ctrl-C sto
 .PHONY: test
 test: ## all tests, with the race detector, on a private PostgreSQL
 	@tools/need-postgres
+	@tools/need-pgbouncer
 	go test -race -shuffle=on -timeout 60m $(TESTFLAGS) ./...
 
 .PHONY: check

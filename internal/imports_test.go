@@ -30,11 +30,12 @@ var arrows = map[string][]string{
 	"bench":               {"internal/sandbox", "internal/localpg", "internal/tasks"},
 	"migrations":          {},
 	"internal/fault":      {},
-	"internal/tenancy":    {"internal/fault"},
+	"internal/pgpool":     {},
+	"internal/tenancy":    {"internal/fault", "internal/pgpool"},
 	"internal/rbac":       {"internal/fault", "internal/tenancy"},
 	"internal/audit":      {"internal/fault", "internal/tenancy"},
 	"internal/clerk":      {"internal/fault"},
-	"internal/inbox":      {"internal/fault"},
+	"internal/inbox":      {"internal/fault", "internal/pgpool"},
 	"internal/tasks":      {"internal/fault", "internal/tenancy"},
 	"internal/directory":  {"internal/fault", "internal/tenancy", "internal/clerk", "internal/inbox", "internal/audit"},
 	"internal/licensing":  {"internal/fault", "internal/tenancy", "internal/clerk", "internal/inbox", "internal/audit"},
@@ -195,7 +196,7 @@ func TestOnlyFaultBuildsConnectErrors(t *testing.T) {
 func TestOnlyTenancyHoldsConnectionsToPostgreSQL(t *testing.T) {
 	t.Parallel()
 	allowed := []string{
-		"internal/tenancy", "internal/localpg", "internal/pgtest", "migrations", // the door; servers of tests; the owner
+		"internal/pgpool", "internal/tenancy", "internal/localpg", "internal/pgtest", "migrations", // the door; servers of tests; the owner
 		"internal/inbox",        // events from outside belong to no tenant: docs/decisions/0007
 		"cmd/server", "cmd/dev", // parse a URL for its user
 		"bench",

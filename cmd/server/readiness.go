@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 
@@ -14,23 +13,17 @@ const (
 	readyWithin = time.Second // how long a check may take
 )
 
-// readiness tells whether the server can serve, to whoever asks and however often: one
-// check runs at a time and at most one begins a second. It is safe to share.
+// readiness reports whether the server can serve, however often it is asked: one check
+// runs at a time and at most one begins a second. It is safe to share.
 type readiness struct {
 	check func(context.Context) error
-	busy  func() bool // whether all connections are in use
 
 	mu   sync.Mutex
 	last *finding
 }
 
-// readinessOf asks the database.
-func readinessOf(db *tenancy.DB) *readiness {
-	return &readiness{check: db.Ready, busy: func() bool {
-		_, used := db.Connections()
-		return used == db.Size()
-	}}
-}
+// readinessOf checks the database.
+func readinessOf(db *tenancy.DB) *readiness { return &readiness{check: db.Ready} }
 
 // finding is what a check has found or will find. What it found is there when done is
 // closed.
@@ -80,15 +73,10 @@ func (f *finding) underWay() bool {
 	}
 }
 
-// find checks. All connections in use are no reason not to be ready: calls are served
-// over them, and without this server its share of them would fall on others. A database
-// that does not answer shows in that connections break and cannot be opened again.
+// find checks. A database that does not answer in time is not ready; that calls use all
+// connections is no reason, because the check has one of its own.
 func (r *readiness) find(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, readyWithin)
 	defer cancel()
-	err := r.check(ctx)
-	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) && r.busy() {
-		return nil
-	}
-	return err
+	return r.check(ctx)
 }

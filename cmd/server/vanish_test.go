@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -185,29 +184,11 @@ func TestCallersWhoHangUpDoNotUseUpThePool(t *testing.T) {
 	}
 }
 
-// useAllConnections lets the pool grow to its full size, and answers it: so many
-// calls wait for a row at once.
+// useAllConnections lets the pool grow to its full size, and returns it.
 func (s *stack) useAllConnections(t *testing.T) int {
 	t.Helper()
-	size := max(8, 4*min(runtime.NumCPU(), 64))
-	id := s.put(row{tenant: "org_d2gamers"})[0]
-	release := s.lock(t, id)
-	transport := &http.Transport{DisableKeepAlives: true}
-	body := `{"id":"` + id + `","updateMask":"done"}`
-	token := s.token("alice", "d2-gamers", 2)
-	var calling sync.WaitGroup
-	for range size {
-		calling.Go(func() {
-			s.send(transport, http.MethodPost, updateTask, token, map[string]string{"Content-Type": "application/json"}, strings.NewReader(body))
-		})
-	}
-	s.waitFor(t, "a pool of its full size", func() bool {
-		open, _ := s.db.Connections()
-		return open == size
-	})
-	release()
-	calling.Wait()
-	return size
+	s.useUp(t)()
+	return s.db.Size()
 }
 
 // lock keeps the row from being changed, until it is released.

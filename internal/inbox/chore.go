@@ -13,6 +13,7 @@ import (
 	"github.com/riverqueue/river"
 
 	"github.com/teamtask/teamtask/internal/fault"
+	"github.com/teamtask/teamtask/internal/pgpool"
 )
 
 const (
@@ -114,12 +115,12 @@ func (b *Inbox) alone(ctx context.Context, c Chore) error {
 	defer cancel()
 	conn, err := b.pool.Acquire(taking)
 	if err != nil {
-		return connectReason(err)
+		return pgpool.Reason(err)
 	}
 	defer endSession(ctx, conn)
 	taken, err := takeChore(taking, conn, c.Name)
 	if err != nil {
-		return connectReason(err)
+		return pgpool.Reason(err)
 	}
 	if !taken {
 		return nil

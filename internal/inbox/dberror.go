@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/teamtask/teamtask/internal/fault"
+	"github.com/teamtask/teamtask/internal/pgpool"
 )
 
 // fromDatabase puts the fault in front of what PostgreSQL or the way to it says. What
@@ -22,7 +23,13 @@ func fromDatabase(ctx context.Context, err error) error {
 	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
 		return fault.DatabaseUnavailable.Because(err)
 	}
+	if errors.Is(err, pgpool.ErrReadOnly) {
+		return fault.DatabaseUnavailable.Because(err)
+	}
 	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
+		if pgpool.Owned(pg) {
+			return fault.DatabaseUnavailable.Because(withoutValues(err))
+		}
 		switch pg.Code[:min(2, len(pg.Code))] {
 		case "08", "53", "57", "58", "25", "40", "55": // connection, resources, intervention, system, read-only, serialization, locks
 			return fault.DatabaseUnavailable.Because(withoutValues(err))
@@ -44,7 +51,7 @@ func unreachable(err error) bool {
 			return true
 		}
 	}
-	return pgconn.Timeout(err)
+	return pgconn.Timeout(err) || pgconn.SafeToRetry(err)
 }
 
 func withoutValues(err error) error {
@@ -52,16 +59,4 @@ func withoutValues(err error) error {
 		return fmt.Errorf("PostgreSQL refuses (SQLSTATE %s, %s)", pg.Code, pg.ConstraintName)
 	}
 	return err
-}
-
-// connectReason is why the database cannot be used, without the address, the database
-// and the user that were tried.
-func connectReason(err error) error {
-	if err == nil {
-		return nil
-	}
-	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
-		return fmt.Errorf("PostgreSQL refuses the connection (SQLSTATE %s)", pg.Code)
-	}
-	return errors.New("PostgreSQL cannot be reached")
 }

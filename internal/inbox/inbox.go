@@ -5,7 +5,6 @@ package inbox
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"regexp"
@@ -15,6 +14,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/riverqueue/river"
+
+	"github.com/teamtask/teamtask/internal/pgpool"
 )
 
 // Keep is how long an event is kept after it came. One that comes again later than
@@ -89,10 +90,7 @@ type Inbox struct {
 	bodies  *bodies
 }
 
-var (
-	errNotURL = errors.New("not a PostgreSQL URL")
-	nameForm  = regexp.MustCompile(`^[a-z][a-z0-9-]{0,62}$`)
-)
+var nameForm = regexp.MustCompile(`^[a-z][a-z0-9-]{0,62}$`)
 
 // Open connects as the runtime role. It does not work jobs before Start. Errors never
 // quote the URL. What the URL says of the pool's size is not for this pool.
@@ -104,13 +102,9 @@ func Open(ctx context.Context, o Options) (*Inbox, error) {
 		return nil, err
 	}
 	o = withDefaults(o)
-	config, err := poolConfig(o.URL)
+	pool, err := openPool(ctx, o.URL)
 	if err != nil {
 		return nil, err
-	}
-	pool, err := pgxpool.NewWithConfig(ctx, config)
-	if err != nil {
-		return nil, connectReason(err)
 	}
 	b := &Inbox{o: o, pool: pool, step: func(string) {}, bodies: newBodies(bodiesMax, bodyBytesMax)}
 	if err := b.check(ctx); err != nil {
@@ -166,43 +160,10 @@ func checkConsumers(all []Consumer) error {
 	return nil
 }
 
-func poolConfig(url string) (*pgxpool.Config, error) {
-	c, err := pgxpool.ParseConfig(url)
-	if err != nil {
-		return nil, errNotURL
-	}
-	if c.ConnConfig.DefaultQueryExecMode == pgx.QueryExecModeSimpleProtocol {
-		return nil, errors.New("the URL asks for the simple protocol, which sends values as text of the statement")
-	}
-	if c.ConnConfig.ConnectTimeout == 0 {
-		c.ConnConfig.ConnectTimeout = 5 * time.Second
-	}
-	c.MaxConns = connections
-	c.MinConns = 0
-	c.MaxConnLifetime = 30 * time.Minute
-	c.MaxConnLifetimeJitter = 5 * time.Minute
-	c.HealthCheckPeriod = 15 * time.Second
-	for name, value := range map[string]string{
-		"application_name":                    "teamtask-inbox",
-		"statement_timeout":                   "5s",
-		"lock_timeout":                        "2s",
-		"idle_in_transaction_session_timeout": "10s",
-		"search_path":                         "public, pg_temp",
-		"timezone":                            "UTC",
-	} {
-		if _, ok := c.ConnConfig.RuntimeParams[name]; !ok {
-			c.ConnConfig.RuntimeParams[name] = value
-		}
-	}
-	// That a duplicate waits for the first one, and sees it, relies on it.
-	c.ConnConfig.RuntimeParams["default_transaction_isolation"] = "read committed"
-	return c, nil
-}
-
 // Start begins to work jobs, until Stop.
 func (b *Inbox) Start(ctx context.Context) error {
 	if err := b.river.Start(context.WithoutCancel(ctx)); err != nil {
-		return fmt.Errorf("start the job workers: %w", connectReason(err))
+		return fmt.Errorf("start the job workers: %w", pgpool.Reason(err))
 	}
 	b.working.Store(true)
 	return nil

@@ -8,6 +8,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river"
+
+	"github.com/teamtask/teamtask/internal/pgpool"
 )
 
 // The places at which a test may end the process.
@@ -95,11 +97,11 @@ func (b *Inbox) enqueue(ctx context.Context, tx pgx.Tx, jobs []river.InsertManyP
 // check wants the tables that are worked with.
 func (b *Inbox) check(ctx context.Context) error {
 	if err := b.pool.Ping(ctx); err != nil {
-		return connectReason(err)
+		return pgpool.Reason(err)
 	}
 	version, err := jobsVersion(ctx, b.pool)
 	if err != nil || version < jobsVersionWanted {
-		return errors.Join(errors.New("the job tables are missing or too old: run `migrate up`"), connectReason(err))
+		return errors.Join(errors.New("the job tables are missing or too old: run `migrate up`"), pgpool.Reason(err))
 	}
 	return nil
 }

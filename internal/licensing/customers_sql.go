@@ -12,7 +12,7 @@ var customerStatements = []tenancy.Statement{
 }
 
 // lockIntentSQL makes whoever makes the same customer wait until the key is stored.
-var lockIntentSQL = tenancy.Statement{Name: "licensing_lock_intent", SQL: `
+var lockIntentSQL = tenancy.Statement{Name: "licensing_lock_intent", Locks: true, SQL: `
 	SELECT coalesce(customer_id, '') AS customer_id, coalesce(customer_key, '') AS key, customer_name AS name,
 	       customer_key_time AS key_time, now() AS now
 	  FROM licenses
@@ -131,7 +131,7 @@ func selectName(ctx context.Context, tx *tenancy.Tx, org string) (string, error)
 
 // lockPageSQL makes whoever opens a page for the same organization wait until its key is
 // stored.
-var lockPageSQL = tenancy.Statement{Name: "licensing_lock_page", SQL: `
+var lockPageSQL = tenancy.Statement{Name: "licensing_lock_page", Locks: true, SQL: `
 	SELECT coalesce(customer_id, '') AS customer_id, coalesce(checkout_key, '') AS key, checkout_for AS purpose,
 	       checkout_time AS key_time, coalesce(checkout_id, '') AS session_id, now() AS now,
 	       EXISTS (SELECT

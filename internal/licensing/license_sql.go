@@ -35,7 +35,7 @@ func insertLicense(ctx context.Context, tx *tenancy.Tx, tenant string) error {
 // lockLicenseSQL makes everybody wait who changes the organization's seats, holds or
 // purchases, until the transaction ends. What is counted must be read behind it, by
 // another statement: this one's snapshot is from before the wait.
-var lockLicenseSQL = tenancy.Statement{Name: "licensing_lock_license", SQL: `
+var lockLicenseSQL = tenancy.Statement{Name: "licensing_lock_license", Locks: true, SQL: `
 	SELECT coalesce(customer_id, '') AS customer_id, status, working, frozen, purchased, assigned, held,
 	       grace_end_time, grace_last_time, grace_next_time, suspend_time, coalesce(checkout_id, '') AS checkout_id, ticket, now() AS now
 	  FROM licenses

@@ -6,12 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"time"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/teamtask/teamtask/internal/pgpool"
 )
 
 // Statement is one SQL statement under a name of its own. Every connection has all
@@ -23,6 +24,11 @@ type Statement struct {
 	// Listing is a statement that reads a page of a list: see planner.go. It is the first
 	// of its transaction.
 	Listing bool
+
+	// Locks is true for a statement that waits for a row that another transaction has
+	// locked. In a transaction the caller's standing is checked again right behind it: the
+	// caller may have been removed meanwhile.
+	Locks bool
 }
 
 // Trace is told when a statement or a commit begins, by its name, and answers what to
@@ -43,6 +49,8 @@ type Options struct {
 // Once and In. It is safe to share.
 type DB struct {
 	pool     *pgxpool.Pool
+	probe    *pgxpool.Pool // one connection, for Ready: calls cannot take it
+	shares   *shares
 	declared map[string]string // the statements, by name
 	schema   int64
 	sealer   cipher.AEAD
@@ -54,18 +62,20 @@ type DB struct {
 // Open connects as the runtime role and refuses a database that would not keep its
 // promises: see inspect for what is checked. Errors never quote the URL.
 func Open(ctx context.Context, o Options) (*DB, error) {
-	config, err := pgxpool.ParseConfig(o.URL)
+	session := pgpool.Options{URL: o.URL, Application: "teamtask"}
+	bare, err := pgpool.ParseConfig(session)
 	if err != nil {
-		return nil, errors.New("not a PostgreSQL URL")
+		return nil, err
 	}
-	if config.ConnConfig.DefaultQueryExecMode == pgx.QueryExecModeSimpleProtocol {
-		return nil, errors.New("the URL asks for the simple protocol, which sends values as text of the statement")
+	session.Statements = prepared(o.Statements)
+	config, err := pgpool.ParseConfig(session)
+	if err != nil {
+		return nil, err
 	}
 	if !poolSizeGiven(o.URL) {
 		config.MaxConns = int32(max(8, 4*min(runtime.NumCPU(), 64)))
 	}
-	configure(config, o.Statements)
-	key, err := inspect(ctx, config.ConnConfig, o.Schema)
+	key, err := inspect(ctx, bare, o.Schema)
 	if err != nil {
 		return nil, err
 	}
@@ -73,26 +83,49 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("page sealing key: %w", err)
 	}
-	pool, err := pgxpool.NewWithConfig(ctx, config)
-	if err != nil {
-		return nil, fmt.Errorf("open the pool: %w", err)
+	db := &DB{
+		shares: newShares(int(config.MaxConns)), declared: make(map[string]string, len(o.Statements)), schema: o.Schema,
+		sealer: sealer, claims: o.Claims, trace: o.Trace, unknown: o.Unknown,
 	}
-	db := &DB{pool: pool, declared: make(map[string]string, len(o.Statements)), schema: o.Schema, sealer: sealer, claims: o.Claims, trace: o.Trace, unknown: o.Unknown}
 	for _, s := range o.Statements {
 		db.declared[s.Name] = s.SQL
 	}
-	if err := pool.Ping(ctx); err != nil {
-		pool.Close()
+	one := config.Copy()
+	one.MaxConns, one.MinConns, one.MinIdleConns = 1, 0, 0
+	if db.probe, err = pgpool.Open(ctx, one); err != nil {
+		return nil, err
+	}
+	if db.pool, err = pgpool.Open(ctx, config); err != nil {
+		db.probe.Close()
+		return nil, err
+	}
+	if err := db.pool.Ping(ctx); err != nil {
+		db.Close()
 		if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
-			return nil, connectReason(err)
+			return nil, pgpool.Reason(err)
 		}
 		return nil, fmt.Errorf("prepare the statements: %w", err)
 	}
 	return db, nil
 }
 
+// prepared are the statements that every connection has. One that several packages use is
+// prepared once; PostgreSQL refuses two that share a name.
+func prepared(statements []Statement) []pgpool.Statement {
+	all := make([]pgpool.Statement, 0, len(statements)+4)
+	for _, s := range append([]Statement{begin, end, preamble, preambleOfLists}, statements...) {
+		if next := (pgpool.Statement{Name: s.Name, SQL: s.SQL}); !slices.Contains(all, next) {
+			all = append(all, next)
+		}
+	}
+	return all
+}
+
 // Close gives the connections back, once those in use are returned.
-func (db *DB) Close() { db.pool.Close() }
+func (db *DB) Close() {
+	db.probe.Close()
+	db.pool.Close()
+}
 
 // Connections is how many connections are open, and how many of them are in use.
 func (db *DB) Connections() (open, used int) {
@@ -103,58 +136,25 @@ func (db *DB) Connections() (open, used int) {
 // Size is how many connections there may be.
 func (db *DB) Size() int { return int(db.pool.Stat().MaxConns()) }
 
-// Ready tells whether the database answers and has the schema that this server
-// needs. Faults: fault.DatabaseUnavailable.
+// Ready reports whether the database answers, can be written to and has the schema that
+// this server needs. It asks over a connection of its own, so that it neither waits for
+// calls nor takes their place. Where the server at the other end cannot write any more,
+// all connections are replaced. Faults: fault.DatabaseUnavailable.
 func (db *DB) Ready(ctx context.Context) error {
-	conn, err := db.pool.Acquire(ctx)
+	conn, err := db.probe.Acquire(ctx)
 	if err != nil {
 		return fromDatabase(ctx, err)
 	}
 	defer conn.Release()
-	return fromDatabase(ctx, checkSchema(ctx, conn.Conn(), db.schema))
+	err = checkSchema(ctx, conn.Conn(), db.schema)
+	if errors.Is(err, pgpool.ErrReadOnly) {
+		db.probe.Reset()
+		db.pool.Reset()
+	}
+	return fromDatabase(ctx, err)
 }
 
-// configure sets what a server relies on. What the URL says of the pool's size and
-// of the session wins.
-func configure(c *pgxpool.Config, statements []Statement) {
-	if c.ConnConfig.ConnectTimeout == 0 {
-		c.ConnConfig.ConnectTimeout = 5 * time.Second
-	}
-	c.MaxConnLifetime = 30 * time.Minute
-	c.MaxConnLifetimeJitter = 5 * time.Minute
-	c.HealthCheckPeriod = 15 * time.Second
-	for name, value := range map[string]string{
-		"application_name":                    "teamtask",
-		"statement_timeout":                   "5s",
-		"lock_timeout":                        "2s",
-		"idle_in_transaction_session_timeout": "10s",
-		"search_path":                         "public, pg_temp",
-		"timezone":                            "UTC",
-	} {
-		if _, ok := c.ConnConfig.RuntimeParams[name]; !ok {
-			c.ConnConfig.RuntimeParams[name] = value
-		}
-	}
-	// Statements that wait for each other rely on it, and In promises it.
-	c.ConnConfig.RuntimeParams["default_transaction_isolation"] = "read committed"
-	// A ping before use would be a round trip of its own.
-	c.ShouldPing = func(context.Context, pgxpool.ShouldPingParams) bool { return false }
-	// A caller who hangs up cancels the query on the server and leaves the connection.
-	c.ConnConfig.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler {
-		return &pgconn.CancelRequestContextWatcherHandler{Conn: conn, DeadlineDelay: 2 * time.Second}
-	}
-	all := append([]Statement{begin, end, preamble, preambleOfLists}, statements...)
-	c.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
-		for _, s := range all {
-			if _, err := conn.Prepare(ctx, s.Name, s.SQL); err != nil {
-				return fmt.Errorf("prepare %s: %w", s.Name, err)
-			}
-		}
-		return nil
-	}
-}
-
-// poolSizeGiven tells whether the URL sets the size of the pool. In the parsed
+// poolSizeGiven reports whether the URL sets the size of the pool. In the parsed
 // configuration a size that was given looks like the library's default.
 func poolSizeGiven(url string) bool {
 	c, err := pgx.ParseConfig(url)

@@ -10,18 +10,17 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/teamtask/teamtask/internal/fault"
+	"github.com/teamtask/teamtask/internal/pgpool"
 )
 
 // SQLSTATEs that this package gives a meaning, from PostgreSQL's Appendix A.
 const (
 	codeQueryCanceled    = "57014"
 	codeLockNotAvailable = "55P03"
-	codeReadOnly         = "25006"
 	codeSerialization    = "40001"
 	codeDeadlock         = "40P01"
 	codeCharacter        = "22021"
 	codeUntranslatable   = "22P05"
-	classConnection      = "08"
 	classResources       = "53"
 	classIntervention    = "57"
 	classSystem          = "58"
@@ -42,6 +41,9 @@ func fromDatabase(ctx context.Context, err error) error {
 	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
 		return fault.DatabaseUnavailable.Because(err) // also where PostgreSQL says why, for instance a changed password
 	}
+	if errors.Is(err, pgpool.ErrReadOnly) {
+		return fault.DatabaseUnavailable.Because(err)
+	}
 	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return fromSQLState(pg, err)
 	}
@@ -61,13 +63,16 @@ func fromSQLState(pg *pgconn.PgError, err error) error {
 		return TokenStale
 	case codeQueryCanceled, codeLockNotAvailable:
 		return fault.DeadlineExceeded.Because(err)
-	case codeReadOnly, codeSerialization, codeDeadlock:
+	case codeSerialization, codeDeadlock:
 		return fault.DatabaseUnavailable.Because(err)
 	case codeCharacter, codeUntranslatable:
 		return fault.Invalid.Saying("a text holds a character that cannot be stored").Because(err)
 	}
+	if pgpool.Owned(pg) {
+		return fault.DatabaseUnavailable.Because(err)
+	}
 	switch pg.Code[:min(2, len(pg.Code))] {
-	case classConnection, classResources, classIntervention, classSystem:
+	case classResources, classIntervention, classSystem:
 		return fault.DatabaseUnavailable.Because(err)
 	}
 	return err
@@ -82,5 +87,5 @@ func unreachable(err error) bool {
 			return true
 		}
 	}
-	return pgconn.Timeout(err)
+	return pgconn.Timeout(err) || pgconn.SafeToRetry(err)
 }

@@ -63,8 +63,8 @@ func TestSingleStatementIsOneRoundTrip(t *testing.T) {
 			must(once(readTasks, a))
 			must(db.Ready(t.Context()))
 			must(once(readTasks, a)) // after a look at the connection
-			if backends := p.accepts.Load(); backends != 2 {
-				t.Errorf("got %d connections, want the inspection's and the pool's", backends)
+			if backends := p.accepts.Load(); backends != 3 {
+				t.Errorf("got %d connections, want the inspection's, the pool's and that of Ready", backends)
 			}
 		})
 	}
@@ -420,7 +420,10 @@ func TestPoolIsAsLargeAsTheURLSays(t *testing.T) {
 		lend(t, db, size, func() {
 			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 			defer cancel()
-			err := db.Once(ctx, person("org_a"), func(*tenancy.Tx) error { return nil })
+			err := db.Once(ctx, person("org_a"), func(tx *tenancy.Tx) error {
+				_, err := tenancy.Exec(ctx, tx, readTasks)
+				return err
+			})
 			if !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("pool_max_conns=%d: got %v for one more, want the end of the deadline", size, err)
 			}
@@ -429,7 +432,7 @@ func TestPoolIsAsLargeAsTheURLSays(t *testing.T) {
 	lend(t, openAt(t, base.AppURL), 8, func() {}) // what there is at least without a word in the URL
 }
 
-// lend runs do while n connections are in use.
+// lend runs do while n connections are in use, each by another tenant.
 func lend(t *testing.T, db *tenancy.DB, n int, do func()) {
 	t.Helper()
 	if n == 0 {
@@ -438,7 +441,10 @@ func lend(t *testing.T, db *tenancy.DB, n int, do func()) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	err := db.Once(ctx, person("org_a"), func(*tenancy.Tx) error {
+	err := db.In(ctx, person("org_"+strconv.Itoa(n)), func(tx *tenancy.Tx) error {
+		if _, err := tenancy.Exec(ctx, tx, readTasks); err != nil {
+			return err
+		}
 		lend(t, db, n-1, do)
 		return nil
 	})

@@ -8,18 +8,24 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/teamtask/teamtask/internal/pgpool"
 )
 
 // inspect connects once and refuses a database in which tenants would not be
 // apart or what was acknowledged could be lost: a role that can get around row
-// security, durability switched off, migrations missing. It answers the key that
-// page tokens are sealed with.
-func inspect(ctx context.Context, config *pgx.ConnConfig, schema int64) (key []byte, err error) {
-	conn, err := pgx.ConnectConfig(ctx, config.Copy())
+// security, durability switched off, migrations missing; and a pooler in between that does
+// not keep sessions. It returns the key that page tokens are sealed with.
+func inspect(ctx context.Context, config *pgxpool.Config, schema int64) (key []byte, err error) {
+	conn, err := pgpool.Connect(ctx, config)
 	if err != nil {
-		return nil, connectReason(err)
+		return nil, pgpool.Reason(err)
 	}
 	defer func() { err = errors.Join(err, conn.Close(context.WithoutCancel(ctx))) }()
+	if err := pgpool.CheckPooler(ctx, config, conn); err != nil {
+		return nil, err
+	}
 	if err := checkDurability(ctx, conn); err != nil {
 		return nil, err
 	}
@@ -37,21 +43,6 @@ func inspect(ctx context.Context, config *pgx.ConnConfig, schema int64) (key []b
 		return nil, fmt.Errorf("read the page sealing key: %w", err)
 	}
 	return key, nil
-}
-
-// connectReason is why the connection failed, without the address, the database
-// and the user that were tried.
-func connectReason(err error) error {
-	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
-		if pg.Code == "28P01" || pg.Code == "28000" {
-			return errors.New("PostgreSQL refuses the user or the password")
-		}
-		if pg.Code == "3D000" {
-			return errors.New("the database does not exist")
-		}
-		return fmt.Errorf("PostgreSQL refuses the connection (SQLSTATE %s)", pg.Code)
-	}
-	return errors.New("PostgreSQL cannot be reached")
 }
 
 // checkDurability wants what an acknowledged write rests on: a crash test cannot see
@@ -151,19 +142,19 @@ SELECT 'a member of teamtask_runtime that does not inherit its rights (NOINHERIT
 // checkSchema wants at least the migration that this server was built with.
 func checkSchema(ctx context.Context, conn *pgx.Conn, want int64) error {
 	var have int64
-	err := conn.QueryRow(ctx, `SELECT coalesce(max(version_id), 0) FROM goose_db_version WHERE is_applied`).Scan(&have)
+	var readOnly string
+	err := conn.QueryRow(ctx, `
+		SELECT coalesce(max(version_id), 0), current_setting('transaction_read_only')
+		  FROM goose_db_version
+		 WHERE is_applied`).Scan(&have, &readOnly)
 	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && (pg.Code == "42P01" || pg.Code == "42501") {
 		have, err = 0, nil // no such table yet, or not granted yet
 	}
 	if err != nil {
 		return fmt.Errorf("read the schema version: %w", err)
 	}
-	var readOnly string
-	if err := conn.QueryRow(ctx, `SELECT current_setting('transaction_read_only')`).Scan(&readOnly); err != nil {
-		return fmt.Errorf("read whether writing is possible: %w", err)
-	}
 	if readOnly == "on" {
-		return errors.New("the database is read-only")
+		return pgpool.ErrReadOnly
 	}
 	if have < want {
 		return fmt.Errorf("the database is at migration %d and this server needs %d: run `migrate up`", have, want)

@@ -22,10 +22,17 @@ type proxy struct {
 	url     string
 	server  string
 	waits   atomic.Int64
-	once    atomic.Bool // only the first connection gets through
-	frozen  atomic.Bool // what the client sends gets lost
+	once    atomic.Bool  // only the first connection gets through
+	frozen  atomic.Bool  // what the client sends gets lost
+	cut     atomic.Int32 // what becomes of the next question
 	accepts atomic.Int64
 }
+
+// What becomes of the connection over which the client waits for an answer next.
+const (
+	cutBefore = 1 + iota // it ends before the server has got the question
+	cutAfter             // it ends before the client has got the answer
+)
 
 // throughProxy answers a proxy in front of the server of to.
 func throughProxy(t *testing.T, to string) *proxy {
@@ -71,21 +78,35 @@ func (p *proxy) serve(l net.Listener) {
 			client.Close()
 			continue
 		}
+		var lost atomic.Bool // what the server says from here on
 		go func() {
 			defer client.Close()
 			defer server.Close()
-			_, _ = io.Copy(client, server)
+			_, _ = io.Copy(unless{client, &lost}, server)
 		}()
 		go func() {
 			defer client.Close()
 			defer server.Close()
-			_ = p.forward(server, client)
+			_ = p.forward(server, client, &lost)
 		}()
 	}
 }
 
+// unless writes until lost says that it is lost.
+type unless struct {
+	io.Writer
+	lost *atomic.Bool
+}
+
+func (u unless) Write(b []byte) (int, error) {
+	if u.lost.Load() {
+		return len(b), nil
+	}
+	return u.Writer.Write(b)
+}
+
 // forward passes the client's messages on, each as a whole.
-func (p *proxy) forward(server io.Writer, client io.Reader) error {
+func (p *proxy) forward(server io.ReadWriter, client io.Reader, lost *atomic.Bool) error {
 	var header [proxyHeader]byte
 	startup := header[1:] // the first message has no type
 	for at := startup; ; at = header[:] {
@@ -100,8 +121,20 @@ func (p *proxy) forward(server io.Writer, client io.Reader) error {
 		if _, err := io.ReadFull(client, body); err != nil {
 			return err
 		}
+		if p.cut.CompareAndSwap(cutBefore, 0) {
+			return nil
+		}
 		if len(at) == proxyHeader && (at[0] == 'S' || at[0] == 'Q' || at[0] == 'H') {
 			p.waits.Add(1)
+			if p.cut.CompareAndSwap(cutAfter, 0) {
+				lost.Store(true)
+				message := append(slices.Clip(at), body...)
+				goodbye := []byte{'X', 0, 0, 0, 4} // the server ends after it has done what it was asked to
+				if _, err := server.Write(append(message, goodbye...)); err != nil {
+					return err
+				}
+				continue
+			}
 		}
 		if p.frozen.Load() {
 			continue

@@ -2,10 +2,7 @@ package tenancy
 
 import (
 	"context"
-	"fmt"
 	"sync/atomic"
-
-	"github.com/jackc/pgx/v5"
 )
 
 // Witness is a statement that goes along with the change that a call makes: in its
@@ -78,35 +75,4 @@ func (w *Witness) settle(kept bool) {
 		return
 	}
 	w.state.Store(witnessFree)
-}
-
-// wrote reads the result of the witness in a pipeline: whether it wrote its row.
-func (w *Witness) wrote(results pgx.BatchResults) (bool, error) {
-	tag, err := results.Exec()
-	if err != nil {
-		return false, fmt.Errorf("%s: %w", w.Statement.Name, err)
-	}
-	return tag.RowsAffected() > 0, nil
-}
-
-// commit ends the transaction. The witness, where there is one, travels with it.
-func (t *Tx) commit(ctx context.Context) (err error) {
-	if t.db.trace != nil {
-		ended := t.db.trace(ctx, "commit")
-		defer func() { ended(err) }()
-	}
-	// In a transaction that has failed the witness would be told so in place of the commit.
-	if t.witness == nil || t.conn.Conn().PgConn().TxStatus() != 'T' {
-		return t.tx.Commit(ctx)
-	}
-	var batch pgx.Batch
-	batch.Queue(t.witness.Statement.Name, t.witness.Args()...)
-	batch.Queue(end.Name)
-	results := t.conn.SendBatch(ctx, &batch)
-	wrote, err := t.witness.wrote(results)
-	if closed := results.Close(); err == nil {
-		err = closed
-	}
-	t.kept = wrote && err == nil
-	return err
 }
