@@ -33,7 +33,7 @@ type Event struct {
 	Body        []byte // JSON. It holds names and addresses, or ids alone: never log or quote it
 	ReceiveTime time.Time
 	Since       time.Time // since when the delivery is pending
-	Attempt     int // from 1
+	Attempt     int       // from 1
 }
 
 // Consumer is somebody who wants events. Apply is called once for each event that

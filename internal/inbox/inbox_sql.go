@@ -126,4 +126,3 @@ func jobsVersion(ctx context.Context, q querier) (version int, err error) {
 	err = q.QueryRow(ctx, jobsVersionSQL).Scan(&version)
 	return version, err
 }
-
