@@ -21,7 +21,7 @@ func injections() []string {
 		" OR 1=1", " UNION SELECT key::text FROM sealing_keys", "; DROP TABLE tasks", "; SELECT set_config('app.tenant_id','org_acme',false)", " AND pg_sleep(9)",
 		"; SET row_security = off", " || (SELECT name FROM tasks LIMIT 1)", "; COPY tasks TO PROGRAM 'id'", "::uuid", "%' OR name LIKE '%",
 	}
-	rests := []string{"", " --", " /*", ";", "\x01"}
+	rests := []string{"", " --", " /*", ";", "\u2028"}
 	all := make([]string, 0, len(ends)*len(acts)*len(rests))
 	for _, end := range ends {
 		for _, act := range acts {

@@ -238,7 +238,7 @@ func TestTheWebhooksCommandShowsAndReplays(t *testing.T) {
 		}
 	}
 	// As the inbox leaves it where a consumer has said that it is too early.
-	if _, err := s.admin.Exec(t.Context(), `UPDATE inbox_deliveries SET last_error = 'not yet: customer cus_1 is not known' WHERE state = 'pending'`); err != nil {
+	if _, err := s.admin.Exec(t.Context(), `UPDATE inbox_deliveries SET last_error = 'not yet: customer cus_1 is not known', waits = true WHERE state = 'pending'`); err != nil {
 		t.Fatal(err)
 	}
 	for args, want := range map[string]string{"webhooks list": "directory waits", "webhooks show msg_shown": "directory: waits at", "webhooks show 1": "not yet: customer cus_1"} {

@@ -41,6 +41,8 @@ func TestEverybodyIsShownThePermissionsThatTheyHold(t *testing.T) {
 				want.Organization = &teamtaskv1.Organization{Id: "org_d2gamers", Slug: "d2-gamers-by-now", Name: "D2 Gamers"}
 			case "acme":
 				want.Organization = &teamtaskv1.Organization{Id: "org_acme", Slug: "acme"}
+			case "newco":
+				want.Organization = &teamtaskv1.Organization{Id: "org_newco", Slug: "newco"}
 			}
 			got := answer.GetMember()
 			if (got.GetRole() == "") != (who.org == "") || (got.GetName() == "D2 Gamers") != (who.org == "d2-gamers" && strings.Contains("alice bob dana", who.user)) {

@@ -135,7 +135,7 @@ func TestAPurchaseBeforeItsCustomerIsKnownIsNotLost(t *testing.T) {
 	dana := s.buyer("dana", "d2-gamers")
 	s.advance("sub_d2gamers", "paid") // of a customer that was there before us
 	waiting := func() int {
-		return s.count(`SELECT count(*) FROM inbox_deliveries WHERE consumer = 'licensing' AND state = 'pending' AND starts_with(last_error, 'not yet: ')`)
+		return s.count(`SELECT count(*) FROM inbox_deliveries WHERE consumer = 'licensing' AND state = 'pending' AND waits`)
 	}
 	s.until("the events wait", func() bool { return waiting() > 0 })
 	if l := dana.license(); l.GetPurchased() != 0 || l.GetStatus() != teamtaskv1.LicenseStatus_LICENSE_STATUS_NONE {

@@ -184,10 +184,13 @@ func TestCallersWhoHangUpDoNotUseUpThePool(t *testing.T) {
 	}
 }
 
-// useAllConnections lets the pool grow to its full size, and returns it.
+// useAllConnections lets the pool grow to its full size, and returns it. What a first call
+// opens and keeps, the connection to the key set among it, is open afterwards as well.
 func (s *stack) useAllConnections(t *testing.T) int {
 	t.Helper()
 	s.useUp(t)()
+	s.send(&http.Transport{DisableKeepAlives: true}, http.MethodPost, listTasks, s.token("alice", "d2-gamers", 2),
+		map[string]string{"Content-Type": "application/json"}, strings.NewReader("{}"))
 	return s.db.Size()
 }
 

@@ -169,8 +169,9 @@ func readBegin(pipeline *pgconn.Pipeline, conn *pgconn.PgConn, statements []Stat
 		if !ok {
 			return nil, fmt.Errorf("prepare %s: got %T", statement.Name, result)
 		}
-		description.Name, description.SQL = statement.Name, statement.SQL
-		known.statements[statement.Name] = &prepared{StatementDescription: description}
+		known.statements[statement.Name] = &prepared{StatementDescription: &pgconn.StatementDescription{
+			Name: statement.Name, SQL: statement.SQL, ParamOIDs: description.ParamOIDs, Fields: description.Fields,
+		}}
 	}
 	return known, nil
 }
