@@ -48,9 +48,9 @@ type Directory struct {
 type Follower struct {
 	// Lock is called before anything of an organization is written.
 	Lock func(ctx context.Context, tx *tenancy.Tx, org string) error
-	// Member is told of a member after they were written, and whether that is new or what
-	// Clerk says of their seat is.
-	Member func(ctx context.Context, tx *tenancy.Tx, org, user string, news bool) error
+	// Member is called with a member after they were written. back reports whether they were
+	// no member before, and news whether that is so or Clerk says something new of their seat.
+	Member func(ctx context.Context, tx *tenancy.Tx, org, user string, news, back bool) error
 	// MemberEnded is told of one who is not a member any more.
 	MemberEnded func(ctx context.Context, tx *tenancy.Tx, org, user string) error
 	// Invitation is told of an invitation after it was written.

@@ -71,7 +71,7 @@ func (d *Directory) tellPlaces(ctx context.Context, user string) error {
 		return err
 	}
 	for _, org := range places {
-		err := d.in(ctx, org, nil, func(tx *tenancy.Tx) error { return d.tell.Member(ctx, tx, org, user, false) })
+		err := d.in(ctx, org, nil, func(tx *tenancy.Tx) error { return d.tell.Member(ctx, tx, org, user, false, false) })
 		if err != nil {
 			return err
 		}

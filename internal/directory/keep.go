@@ -125,7 +125,7 @@ func (d *Directory) keepMember(ctx context.Context, tx *tenancy.Tx, ticket int64
 		if d.tell.Member == nil || before.RemoveTime != nil {
 			return nil
 		}
-		return d.tell.Member(ctx, tx, org, user, false)
+		return d.tell.Member(ctx, tx, org, user, false, false)
 	}
 	ended, err := endedSince(ctx, tx, ticket, org, user)
 	if err != nil {
@@ -147,8 +147,8 @@ func (d *Directory) keepMember(ctx context.Context, tx *tenancy.Tx, ticket int64
 		}
 	}
 	if d.tell.Member != nil {
-		news := before == nil || before.RemoveTime != nil || before.Licensed != now.Licensed
-		if err := d.tell.Member(ctx, tx, org, user, news); err != nil {
+		back := before == nil || before.RemoveTime != nil
+		if err := d.tell.Member(ctx, tx, org, user, back || before.Licensed != now.Licensed, back); err != nil {
 			return err
 		}
 	}

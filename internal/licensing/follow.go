@@ -27,7 +27,7 @@ func (l *Licensing) Lock(ctx context.Context, tx *tenancy.Tx, org string) error 
 // already: a Clerk that does not listen is told by one job, and not by one more for each time it
 // is asked. A write that was under way when they left may still arrive, so that somebody who
 // comes back with one is looked at again.
-func (l *Licensing) Member(ctx context.Context, tx *tenancy.Tx, org, user string, news bool) error {
+func (l *Licensing) Member(ctx context.Context, tx *tenancy.Tx, org, user string, news, back bool) error {
 	c, err := selectCopied(ctx, tx, org, user)
 	if err != nil || c == nil {
 		return err
@@ -48,7 +48,7 @@ func (l *Licensing) Member(ctx context.Context, tx *tenancy.Tx, org, user string
 	if changed {
 		return enqueue(ctx, tx, jobCopy, org, user, nil)
 	}
-	if !news || c.Wanted == c.Said && c.Doubt == nil || l.stripe == nil {
+	if !news || c.Wanted == c.Said && (!back || c.Doubt == nil) || l.stripe == nil {
 		return nil
 	}
 	return enqueue(ctx, tx, jobCopy, org, user, nil)
@@ -161,7 +161,7 @@ func (l *Licensing) Invitation(ctx context.Context, tx *tenancy.Tx, org, id stri
 	}
 	if wish.Accepted { // the member may have come first
 		for _, user := range wish.Members {
-			if err := l.Member(ctx, tx, org, user, false); err != nil {
+			if err := l.Member(ctx, tx, org, user, false, false); err != nil {
 				return err
 			}
 		}

@@ -141,10 +141,10 @@ func TestWhatIsKeptForNobodyIsFreeAgain(t *testing.T) {
 	f.people.change(ours, "orginv_1", func(i *clerk.Invitation) { i.Status = clerk.InvitationAccepted })
 	f.hearsOf(ours, "orginv_1")
 	f.wantRefused(ours, "user_x", seatsExhausted) // the member may be on the way
-	if got := f.count(`SELECT count(*) FROM river_job j JOIN invitations i ON i.expire_time + interval '1 day' = j.scheduled_at`); got != 1 {
-		t.Errorf("%d jobs are due a day after the invitation ends, want 1", got)
+	if got := f.count(`SELECT count(*) FROM river_job j JOIN invitations i ON i.accept_time + interval '1 day' = j.scheduled_at`); got != 1 {
+		t.Errorf("%d jobs are due a day after the invitation was accepted, want 1", got)
 	}
-	f.exec(`UPDATE invitations SET expire_time = now() - interval '2 days'`)
+	f.exec(`UPDATE invitations SET accept_time = now() - interval '2 days'`)
 	f.gives(ours, "user_x")
 	f.sound(ours)
 }

@@ -139,6 +139,8 @@ func TestAStoredFailureDoesNotHoldUpWhatMayBeRepeated(t *testing.T) {
 				replies(500, stripeSays("api_error", "", ""), "Idempotent-Replayed", "true")(w, r)
 			case r.Method == http.MethodDelete:
 				replies(200, subJSON("sub_1", "canceled", ""))(w, r)
+			case r.Method == http.MethodGet: // it has ended
+				replies(200, strings.Replace(sessionJSON, `"open"`, `"expired"`, 1))(w, r)
 			default:
 				replies(200, sessionJSON)(w, r)
 			}
@@ -153,8 +155,8 @@ func TestAStoredFailureDoesNotHoldUpWhatMayBeRepeated(t *testing.T) {
 		if e := wantStripe(t, err, StripeUnavailable); !e.Replayed {
 			t.Errorf("got %+v", e)
 		}
-		if n := len(s.got()); n != 5 {
-			t.Errorf("%d requests, want 5", n)
+		if n := len(s.got()); n != 6 {
+			t.Errorf("%d requests, want 6", n)
 		}
 	})
 }
