@@ -231,7 +231,7 @@ func (s *till) reply(r *http.Request) (int, string) {
 		return http.StatusOK, s.subscriptionText(id)
 	case kind == "subscriptions" && s.subscriptions[id] != nil:
 		return http.StatusOK, s.subscriptionText(id)
-	case kind == "invoices":
+	case kind == "invoices" && id == "":
 		sold := s.subscriptions[query.Get("subscription")]
 		if sold == nil {
 			return http.StatusOK, listText(nil)

@@ -40,6 +40,16 @@ func Owned(err *pgconn.PgError) bool {
 	return strings.HasPrefix(err.Code, classConnection) || strings.HasPrefix(err.Code, classIntervention)
 }
 
+// RolledBack reports whether the error, which came in place of the result of a statement,
+// says that the statement has had no effect. What a pooler says in PostgreSQL's place does
+// not: it may have lost a server that has committed.
+func (s *Session) RolledBack(err *pgconn.PgError) bool {
+	if strings.HasPrefix(err.Code, classIntervention) {
+		return !s.pooled
+	}
+	return Owned(err) && !strings.HasPrefix(err.Code, classConnection)
+}
+
 // spreads reports whether what the error says of its connection most likely holds for all
 // of the pool.
 func spreads(err *pgconn.PgError) bool {

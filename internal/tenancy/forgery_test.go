@@ -240,6 +240,9 @@ func TestOneTokenHasOneSpelling(t *testing.T) {
 			"nothing":               func(string) string { return "" },
 		} {
 			spelled := []string{parts[0], parts[1], parts[2]}
+			if i == 0 && name == "space before" {
+				continue // it is the scheme's: any number of spaces may follow it
+			}
 			spelled[i] = spell(parts[i])
 			s.refuse(fmt.Sprintf("segment %d with %s", i, name), strings.Join(spelled, "."))
 		}

@@ -115,12 +115,14 @@ func TestStatementIsRepeatedOnlyWhereItHadNoEffect(t *testing.T) {
 		ok   bool
 		rows int // afterwards
 	}{
-		"Once, before":         {door: "Once", cut: cutBefore, ok: false, rows: 0}, // it cannot be told from the next
-		"Once, after":          {door: "Once", cut: cutAfter, ok: false, rows: 1},
-		"In, before":           {door: "In", cut: cutBefore, ok: true, rows: 1},
-		"In, after":            {door: "In", cut: cutAfter, ok: true, rows: 1},
-		"In, before it is all": {door: "In", cut: cutBefore, late: true, ok: false, rows: 0},
-		"In, after it is all":  {door: "In", cut: cutAfter, late: true, ok: false, rows: 1},
+		"Once, before":               {door: "Once", cut: cutBefore, ok: false, rows: 0}, // it cannot be told from the next
+		"Once, after":                {door: "Once", cut: cutAfter, ok: false, rows: 1},
+		"Once, after, says a pooler": {door: "Once", cut: cutByPooler, ok: false, rows: 1},
+		"In, after, says a pooler":   {door: "In", cut: cutByPooler, ok: true, rows: 1},
+		"In, before":                 {door: "In", cut: cutBefore, ok: true, rows: 1},
+		"In, after":                  {door: "In", cut: cutAfter, ok: true, rows: 1},
+		"In, before it is all":       {door: "In", cut: cutBefore, late: true, ok: false, rows: 0},
+		"In, after it is all":        {door: "In", cut: cutAfter, late: true, ok: false, rows: 1},
 	} {
 		t.Run(title, func(t *testing.T) {
 			t.Parallel()

@@ -32,7 +32,14 @@ type proxy struct {
 const (
 	cutBefore = 1 + iota // it ends before the server has got the question
 	cutAfter             // it ends before the client has got the answer
+	cutByPooler          // likewise, and the proxy says so, as a pooler does
 )
+
+// serverCrashed is what PgBouncer says where a server has gone: the severity, 08P01 and words.
+var serverCrashed = func() []byte {
+	const fields = "SFATAL\x00VFATAL\x00C08P01\x00Mserver conn crashed?\x00\x00"
+	return append(binary.BigEndian.AppendUint32([]byte{'E'}, uint32(len(fields)+4)), fields...)
+}()
 
 // throughProxy answers a proxy in front of the server of to.
 func throughProxy(t *testing.T, to string) *proxy {
@@ -79,15 +86,19 @@ func (p *proxy) serve(l net.Listener) {
 			continue
 		}
 		var lost atomic.Bool // what the server says from here on
+		var said atomic.Bool // the proxy says that the server has gone
 		go func() {
 			defer client.Close()
 			defer server.Close()
 			_, _ = io.Copy(unless{client, &lost}, server)
+			if said.Load() {
+				_, _ = client.Write(serverCrashed)
+			}
 		}()
 		go func() {
 			defer client.Close()
 			defer server.Close()
-			_ = p.forward(server, client, &lost)
+			_ = p.forward(server, client, &lost, &said)
 		}()
 	}
 }
@@ -106,7 +117,7 @@ func (u unless) Write(b []byte) (int, error) {
 }
 
 // forward passes the client's messages on, each as a whole.
-func (p *proxy) forward(server io.ReadWriter, client io.Reader, lost *atomic.Bool) error {
+func (p *proxy) forward(server io.ReadWriter, client io.Reader, lost, said *atomic.Bool) error {
 	var header [proxyHeader]byte
 	startup := header[1:] // the first message has no type
 	for at := startup; ; at = header[:] {
@@ -126,8 +137,10 @@ func (p *proxy) forward(server io.ReadWriter, client io.Reader, lost *atomic.Boo
 		}
 		if len(at) == proxyHeader && (at[0] == 'S' || at[0] == 'Q' || at[0] == 'H') {
 			p.waits.Add(1)
-			if p.cut.CompareAndSwap(cutAfter, 0) {
+			cut := p.cut.Load()
+			if (cut == cutAfter || cut == cutByPooler) && p.cut.CompareAndSwap(cut, 0) {
 				lost.Store(true)
+				said.Store(cut == cutByPooler)
 				message := append(slices.Clip(at), body...)
 				goodbye := []byte{'X', 0, 0, 0, 4} // the server ends after it has done what it was asked to
 				if _, err := server.Write(append(message, goodbye...)); err != nil {

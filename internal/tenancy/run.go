@@ -135,14 +135,14 @@ func (t *Tx) tryFirst(ctx context.Context, s Statement, args []any, read func(pg
 
 // lost reports whether a connection that ended with err before it returned what the first
 // statement did can have had no effect. Nothing is committed before that: with Once it
-// is when the server has sent the result, with In when it is asked to. What the server
-// says itself is certain, with Once too; a connection that is merely gone is so only with In.
+// is when the server has sent the result, with In when it is asked to. A connection that is
+// merely gone is certain only with In. With Once it takes the word of PostgreSQL itself.
 func (t *Tx) lost(err error) bool {
 	if err == nil {
 		return false
 	}
 	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
-		return pgpool.Owned(pg)
+		return pgpool.Owned(pg) && (!t.single || pgpool.SessionOf(t.conn.Conn()).RolledBack(pg))
 	}
 	return pgconn.SafeToRetry(err) || !t.single && unreachable(err)
 }
