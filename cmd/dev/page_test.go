@@ -12,7 +12,7 @@ import (
 )
 
 // shown asks for an address as a browser does, without following where it leads.
-func shown(t *testing.T, method, url string, header map[string]string) (*http.Response, string) {
+func shown(t *testing.T, method, url string, header map[string]string) (status int, got http.Header, page string) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, url, nil)
 	if err != nil {
@@ -31,17 +31,17 @@ func shown(t *testing.T, method, url string, header map[string]string) (*http.Re
 	if err != nil {
 		t.Fatal(err)
 	}
-	return answer, string(body)
+	return answer.StatusCode, answer.Header, string(body)
 }
 
 // comesBack pays on the page whose session is given, and looks at what a browser is led
 // to then; before that, at what it is led to by leaving the page.
 func comesBack(t *testing.T, app, api, box, session string) {
 	t.Helper()
-	if _, page := shown(t, http.MethodGet, app+"/cancelled?a=1", nil); !strings.Contains(page, "/cancelled?a=1") || !strings.Contains(page, "<h1>You are back</h1>") {
+	if _, _, page := shown(t, http.MethodGet, app+"/cancelled?a=1", nil); !strings.Contains(page, "/cancelled?a=1") || !strings.Contains(page, "<h1>You are back</h1>") {
 		t.Errorf("at a path of no purchase:\n%s", page)
 	}
-	if _, page := shown(t, http.MethodGet, app+"/", nil); !strings.Contains(page, "<h1>Nothing was bought</h1>") {
+	if _, _, page := shown(t, http.MethodGet, app+"/", nil); !strings.Contains(page, "<h1>Nothing was bought</h1>") {
 		t.Errorf("after Back:\n%s", page)
 	}
 	paid, err := http.Post(box+"/sandbox/checkout/"+session+"/complete", "application/json", strings.NewReader(`{"outcome": "paid"}`))
@@ -55,9 +55,9 @@ func comesBack(t *testing.T, app, api, box, session string) {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		answer, page := shown(t, http.MethodGet, app+"/", nil)
+		_, header, page := shown(t, http.MethodGet, app+"/", nil)
 		if strings.Contains(page, "<h1>The seats are paid</h1>") && strings.Contains(page, bought) {
-			if policy := answer.Header.Get("Content-Security-Policy"); !strings.Contains(policy, "default-src 'none'") {
+			if policy := header.Get("Content-Security-Policy"); !strings.Contains(policy, "default-src 'none'") {
 				t.Errorf("Content-Security-Policy = %q", policy)
 			}
 			break
@@ -68,18 +68,18 @@ func comesBack(t *testing.T, app, api, box, session string) {
 			t.Fatalf("the page does not show what was bought:\n%s", page)
 		}
 	}
-	if answer, body := shown(t, http.MethodGet, api+"/", nil); answer.StatusCode != http.StatusSeeOther || answer.Header.Get("Location") != app+"/" {
-		t.Errorf("the root of the API: %d, Location %q, %s", answer.StatusCode, answer.Header.Get("Location"), body)
+	if status, header, body := shown(t, http.MethodGet, api+"/", nil); status != http.StatusSeeOther || header.Get("Location") != app+"/" {
+		t.Errorf("the root of the API: %d, Location %q, %s", status, header.Get("Location"), body)
 	}
 	for _, origin := range []string{app, frontendAt, frontendAtName} {
-		answer, _ := shown(t, http.MethodOptions, api+"/teamtask.v1.TaskService/ListTasks", map[string]string{
+		_, header, _ := shown(t, http.MethodOptions, api+"/teamtask.v1.TaskService/ListTasks", map[string]string{
 			"Origin": origin, "Access-Control-Request-Method": http.MethodPost, "Access-Control-Request-Headers": "authorization,content-type,sentry-trace",
 		})
-		if got := answer.Header.Get("Access-Control-Allow-Origin"); got != origin {
+		if got := header.Get("Access-Control-Allow-Origin"); got != origin {
 			t.Errorf("a page of %s may not call: Access-Control-Allow-Origin = %q", origin, got)
 		}
-		token, body := shown(t, http.MethodGet, box+"/sandbox/token?user=alice&org=d2-gamers", map[string]string{"Origin": origin})
-		if got := token.Header.Get("Access-Control-Allow-Origin"); got != "*" || strings.Count(body, ".") != 2 {
+		_, header, body := shown(t, http.MethodGet, box+"/sandbox/token?user=alice&org=d2-gamers", map[string]string{"Origin": origin})
+		if got := header.Get("Access-Control-Allow-Origin"); got != "*" || strings.Count(body, ".") != 2 {
 			t.Errorf("a page of %s has no token: Access-Control-Allow-Origin = %q, %s", origin, got, body)
 		}
 	}

@@ -299,6 +299,7 @@ func TestAnIDOfAnotherTenantIsAnsweredLikeOneThatNeverWas(t *testing.T) {
 
 func foreignIDs(t *testing.T, s *stack, of []pair, all []protoreflect.MethodDescriptor) {
 	t.Helper()
+	t.Helper()
 	for _, p := range of {
 		for _, m := range all {
 			for _, f := range textFields(m.Input(), nil) {
@@ -380,6 +381,7 @@ func TestACallOnACollidingIDTouchesTheCallersTaskAlone(t *testing.T) {
 }
 
 func collidingIDs(t *testing.T, s *stack, of []pair, all []protoreflect.MethodDescriptor) {
+	t.Helper()
 	t.Helper()
 	for _, p := range of {
 		for _, m := range all {

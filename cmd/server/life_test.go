@@ -84,6 +84,11 @@ func life(t *testing.T, s *shop) {
 		t.Errorf("enough again: %v", fits)
 	}
 
+	// What was added in the middle of a period is paid with the next one.
+	s.advance(subscription, "paid")
+	s.arrive()
+	nora.has("ACTIVE", 6, 6, 0)
+
 	// The card fails: the seats work while the payment is tried again, and not after.
 	s.advance(subscription, "failed")
 	s.arrive()

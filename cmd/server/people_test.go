@@ -133,7 +133,7 @@ func (s *shop) flaggedIs(user string) bool {
 	}
 	s.ask("/clerk/v1/users/user_"+user+"/organization_memberships", s.sandbox.SecretKey(), &list)
 	for _, m := range list.Data {
-		if m.PublicMetadata["isLicensed"] == true {
+		if licensed, _ := m.PublicMetadata["isLicensed"].(bool); licensed {
 			return true
 		}
 	}

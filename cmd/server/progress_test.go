@@ -25,7 +25,7 @@ func (p *paced) SetWriteDeadline(t time.Time) error {
 
 func (p *paced) Write(data []byte) (int, error) {
 	p.deadlines = append(p.deadlines, time.Until(p.deadline))
-	time.Sleep(p.pause)
+	<-time.After(p.pause)
 	if !p.deadline.IsZero() && time.Now().After(p.deadline) {
 		return 0, http.ErrHandlerTimeout
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 
@@ -24,7 +25,8 @@ func TestWhoCreatesTasksWithoutEndIsToldToWait(t *testing.T) {
 		t.Fatalf("(-want +got):\n%s", diff)
 	}
 	var wait *errdetails.RetryInfo
-	for _, detail := range err.(*connect.Error).Details() {
+	refusal, _ := errors.AsType[*connect.Error](err)
+	for _, detail := range refusal.Details() {
 		if value, err := detail.Value(); err == nil {
 			if info, ok := value.(*errdetails.RetryInfo); ok {
 				wait = info

@@ -3,8 +3,10 @@ package fault
 import (
 	"bytes"
 	"crypto/rand"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -69,13 +71,9 @@ func (p *Prepared) Send(w http.ResponseWriter, r *http.Request, method string, b
 	id := rand.Text()
 	response, header := p.of(r), w.Header()
 	header[RequestIDHeader] = []string{id}
-	for name, values := range response.before {
-		header[name] = values
-	}
+	maps.Copy(header, response.before)
 	w.WriteHeader(response.status)
-	for name, values := range response.after {
-		header[name] = values
-	}
+	maps.Copy(header, response.after)
 	if len(response.content) > 0 {
 		_, _ = w.Write(response.content) // the caller is gone if this fails
 	}
@@ -107,7 +105,7 @@ func (p *preparing) prepared() *prepared {
 	}
 	for _, header := range []http.Header{made.before, made.after} {
 		for name, values := range header {
-			header[name] = values[:len(values):len(values)] // whoever adds to it gets a copy
+			header[name] = slices.Clip(values) // whoever adds to it gets a copy
 		}
 	}
 	return made

@@ -75,7 +75,7 @@ func TestRefusalsOfOneCallerAreBoundedInTheLog(t *testing.T) {
 		if n := len(lines("refused")); n != 2*callerLines+1 {
 			t.Errorf("%d lines, want %d of the person however many addresses", n, callerLines)
 		}
-		time.Sleep(quotaWindow)
+		<-time.After(quotaWindow)
 		synctest.Wait()
 		got := lines("refusals left out of the log")
 		want := 2*calls + 2 - 2*callerLines - 1
@@ -86,7 +86,7 @@ func TestRefusalsOfOneCallerAreBoundedInTheLog(t *testing.T) {
 		if n := len(lines("refused")); n != 2*callerLines+2 {
 			t.Error("the next minute does not begin anew")
 		}
-		time.Sleep(2 * quotaWindow)
+		<-time.After(2 * quotaWindow)
 		if n := len(lines("refusals left out of the log")); n != 1 {
 			t.Errorf("%d reports, want none of a minute that left nothing out", n)
 		}

@@ -2,6 +2,7 @@ package licensing
 
 import (
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -113,10 +114,7 @@ type step struct {
 // paidSeats is the model: a subscription as a row of seats, each of which is paid for or
 // is not, and who takes away takes unpaid ones first. It sees the steps, not the lines.
 func paidSeats(first int64, steps []step, invoices []invoice) (paid, all int64) {
-	seats := make([]bool, first)
-	for i := range seats {
-		seats[i] = true
-	}
+	seats := slices.Repeat([]bool{true}, int(first))
 	waits := false
 	for _, s := range steps {
 		switch {
@@ -133,7 +131,7 @@ func paidSeats(first int64, steps []step, invoices []invoice) (paid, all int64) 
 						gone = i
 					}
 				}
-				seats = append(seats[:gone], seats[gone+1:]...)
+				seats = slices.Delete(seats, gone, gone+1)
 			}
 		case s.what == "raise":
 			is := s.invoice < 0

@@ -1,6 +1,7 @@
 package licensing
 
 import (
+	"maps"
 	"strings"
 	"testing"
 )
@@ -10,9 +11,7 @@ func TestSetupLooksAtTheEndpointThatIsSentOurEvents(t *testing.T) {
 	t.Parallel()
 	other := func(id string, more map[string]any) map[string]any {
 		o := map[string]any{"id": id, "url": webhookURL, "status": "enabled", "enabled_events": []string{"*"}, "api_version": nil}
-		for name, value := range more {
-			o[name] = value
-		}
+		maps.Copy(o, more)
 		return o
 	}
 	for name, c := range map[string]struct {

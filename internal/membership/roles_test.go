@@ -135,7 +135,7 @@ func TestWhatTheConfigurationAddsIsPartOfTheRole(t *testing.T) {
 			m := named(1, "X")[0]
 			m.Role = "member" // as an instance from before 2023 has it
 			f.put(ours, m)
-			for holds, mark := range map[tenancy.Permissions]string{
+			for holds, mark := range map[tenancy.Permissions]string{ //nolint:exhaustive // sets of permissions are too many
 				tenancy.AllPermissions: " GRANTABLE",
 				tenancy.MembersManage | tenancy.MembersView | tenancy.TasksEdit | tenancy.TasksView: "",
 			} {

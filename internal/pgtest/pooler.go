@@ -48,14 +48,14 @@ func Pooler(t testing.TB, address, mode string, settings ...string) string {
 	}, settings...)
 	dir := t.TempDir()
 	config := filepath.Join(dir, "pgbouncer.ini")
-	if err := os.WriteFile(config, []byte(strings.Join(lines, "\n")+"\n"), 0o644); err != nil { //nolint:gosec // another user may have to read it; the password is for tests
+	if err := os.WriteFile(config, []byte(strings.Join(lines, "\n")+"\n"), 0o644); err != nil { // another user may have to read it; the password is for tests
 		t.Fatal(err)
 	}
 	args := []string{config}
 	if os.Getuid() == 0 { // it refuses to run as root
 		args = []string{"-u", "nobody", config}
 		for _, folder := range []string{dir, filepath.Dir(dir)} {
-			if err := os.Chmod(folder, 0o755); err != nil { //nolint:gosec // as above
+			if err := os.Chmod(folder, 0o755); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -74,7 +74,7 @@ func Pooler(t testing.TB, address, mode string, settings ...string) string {
 		case <-ended:
 		case <-time.After(poolerWithin):
 			t.Error("PgBouncer does not end")
-			_ = process.Process.Kill()
+			_ = process.Process.Kill() // it may have ended meanwhile
 		}
 		if t.Failed() {
 			t.Logf("PgBouncer:\n%s", log.String())

@@ -130,7 +130,7 @@ func TestThePortalsProductsAreToldWhenTheyAreExpanded(t *testing.T) {
 			}
 		}
 	}
-	if _, err := s.BillingPortalConfigurations.Get(id, &stripe.BillingPortalConfigurationParams{Params: stripe.Params{Expand: stripe.StringSlice([]string{"features.nothing"})}}); err == nil {
+	if _, err := s.BillingPortalConfigurations.Get(id, &stripe.BillingPortalConfigurationParams{Expand: stripe.StringSlice([]string{"features.nothing"})}); err == nil {
 		t.Error("what cannot be expanded was")
 	}
 }

@@ -23,7 +23,7 @@ type stripeProduct struct {
 	Updated     int64    `json:"updated"`
 }
 
-type stripePrice struct {
+type stripePrice struct { //nolint:recvcheck // it is written where it is a field, by value
 	ID                string           `json:"id"`
 	Object            string           `json:"object"`
 	Active            bool             `json:"active"`
