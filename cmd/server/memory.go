@@ -18,6 +18,9 @@ const (
 	requestBytesFree = 4 << 10
 	// requestBytesStep is how much is taken at a time.
 	requestBytesStep = 16 << 10
+	// answerBytesMax is what one large response takes: a page of 256 KiB of texts, and what
+	// goes with them.
+	answerBytesMax = answerCopies * 320 << 10
 )
 
 // memory counts the bytes that requests take up while they are read and served, and their
@@ -56,13 +59,15 @@ func (m *memory) take(tenant string, n int) bool {
 	return true
 }
 
-// may reports whether the tenant may take n bytes more. The caller holds mu.
+// may reports whether the tenant may take n bytes more. Where others have taken all, that
+// is its fair share, or one large response. The caller holds mu.
 func (m *memory) may(tenant string, n int) bool {
 	own, all := m.of[tenant]+n, m.all+n
 	if tenant != "" && own > m.tenantMax {
 		return false
 	}
-	fair := own <= m.max/(len(m.of)+1) && all <= 2*m.max
+	share := max(m.max/(len(m.of)+1), min(answerBytesMax, m.max/32))
+	fair := own <= share && all <= 2*m.max
 	return all <= m.max || fair
 }
 

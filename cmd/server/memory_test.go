@@ -218,6 +218,20 @@ func TestATenantMayTakeHalfAndAlwaysItsFairShare(t *testing.T) {
 	}
 }
 
+// However many read their responses slowly, a tenant that has none gets a large one.
+func TestATenantGetsALargeResponseBesideManySlowReaders(t *testing.T) {
+	t.Parallel()
+	m := newMemory(requestBytesMax, requestBytesMax/2)
+	for i := range 60 {
+		if !m.take(fmt.Sprint("reader ", i), answerBytesMax) {
+			t.Fatalf("tenant %d has no response", i)
+		}
+	}
+	if m.take("reader 0", requestBytesStep) {
+		t.Error("one that has a response gets more")
+	}
+}
+
 // Without a token nobody has more than a few bytes of a body read.
 func TestOpenServicesReadOnlySmallBodies(t *testing.T) {
 	t.Parallel()

@@ -143,6 +143,7 @@ func usual(databaseURL string, box *sandbox.Sandbox) map[string]string {
 		"CLERK_SECRET_KEY": box.SecretKey(),
 		"CLERK_API_URL":    box.Issuer() + "/v1",
 		"LOG_LEVEL":        "debug",
+		"TASKS_RATE":       "0",
 
 		"CLERK_WEBHOOK_SECRET": webhookSecret,
 	}

@@ -19,7 +19,7 @@ var RateLimited = fault.New(connect.CodeResourceExhausted, teamtaskv1.Reason_REA
 
 const (
 	// RateDefault is how many tasks a second one tenant may create.
-	RateDefault = 50
+	RateDefault = 200
 
 	burstSeconds = 20      // an import may create the tasks of so many seconds at once
 	personShare  = 2       // one person may create a tenant's tasks divided by this
