@@ -133,7 +133,7 @@ func newAPI(c config, p parts) (http.Handler, error) {
 
 	early := &shedding{rules: rules, verifier: p.verifier, calls: p.calls, trail: p.trail, overload: p.exit.Prepare(fault.Overloaded)}
 	inMemory := func(next http.Handler) http.Handler { return withMemory(p.calls.requests, next) }
-	limited := withBodyMax(withDeadline(exceptEvents(inMemory, newCrossOrigin(c).Handler(mux))))
+	limited := withBodyMax(withDeadline(exceptEvents(inMemory, withCrossOrigin(c, mux))))
 	served := withStack(p.trail.Handler(p.exit.Handler(limited)))
 	return withHeaders(early.handler(served)), nil
 }

@@ -30,16 +30,36 @@ var traceHeaders = []string{
 	"X-Request-Id", "X-Correlation-Id", "Correlation-Context",
 }
 
-// newCrossOrigin is what lets pages of other origins call: those of CORS_ORIGINS, without
+// withCrossOrigin lets pages of other origins call next: those of CORS_ORIGINS, without
 // cookies.
-func newCrossOrigin(c config) *cors.Cors {
-	return cors.New(cors.Options{
+func withCrossOrigin(c config, next http.Handler) http.Handler {
+	return sortedPreflight(cors.New(cors.Options{
 		// A function, because the library takes no origins to mean all of them.
 		AllowOriginFunc: func(origin string) bool { return slices.Contains(c.corsOrigins, origin) },
 		AllowedMethods:  connectcors.AllowedMethods(),
 		AllowedHeaders:  slices.Concat(connectcors.AllowedHeaders(), []string{"Authorization"}, traceHeaders, c.corsHeaders),
 		ExposedHeaders:  append(connectcors.ExposedHeaders(), fault.RequestIDHeader),
 		MaxAge:          int(preflightIs.Seconds()),
+	}).Handler(next))
+}
+
+const requestedHeaders = "Access-Control-Request-Headers"
+
+// sortedPreflight brings the headers that a preflight asks for into the form in which a
+// browser sends them, sorted and in lower case: the library takes no other, and other
+// clients, proxies and tests send what they like.
+func sortedPreflight(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if values := r.Header.Values(requestedHeaders); r.Method == http.MethodOptions && len(values) > 0 {
+			names := strings.Split(strings.ToLower(strings.Join(values, ",")), ",")
+			for i := range names {
+				names[i] = strings.Trim(names[i], " \t")
+			}
+			slices.Sort(names)
+			names = slices.DeleteFunc(slices.Compact(names), func(name string) bool { return name == "" })
+			r.Header.Set(requestedHeaders, strings.Join(names, ","))
+		}
+		next.ServeHTTP(w, r)
 	})
 }
 

@@ -176,6 +176,14 @@ func TestABrowserMaySendTracingHeaders(t *testing.T) {
 			t.Errorf("%s: Access-Control-Allow-Headers = %q, want %q", headers, got, want)
 		}
 	}
+	for headers, want := range map[string]string{
+		"traceparent,baggage,Content-Type": "baggage,content-type,traceparent", "\tX-Team-Version ,, baggage,baggage": "baggage,x-team-version",
+		"traceparent,x-other": "",
+	} {
+		if got := s.preflight(http.MethodPost, createTask, headers).header.Get("Access-Control-Allow-Headers"); got != want {
+			t.Errorf("%q, in any order: Access-Control-Allow-Headers = %q, want %q", headers, got, want)
+		}
+	}
 	// They change nothing of a call, and none of them becomes the id of ours.
 	answer := s.post(listTasks, s.token("alice", "d2-gamers", 2), []byte("{}"), map[string]string{
 		"Origin": app, "Traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "X-Request-Id": "theirs", "B3": "0", "X-Datadog-Trace-Id": "1",
