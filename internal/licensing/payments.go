@@ -81,6 +81,9 @@ func (p *payments) add(i invoice) {
 		case c.period: // a renewal bills what was changed before
 			unbilled += c.to - had
 		default:
+			if !c.credited {
+				c.from = had
+			}
 			unbilled += c.from - had
 			billed += c.to - c.from
 		}
@@ -130,11 +133,13 @@ func (p *payments) settle(quantities map[string]int64) int64 {
 	return max(0, min(p.paid, now))
 }
 
-// change is what an invoice says of the quantity of an item. From is not known where it
-// bills a whole period.
+// change is what an invoice says of the quantity of an item. From is known where credit is
+// given: not where the invoice bills a whole period, and not where what was there before
+// cost nothing (all of it discounted).
 type change struct {
 	from, to int64
 	period   bool
+	credited bool
 }
 
 // changes returns what the invoice says of each item. Of several changes in a row the
@@ -169,8 +174,9 @@ func (i invoice) changes() map[string]change {
 		for quantity, n := range quantities {
 			if n > 0 {
 				c.to += quantity * int64(n)
-			} else {
+			} else if n < 0 {
 				c.from -= quantity * int64(n)
+				c.credited = true
 			}
 		}
 		if c.from != c.to {

@@ -37,6 +37,15 @@ func update(paid bool, from, to int64) invoice {
 	return billed(reasonUpdate, paid, moved("si_1", from, to)...)
 }
 
+func free(line invoiceLine) invoiceLine { line.amount = 0; return line }
+
+// gift is an update of seats that a discount paid: their credit is nothing.
+func gift(paid bool, from, to int64) invoice {
+	lines := moved("si_1", from, to)
+	lines[0] = free(lines[0])
+	return billed(reasonUpdate, paid, lines...)
+}
+
 func voided(i invoice) invoice { i.void = true; return i }
 
 const reasonCycle = "subscription_cycle"
@@ -83,6 +92,10 @@ func TestWhatIsPaidForFollowsFromTheInvoices(t *testing.T) {
 		"what was there before the first we know":  {[]invoice{update(false, 5, 8)}, 8, 5, 5},
 		"a history without seats":                  {[]invoice{billed("manual", true)}, 4, 4, 4},
 		"nothing was invoiced":                     {nil, 4, 4, 4},
+		"a raise of what a coupon paid, open":      {[]invoice{billed(reasonCreate, true, free(whole("si_1", 5))), gift(false, 5, 8)}, 8, 5, 5},
+		"a raise of what a coupon paid, paid":      {[]invoice{billed(reasonCreate, true, free(whole("si_1", 5))), gift(true, 5, 8)}, 8, 8, 8},
+		"two raises of what a coupon paid, open":   {[]invoice{billed(reasonCreate, true, free(whole("si_1", 5))), billed(reasonUpdate, false, append(gift(false, 5, 8).lines.rows, moved("si_1", 8, 9)...)...)}, 9, 5, 5},
+		"a raise of it and back on one invoice":    {[]invoice{billed(reasonCreate, true, free(whole("si_1", 5))), billed(reasonUpdate, true, append(gift(false, 5, 8).lines.rows, moved("si_1", 8, 5)...)...)}, 5, 5, 5},
 		"at the very end of a period, for nothing": {[]invoice{begun(5), {reason: reasonUpdate, paid: true, lines: page[invoiceLine]{rows: []invoiceLine{{item: "si_1", quantity: 5}, {item: "si_1", quantity: 8}}}}}, 8, 8, 5},
 	} {
 		for status, want := range map[string]int64{statusActive: c.want, statusPastDue: c.pastDue} {
