@@ -42,7 +42,7 @@ func (i invoice) base() bool {
 }
 
 // payments replays the invoices of a subscription, oldest first, to find how many of its
-// seats are paid for. Only lines with a seat price may be in them.
+// seats are paid for. Only lines of seats may be in them.
 //
 // A raise is paid for when its invoice is, and so are all raises before it in the same
 // period: otherwise the credit for lowering an unpaid raise would pay for the next one. A

@@ -117,6 +117,39 @@ func TestWhatIsPaidForFollowsFromTheInvoices(t *testing.T) {
 	}
 }
 
+// A change of STRIPE_SEAT_PRICE leaves behind invoices with the price before it.
+func TestSeatsOfThePriceBeforeArePaidFor(t *testing.T) {
+	t.Parallel()
+	priced := func(price string, i invoice) invoice {
+		for n := range i.lines.rows {
+			i.lines.rows[n].price = price
+		}
+		return i
+	}
+	bought := priced("price_before", billed(reasonCreate, true, whole("si_1", 5), whole("si_support", 3)))
+	moves := billed(reasonUpdate, false, moved("si_1", 5, 5)...)
+	moves.lines.rows[0].price = "price_before"
+	for name, c := range map[string]struct {
+		invoices []invoice
+		item     string
+		want     int64
+	}{
+		"another price, open":       {[]invoice{bought, moves}, "si_1", 5},
+		"a renewal with it, open":   {[]invoice{bought, billed(reasonCycle, false, whole("si_1", 5))}, "si_1", 5},
+		"seats beside another item": {[]invoice{bought, billed(reasonUpdate, false, moved("si_2", 0, 5)...)}, "si_2", 0},
+	} {
+		s := &Stripe{seatPrices: []string{seatPrice}}
+		now := map[string]int64{c.item: 5}
+		var p payments
+		for _, i := range c.invoices {
+			p.add(s.seatsOf(i, now))
+		}
+		if got := p.settle(now); got != c.want {
+			t.Errorf("%s: got %d seats, want %d", name, got, c.want)
+		}
+	}
+}
+
 // step is a change of a subscription, with the invoice that bills it; -1: none does.
 type step struct {
 	what    string // "raise", "lower" or "renew"

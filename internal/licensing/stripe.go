@@ -281,7 +281,6 @@ func (l invoiceLine) key() string { return l.id }
 
 func (s *Stripe) invoicePage(ctx context.Context, subscription, after string) (page[invoice], error) {
 	params := &stripe.InvoiceListParams{ListParams: listed(after), Subscription: stripe.String(subscription)}
-	params.Limit = stripe.Int64(invoicesPage)
 	return send(ctx, s, question{"invoices.list", http.MethodGet, "/v1/invoices", "", params}, func(l *stripe.InvoiceList) (page[invoice], bool) {
 		return readPage(l.Data, l.ListMeta, readInvoice)
 	})

@@ -5,8 +5,6 @@ import (
 	"slices"
 )
 
-const invoicesPage = 20 // the latest paid period is usually among so many
-
 // paidFor returns how many seats of a live subscription are paid for, at most its
 // quantity, and whether anything was ever paid.
 //
@@ -31,7 +29,7 @@ func (s *Stripe) paidFor(ctx context.Context, f *listedSubscription) (paid int64
 // invoicesSince returns the subscription's invoices with their lines of seats, newest
 // first, back to the latest one that alone says what was paid for.
 func (s *Stripe) invoicesSince(ctx context.Context, f *listedSubscription) ([]invoice, error) {
-	if i := s.seatsOf(*f.latest); i.lines.next == "" && i.base() {
+	if i := s.seatsOf(*f.latest, f.quantities); i.lines.next == "" && i.base() {
 		return []invoice{i}, nil
 	}
 	var all []invoice
@@ -42,7 +40,7 @@ func (s *Stripe) invoicesSince(ctx context.Context, f *listedSubscription) ([]in
 		if err != nil {
 			return nil, err
 		}
-		i = s.seatsOf(i)
+		i = s.seatsOf(i, f.quantities)
 		all = append(all, i)
 		if i.base() {
 			break
@@ -58,9 +56,14 @@ func (s *Stripe) completeLines(ctx context.Context, i *invoice) error {
 	return err
 }
 
-// seatsOf returns the invoice with its lines of seats alone.
-func (s *Stripe) seatsOf(i invoice) invoice {
-	i.lines.rows = slices.DeleteFunc(slices.Clone(i.lines.rows), func(line invoiceLine) bool { return !slices.Contains(s.seatPrices, line.price) })
+// seatsOf returns the invoice with its lines of seats alone: those with a seat price, and
+// those of the items that have one now. An item whose price was replaced was paid for at
+// its old price.
+func (s *Stripe) seatsOf(i invoice, items map[string]int64) invoice {
+	i.lines.rows = slices.DeleteFunc(slices.Clone(i.lines.rows), func(line invoiceLine) bool {
+		_, seats := items[line.item]
+		return !seats && !slices.Contains(s.seatPrices, line.price)
+	})
 	return i
 }
 

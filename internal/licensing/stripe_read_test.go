@@ -26,6 +26,10 @@ func subJSON(id, status, fields string, items ...string) string {
 const (
 	paidInvoice = `,"currency":"eur","latest_invoice":{"id":"in_1","object":"invoice","billing_reason":"subscription_create","status":"paid","paid":true,"total":5000,"lines":` + fiveLines + `}`
 	openInvoice = `,"currency":"eur","latest_invoice":{"id":"in_2","object":"invoice","billing_reason":"subscription_cycle","status":"open","paid":false,"total":5000,"lines":` + fiveLines + `}`
+	openSwitch  = `,"currency":"eur","latest_invoice":{"id":"in_3","object":"invoice","billing_reason":"subscription_update","status":"open","paid":false,"total":1000,"lines":` + switchLines + `}`
+
+	switchLines = `{"object":"list","data":[{"id":"il_2","type":"invoiceitem","quantity":5,"amount":-3000,"subscription_item":"si_1","price":{"id":"price_before"}},
+		{"id":"il_3","type":"invoiceitem","quantity":5,"amount":4000,"subscription_item":"si_1","price":{"id":"price_seat"}}]}`
 
 	fiveLines = `{"object":"list","data":[{"id":"il_1","type":"subscription","quantity":5,"amount":5000,"subscription_item":"si_1","price":{"id":"price_seat"}}]}`
 )
@@ -68,8 +72,11 @@ func TestASubscriptionIsReadAsItIs(t *testing.T) {
 		"first unpaid": {subJSON("sub_1", "active", first, five), listed(first), base("active", unasked)},
 		"later unpaid": {subJSON("sub_1", "past_due", renewal, five), listed(renewal, paidInvoice), base("past_due", nil)},
 		"not expanded": {subJSON("sub_1", "active", `,"currency":"eur","latest_invoice":"in_1"`, five), listed(renewal, paidInvoice), base("active", nil)},
-		"unpaid":       {subJSON("sub_1", "unpaid", renewal, five), "", base("unpaid", unasked)},
-		"incomplete":   {subJSON("sub_1", "incomplete", first, five), "", base("incomplete", unasked)},
+		"another price, unpaid": {
+			subJSON("sub_1", "active", openSwitch, five), listed(openSwitch, strings.Replace(paidInvoice, "price_seat", "price_before", 1)), base("active", nil),
+		},
+		"unpaid":     {subJSON("sub_1", "unpaid", renewal, five), "", base("unpaid", unasked)},
+		"incomplete": {subJSON("sub_1", "incomplete", first, five), "", base("incomplete", unasked)},
 		"invoices sent": {
 			subJSON("sub_1", "active", first+`,"collection_method":"send_invoice"`, five), "", base("active", nil),
 		},
@@ -154,6 +161,11 @@ func TestASubscriptionIsReadAsItIs(t *testing.T) {
 				first := s.got()[0]
 				if q := first.query; q.Get("customer") != "cus_1" || q.Get("status") != "all" || q.Get("limit") != "100" || q.Get("expand[0]") != "data.latest_invoice" {
 					t.Errorf("asked with %v", q)
+				}
+				for _, r := range s.got() {
+					if r.path == "/v1/invoices" && r.query.Get("limit") != "100" {
+						t.Errorf("asked for invoices with %v", r.query)
+					}
 				}
 			})
 		})
