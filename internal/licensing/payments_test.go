@@ -48,6 +48,12 @@ func gift(paid bool, from, to int64) invoice {
 
 func voided(i invoice) invoice { i.void = true; return i }
 
+// having is the invoice of a customer with that credit, which pays what it can.
+func having(credit int64, i invoice) invoice {
+	i.credit, i.creditOnly = credit, i.paid && i.total > 0 && credit >= i.total
+	return i
+}
+
 const reasonCycle = "subscription_cycle"
 
 func TestWhatIsPaidForFollowsFromTheInvoices(t *testing.T) {
@@ -112,6 +118,53 @@ func TestWhatIsPaidForFollowsFromTheInvoices(t *testing.T) {
 			}
 			if got := p.settle(now); got != want {
 				t.Errorf("%s, %s: got %d seats, want %d", name, status, got, want)
+			}
+		}
+	}
+}
+
+// Lowering a raise that is not paid gives credit, which pays for no renewal. Any other
+// credit does.
+func TestCreditForUnpaidSeatsPaysForNoRenewal(t *testing.T) {
+	t.Parallel()
+	const given = 99990 // for 9999 seats
+	renewed := func(credit, n int64) invoice { return having(credit, billed(reasonCycle, true, whole("si_1", n))) }
+	begun := func(n int64, more ...invoice) []invoice {
+		return append([]invoice{billed(reasonCreate, true, whole("si_1", n))}, more...)
+	}
+	unpaid := func(more ...invoice) []invoice {
+		return begun(1, append([]invoice{update(false, 1, 10000), update(true, 10000, 1)}, more...)...)
+	}
+	raised := having(given, update(true, 1, 900)) // which costs 8990
+	some := []invoice{update(true, 5, 15), update(false, 15, 20), update(true, 20, 5), having(50, voided(update(false, 5, 6)))}
+	for name, c := range map[string]struct {
+		invoices       []invoice // oldest first
+		quantity, want int64
+	}{
+		"from it alone":                       {unpaid(raised, renewed(given-8990, 900)), 900, 1},
+		"from it, and then not":               {unpaid(raised, renewed(given-8990, 900), renewed(91000, 900)), 900, 900},
+		"from it, and then from what is left": {unpaid(raised, renewed(given-8990, 900), renewed(90999, 900)), 900, 1},
+		"with other credit that does":         {unpaid(raised, renewed(given-8990+90000, 900)), 900, 900},
+		"with other credit that does not":     {unpaid(raised, renewed(given-8990+89999, 900)), 900, 1},
+		"with money":                          {unpaid(raised, renewed(given-8990-1001, 900)), 900, 900},
+		"with money later":                    {unpaid(raised, renewed(given-8990, 900), renewed(1000, 900)), 900, 900},
+		"when it is gone":                     {unpaid(having(0, update(true, 1, 900)), renewed(90000, 900)), 900, 900},
+		"what a void invoice gave back":       {unpaid(having(given, voided(update(false, 1, 900))), renewed(given+89999, 900)), 900, 1},
+		"seats that were paid for stay":       {begun(5, update(false, 5, 10000), update(true, 10000, 5), renewed(given-40, 5)), 5, 5},
+		"the raise was paid after all":        {begun(1, update(true, 1, 10000), update(true, 10000, 1), raised, renewed(given-8990, 900)), 900, 900},
+		"a raise that stays, and goodwill":    {begun(1, update(false, 1, 900), renewed(90000, 900)), 900, 900},
+		"a customer who pays in advance":      {[]invoice{having(100000, billed(reasonCreate, true, whole("si_1", 5))), renewed(99500, 5)}, 5, 5},
+		"credit for paid and unpaid seats":    {begun(5, append(some[:4:4], renewed(650, 6))...), 6, 6},
+		"a unit less of it":                   {begun(5, append(some[:4:4], renewed(649, 6))...), 6, 5},
+		"an invoice of something else used":   {unpaid(raised, having(given-8990, invoice{reason: "manual", paid: true, total: 91000}), renewed(90000, 900)), 900, 900},
+	} {
+		for _, status := range []string{statusActive, statusPastDue} {
+			p := payments{grows: status == statusActive}
+			for _, i := range c.invoices {
+				p.add(i)
+			}
+			if got := p.settle(map[string]int64{"si_1": c.quantity}); got != c.want {
+				t.Errorf("%s, %s: got %d seats, want %d", name, status, got, c.want)
 			}
 		}
 	}

@@ -291,10 +291,13 @@ func readInvoice(w *stripe.Invoice) (invoice, bool) {
 		return invoice{}, false
 	}
 	lines, ok := readPage(w.Lines.Data, w.Lines.ListMeta, readLine)
-	return invoice{
+	got := invoice{
 		id: w.ID, paid: w.Paid || w.Status == stripe.InvoiceStatusPaid, void: w.Status == stripe.InvoiceStatusVoid,
 		reason: statusText(string(w.BillingReason)), total: w.Total, discounted: w.Discount != nil || len(w.Discounts) > 0, lines: lines,
-	}, ok
+		credit: max(0, -w.StartingBalance),
+	}
+	got.creditOnly = got.paid && !w.PaidOutOfBand && w.AmountPaid == 0 && w.Total > 0 && got.credit >= w.Total
+	return got, ok
 }
 
 func (s *Stripe) linePage(ctx context.Context, invoice, after string) (page[invoiceLine], error) {

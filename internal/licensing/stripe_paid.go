@@ -29,7 +29,7 @@ func (s *Stripe) paidFor(ctx context.Context, f *listedSubscription) (paid int64
 // invoicesSince returns the subscription's invoices with their lines of seats, newest
 // first, back to the latest one that alone says what was paid for.
 func (s *Stripe) invoicesSince(ctx context.Context, f *listedSubscription) ([]invoice, error) {
-	if i := s.seatsOf(*f.latest, f.quantities); i.lines.next == "" && i.base() {
+	if i := s.seatsOf(*f.latest, f.quantities); i.lines.next == "" && i.baseAlone() {
 		return []invoice{i}, nil
 	}
 	var all []invoice
@@ -42,7 +42,7 @@ func (s *Stripe) invoicesSince(ctx context.Context, f *listedSubscription) ([]in
 		}
 		i = s.seatsOf(i, f.quantities)
 		all = append(all, i)
-		if i.base() {
+		if i.baseAlone() {
 			break
 		}
 	}

@@ -59,6 +59,14 @@ func TestASubscriptionIsReadAsItIs(t *testing.T) {
 		}
 		return stripeList(false, rows...)
 	}
+	changed := func(id, status string, total, balance, from, to int64) string {
+		return fmt.Sprintf(`{"id":%q,"object":"invoice","billing_reason":"subscription_update","status":%q,"paid":%t,"total":%d,"amount_paid":0,"starting_balance":%d,"lines":`+
+			`{"object":"list","data":[{"id":"il_4","type":"invoiceitem","quantity":%d,"amount":-%[6]d,"subscription_item":"si_1","price":{"id":"price_seat"}},`+
+			`{"id":"il_5","type":"invoiceitem","quantity":%[7]d,"amount":%[7]d,"subscription_item":"si_1","price":{"id":"price_seat"}}]}}`, id, status, status == "paid", total, balance, from, to)
+	}
+	onCredit := strings.Replace(paidInvoice, `create","status":"paid"`, `cycle","status":"paid","amount_paid":0,"paid_out_of_band":false,"starting_balance":-9990`, 1)
+	creditOpen, credit, raiseOpen := changed("in_6", "open", 40, -9990, 1, 5), changed("in_5", "paid", -9990, 0, 1000, 1), changed("in_4", "open", 9990, 0, 1, 1000)
+	onePaid := strings.Replace(paidInvoice, `"quantity":5`, `"quantity":1`, 1)
 	for name, c := range map[string]struct {
 		json     string
 		invoices string // newest first; "" where they must not be asked for
@@ -74,6 +82,20 @@ func TestASubscriptionIsReadAsItIs(t *testing.T) {
 		"not expanded": {subJSON("sub_1", "active", `,"currency":"eur","latest_invoice":"in_1"`, five), listed(renewal, paidInvoice), base("active", nil)},
 		"another price, unpaid": {
 			subJSON("sub_1", "active", openSwitch, five), listed(openSwitch, strings.Replace(paidInvoice, "price_seat", "price_before", 1)), base("active", nil),
+		},
+		"paid from credit for unpaid seats": {
+			subJSON("sub_1", "active", onCredit, five), listed(onCredit, creditOpen, credit, raiseOpen, onePaid),
+			base("active", func(s *subscription) { s.Paid = 1 }),
+		},
+		"paid from other credit": {subJSON("sub_1", "active", onCredit, five), listed(onCredit, onePaid), base("active", nil)},
+		"paid out of band": {
+			subJSON("sub_1", "active", strings.Replace(onCredit, `"paid_out_of_band":false`, `"paid_out_of_band":true`, 1), five), "", base("active", nil),
+		},
+		"paid in part from credit": {
+			subJSON("sub_1", "active", strings.Replace(onCredit, `"amount_paid":0`, `"amount_paid":1`, 1), five), "", base("active", nil),
+		},
+		"forgiven beside credit": {
+			subJSON("sub_1", "active", strings.Replace(onCredit, `"starting_balance":-9990`, `"starting_balance":-4990`, 1), five), "", base("active", nil),
 		},
 		"unpaid":     {subJSON("sub_1", "unpaid", renewal, five), "", base("unpaid", unasked)},
 		"incomplete": {subJSON("sub_1", "incomplete", first, five), "", base("incomplete", unasked)},
