@@ -1,5 +1,10 @@
 -- +goose Up
 
+-- Both tables are locked first, in the order in which servers lock them: the other way
+-- round, this and a server that writes a license and then its subscriptions would each
+-- wait for the other.
+LOCK TABLE licenses, subscriptions IN ACCESS EXCLUSIVE MODE;
+
 -- amount is what a seat costs exactly, in the currency's smallest unit, with currency,
 -- interval and interval_count; null where that is not known or not one amount. It is a
 -- column of its own, not a wider unit_amount, because servers of the version before read

@@ -88,3 +88,36 @@ func TestTheLedgersTablesAreMadeWhileTheDirectoryIsWritten(t *testing.T) {
 		})
 	}
 }
+
+// A server that has locked a license writes its subscriptions while both tables are
+// changed. The migration waits for it, and it not for the migration.
+func TestSubscriptionsAreWrittenWhileTheirTableIsChanged(t *testing.T) {
+	t.Parallel()
+	const (
+		before  = 8
+		waiting = `SELECT count(*) FROM pg_locks WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`
+	)
+	base := at(t, before)
+	conn, admin := connect(t, base.AppURL), connect(t, base.AdminURL)
+	run(t, conn, `SELECT set_config('app.tenant_id', 'A', false)`)
+	run(t, conn, `INSERT INTO licenses (tenant_id) VALUES ('A')`)
+	run(t, conn, `BEGIN`)
+	one[string](t, conn, `SELECT tenant_id FROM licenses FOR UPDATE`)
+	migrated := make(chan error, 1)
+	go func() {
+		_, err := migrations.Up(t.Context(), base.OwnerURL, pgtest.AppUser())
+		migrated <- err
+	}()
+	for one[int](t, admin, waiting) == 0 {
+		select {
+		case err := <-migrated:
+			t.Fatalf("the migration did not wait: %v", err)
+		default:
+		}
+	}
+	run(t, conn, `UPDATE subscriptions SET quantity = 1`)
+	run(t, conn, `COMMIT`)
+	if err := <-migrated; err != nil {
+		t.Errorf("got %v, want the migration done", err)
+	}
+}
