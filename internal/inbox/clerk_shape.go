@@ -5,7 +5,10 @@ import (
 	"strings"
 )
 
-const clerkName = "clerk"
+const (
+	clerkName    = "clerk"
+	kindAccepted = "organizationInvitation.accepted"
+)
 
 // clerkEvent is what an event of Clerk's holds beside personal text.
 type clerkEvent struct {
@@ -55,7 +58,12 @@ func clerkThing(kind string, body []byte) Thing {
 		org, user = e.Data.Organization.ID.own(), e.Data.PublicUserData.UserID.own()
 		return Thing{Party: org, Subject: subject(about, org, user), Person: user, About: named("user", user) + named(" in organization", org)}
 	case "organizationInvitation":
-		return Thing{Party: org, Subject: subject(about, org, id), Person: user, About: named("invitation", id) + named(" of organization", org)}
+		t := Thing{Party: org, Subject: subject(about, org, id), Person: user, About: named("invitation", id) + named(" of organization", org)}
+		if kind == kindAccepted {
+			// The event alone says who accepted: it is never settled by another of the invitation.
+			t.Subject = subject("acceptance", org, id)
+		}
+		return t
 	}
 	return Thing{Person: user, About: named("", id)}
 }
