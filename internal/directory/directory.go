@@ -131,7 +131,10 @@ func (d *Directory) refresh(ctx context.Context, h hint, event *int64) error {
 			return d.keepInvitation(ctx, tx, ticket, h.organization, h.invitation, found)
 		})
 	default:
-		return d.refreshUser(ctx, ticket, h.user)
+		if err := d.refreshUser(ctx, ticket, h.user); err != nil || event == nil {
+			return err
+		}
+		return d.db.In(ctx, system(h.user), func(tx *tenancy.Tx) error { return done(ctx, tx, *event) })
 	}
 }
 
@@ -273,8 +276,7 @@ func (d *Directory) in(ctx context.Context, tenant string, event *int64, fn func
 		if event == nil {
 			return nil
 		}
-		_, err := tenancy.Exec(ctx, tx, doneSQL, *event, Consumer)
-		return err
+		return done(ctx, tx, *event)
 	})
 }
 

@@ -20,6 +20,12 @@ var Statements = []tenancy.Statement{
 
 var doneSQL = tenancy.Statement{Name: inbox.DoneName, SQL: inbox.DoneSQL}
 
+// done marks the delivery done, and those that its fetch has settled.
+func done(ctx context.Context, tx *tenancy.Tx, event int64) error {
+	_, err := tenancy.Exec(ctx, tx, doneSQL, event, Consumer)
+	return err
+}
+
 var ticketSQL = tenancy.Statement{Name: "directory_ticket", SQL: `SELECT nextval('directory_tickets') AS ticket`}
 
 func nextTicket(ctx context.Context, tx *tenancy.Tx) (int64, error) {

@@ -69,12 +69,7 @@ func (b *Inbox) ended(ctx context.Context, job *river.Job[deliveryJob], c *claim
 	switch {
 	case err == nil:
 		b.step(stepApplied)
-		return b.noted(ctx, func(ctx context.Context) error {
-			if err := markDone(ctx, b.pool, c.event.ID, consumer.Name); err != nil || !c.many {
-				return err
-			}
-			return b.settleMore(ctx, job.Args, c)
-		})
+		return b.noted(ctx, func(ctx context.Context) error { return b.applied(ctx, job.Args, c) })
 	case settled(err):
 		return nil
 	case ctx.Err() != nil && !errors.Is(ctx.Err(), context.DeadlineExceeded):
@@ -87,6 +82,17 @@ func (b *Inbox) ended(ctx context.Context, job *river.Job[deliveryJob], c *claim
 		return b.unasked(ctx, c.event, job, err)
 	}
 	return b.failed(ctx, c.event, job, err)
+}
+
+// applied marks a delivery done that was applied. Where the consumer has not run DoneSQL it
+// has perhaps fetched nothing, so that nothing else of the subject is settled: the next of
+// them has its turn, as it has where more are pending than DoneSQL settles at once.
+func (b *Inbox) applied(ctx context.Context, args deliveryJob, c *claim) error {
+	alone, err := markDone(ctx, b.pool, args.Event, args.Consumer)
+	if err != nil || !alone && !c.many {
+		return err
+	}
+	return leadNext(ctx, b.pool, args)
 }
 
 // apply survives a panic of the consumer.

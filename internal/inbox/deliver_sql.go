@@ -35,7 +35,7 @@ type claim struct {
 	event Event
 	time  time.Time
 	bound int64
-	many  bool // more of the subject are pending than one statement settles
+	many  bool // more of the subject are pending than DoneSQL settles at once
 }
 
 // claimDelivery begins an attempt, and returns nil where the delivery is not pending.
@@ -64,45 +64,18 @@ func (b *Inbox) claimDelivery(ctx context.Context, args deliveryJob) (*claim, er
 }
 
 const markDoneSQL = `
-	WITH ` + settleSQL + `
-	SELECT`
+	UPDATE inbox_deliveries
+	   SET state = 'done', last_error = '', queued = false, waits = false, update_time = now()
+	 WHERE event_id = $1 AND consumer = $2 AND state = 'pending'`
 
-// markDone marks a delivery whose consumer has not done so, and those that its fetch has
-// settled.
-func markDone(ctx context.Context, q querier, event int64, consumer string) error {
-	if _, err := q.Exec(ctx, markDoneSQL, event, consumer); err != nil {
-		return fmt.Errorf("mark the delivery done: %w", err)
+// markDone marks a delivery whose consumer has not done so, and no other. It reports whether
+// the delivery was still pending: the consumer did not run DoneSQL.
+func markDone(ctx context.Context, q querier, event int64, consumer string) (marked bool, err error) {
+	tag, err := q.Exec(ctx, markDoneSQL, event, consumer)
+	if err != nil {
+		return false, fmt.Errorf("mark the delivery done: %w", err)
 	}
-	return nil
-}
-
-const settleMoreSQL = `
-	WITH settled AS (
-	    SELECT event_id, consumer
-	      FROM inbox_deliveries
-	     WHERE consumer = $1 AND party = $2 AND subject = $3 AND state = 'pending' AND NOT queued
-	       AND event_id <= $4 AND wait_time <= $5
-	     ORDER BY event_id
-	     LIMIT ` + mergeMax + `
-	       FOR UPDATE SKIP LOCKED
-	)
-	UPDATE inbox_deliveries d
-	   SET state = 'done', last_error = '', waits = false, update_time = now()
-	  FROM settled s
-	 WHERE d.event_id = s.event_id AND d.consumer = s.consumer`
-
-// settleMore marks the rest of what a fetch has settled, which one statement has no room
-// for.
-func (b *Inbox) settleMore(ctx context.Context, args deliveryJob, c *claim) error {
-	for {
-		tag, err := b.pool.Exec(ctx, settleMoreSQL, args.Consumer, args.Party, args.Subject, c.bound, c.time)
-		if err != nil {
-			return fmt.Errorf("mark further deliveries done: %w", err)
-		}
-		if tag.RowsAffected() == 0 {
-			return nil
-		}
-	}
+	return tag.RowsAffected() > 0, nil
 }
 
 const markFailedSQL = `
@@ -134,6 +107,9 @@ const leadNextSQL = `
 	              FROM inbox_deliveries o
 	              JOIN inbox_events e ON e.id = o.event_id
 	             WHERE o.consumer = $1 AND o.party = $2 AND o.subject = $3 AND o.state = 'pending'
+	               AND NOT EXISTS (SELECT
+	                                 FROM inbox_deliveries q
+	                                WHERE q.consumer = $1 AND q.party = $2 AND q.subject = $3 AND q.state = 'pending' AND q.queued)
 	             ORDER BY o.event_id DESC
 	             LIMIT 1) newest
 	     WHERE d.event_id = newest.event_id AND d.consumer = $1 AND d.state = 'pending'
@@ -141,7 +117,8 @@ const leadNextSQL = `
 	), ` + insertJobSQL
 
 // leadNext gives the newest pending delivery of the subject a job, if there is one: what had
-// joined the delivery that was set aside.
+// joined a delivery that has ended without settling it. Where one of the subject has a job
+// that has not begun, it does nothing.
 func leadNext(ctx context.Context, q querier, args deliveryJob) error {
 	if args.Subject == "" {
 		return nil

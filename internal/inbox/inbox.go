@@ -40,8 +40,9 @@ type Event struct {
 // Wants lets through, again after an error, a panic or the end of the process, and
 // never again once the event is marked done. It should write its effect and DoneSQL in
 // one transaction. Its context ends after Options.Timeout or when the server stops.
-// Events with one subject merge: it is called for one of them, and those that came before
-// are done with it. It may rely on the ids in the body alone: an event that is applied again
+// Events with one subject merge: it is called for one of them, and where it runs DoneSQL those
+// that came before are done with it. Where it returns nil without DoneSQL that event alone is
+// done. It may rely on the ids in the body alone: an event that is applied again
 // has no more. An error of it is logged and kept: it must not quote the event's body; values
 // of the body that stand in it are redacted.
 type Consumer struct {

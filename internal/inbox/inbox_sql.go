@@ -9,7 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// mergeMax is how many deliveries one statement marks done beside its own.
+// mergeMax is how many deliveries DoneSQL marks done beside its own.
 const mergeMax = "5000"
 
 // settleSQL marks a pending delivery done, and with it those of the same consumer and

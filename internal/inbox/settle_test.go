@@ -4,8 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/teamtask/teamtask/internal/inbox"
 )
@@ -51,5 +55,59 @@ func TestAnAcceptanceIsAppliedItself(t *testing.T) {
 	defer mu.Unlock()
 	if want := []string{"user_1"}; !slices.Equal(accepters, want) {
 		t.Errorf("accepted by %v, want %v", accepters, want)
+	}
+}
+
+// joined is an event about one membership, with a note.
+func joined(note string) string {
+	return `{"object":"event","type":"` + kind + `","data":{"id":"orgmem_1","organization":{"id":"org_1"},"public_user_data":{"user_id":"user_1"},"note":"` + note + `"}}`
+}
+
+// An event with which nothing was fetched settles none of the others of its subject.
+func TestAnEventThatFetchesNothingSettlesItselfAlone(t *testing.T) {
+	t.Parallel()
+	var calls atomic.Int32
+	x := newBox(t, func(x *box, o *inbox.Options) {
+		pool, err := pgxpool.New(x.t.Context(), x.db.AppURL)
+		if err != nil {
+			x.t.Fatal(err)
+		}
+		x.t.Cleanup(pool.Close)
+		o.Consumers = []inbox.Consumer{{Name: consumer, Wants: all, Apply: func(ctx context.Context, e inbox.Event) error {
+			calls.Add(1)
+			if strings.Contains(string(e.Body), "nothing") {
+				return nil
+			}
+			return effect(ctx, pool, e, func(string) {})
+		}}}
+	})
+	x.put(joined("nothing"))
+	x.put(joined("settled with the one after it"))
+	x.put(joined("applied"))
+	x.put(joined("nothing"))
+	x.start()
+	x.until(4, doneSQL)
+	if x.effects() != 1 || calls.Load() != 3 {
+		t.Errorf("%d effects after %d calls, want 1 after 3", x.effects(), calls.Load())
+	}
+	if n := x.count(`SELECT count(*) FROM river_job WHERE kind = 'inbox_delivery'`); n != 3 {
+		t.Errorf("%d jobs, want 3", n)
+	}
+}
+
+// What one statement has no room for is settled by further fetches.
+func TestAStormOfOneSubjectIsSettledByFewFetches(t *testing.T) {
+	t.Parallel()
+	const storm = 5010
+	x := newBox(t, withEffects(nil))
+	x.put(joined("first"))
+	x.exec(`INSERT INTO inbox_events (provider, external_id, kind, instance, body, receive_time)
+		SELECT 'clerk', 'evt_' || n, $1, '', '{}', now() FROM generate_series(1, $2) n`, kind, storm)
+	x.exec(`INSERT INTO inbox_deliveries (event_id, consumer, party, subject)
+		SELECT e.id, d.consumer, d.party, d.subject FROM inbox_events e, inbox_deliveries d WHERE e.external_id LIKE 'evt\_%'`)
+	x.start()
+	x.until(storm+1, doneSQL)
+	if n := x.effects(); n != 2 {
+		t.Errorf("%d fetches, want 2", n)
 	}
 }
