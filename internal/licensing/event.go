@@ -64,13 +64,14 @@ func (l *Licensing) apply(ctx context.Context, e inbox.Event) error {
 	if org == "" {
 		return l.foreign(ctx, e, customer)
 	}
-	switch e.Kind {
-	case kindRefunded:
-		return l.warn(ctx, org, alertRefund, about, &e.ID)
-	case kindDisputed:
-		return l.warn(ctx, org, alertDispute, about, &e.ID)
+	warning := map[string]string{kindRefunded: alertRefund, kindDisputed: alertDispute}[e.Kind]
+	switch {
+	case warning == "":
+		return l.sync(ctx, org, &e.ID)
+	case !isPlainID(about):
+		return nil // it is in no form that a log may hold
 	}
-	return l.sync(ctx, org, &e.ID)
+	return l.warn(ctx, org, warning, about, &e.ID)
 }
 
 // warn raises an alert and writes it into the organization's log. Seats stay where they
@@ -88,8 +89,12 @@ func (l *Licensing) warn(ctx context.Context, org, kind, about string, event *in
 // is to be done. One that does is waited for, because the ledger may learn of it later.
 func (l *Licensing) foreign(ctx context.Context, e inbox.Event, customer string) error {
 	named, err := l.stripe.organizationOf(ctx, customer)
-	if err != nil || !organizationForm.MatchString(named) {
+	if err != nil {
 		return err
+	}
+	if !organizationForm.MatchString(named) {
+		// What Stripe says of the customer holds for the others of the subject.
+		return l.in(ctx, "", &e.ID, func(*tenancy.Tx) error { return nil })
 	}
 	if !e.Since.IsZero() && time.Since(e.Since) >= waitFor {
 		l.log.LogAttrs(ctx, slog.LevelWarn, "event of a customer that another installation may have",
@@ -117,9 +122,9 @@ type hint struct {
 	} `json:"related_object"`
 }
 
-// whose returns which customer an event is about, and the id of the thing. The customer is ""
-// where nothing is to be done: the thing is nobody's, or not one of ours, because its id has
-// another form than those that Stripe gives, and ours have no other.
+// whose returns which customer an event is about, and the id of the thing, which may be of any
+// form. The customer is "" where nothing is to be done: the thing is nobody's, or of a customer
+// whose id has another form than those that Stripe gives, and ours have no other.
 func (l *Licensing) whose(ctx context.Context, e inbox.Event) (customer, about string, err error) {
 	var event hint
 	if json.Unmarshal(e.Body, &event) != nil {
@@ -138,7 +143,7 @@ func (l *Licensing) whose(ctx context.Context, e inbox.Event) (customer, about s
 		customer = about
 	case kindDisputed:
 		charge := idIn(o.Charge)
-		if !isStripeID(charge) {
+		if !isPlainID(charge) {
 			return "", about, nil // of a payment without one
 		}
 		if customer, err = l.ownerOf(l.stripe.customerOfCharge(ctx, charge)); err != nil {
@@ -147,7 +152,7 @@ func (l *Licensing) whose(ctx context.Context, e inbox.Event) (customer, about s
 	default:
 		customer = idIn(o.Customer)
 	}
-	if !isStripeID(customer) || !isStripeID(about) {
+	if !isStripeID(customer) {
 		return "", about, nil
 	}
 	return customer, about, nil
@@ -155,11 +160,12 @@ func (l *Licensing) whose(ctx context.Context, e inbox.Event) (customer, about s
 
 // whoseThing is whose for a thin event, which names the thing alone: Stripe is asked for it.
 func (l *Licensing) whoseThing(ctx context.Context, kind, id string) (customer, about string, err error) {
-	if !isStripeID(id) {
+	if !isPlainID(id) {
 		return "", id, nil
 	}
 	if kind == "customer.deleted" {
-		return id, id, nil
+		customer, err = l.ownerOf(id, nil)
+		return customer, id, err
 	}
 	customer, err = l.ownerOf(l.stripe.customerOf(ctx, kind, id))
 	return customer, id, err

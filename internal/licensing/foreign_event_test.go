@@ -31,7 +31,7 @@ func TestForeignObjectsAreDoneWithNothingToDo(t *testing.T) {
 	before := f.texts(`SELECT l::text FROM licenses l`)
 	for _, kind := range stripeEvents {
 		objects := []string{
-			`{"id":"x_1","customer":"user-4711"}`, `{"id":"sub-legacy-1","customer":"cus_1"}`, `{"id":"x_1","customer":{"id":"user-4711","object":"customer"}}`,
+			`{"id":"x_1","customer":"user-4711"}`, `{"id":"sub-legacy-1","customer":"user-4711"}`, `{"id":"x_1","customer":{"id":"user-4711","object":"customer"}}`,
 			`{"id":"x_1","customer":null}`, `{"id":"x_1"}`, `{"id":"x_1","customer":"cus_elsewhere"}`, `{"id":"x_1","customer":"cus_of_another_product"}`,
 			`{"id":"x_1","customer":"cus_gone"}`, `{"id":"x_1","customer":"cus_never_there"}`, `{"id":"x_1","customer":7}`,
 		}
@@ -60,6 +60,56 @@ func TestForeignObjectsAreDoneWithNothingToDo(t *testing.T) {
 	}
 	if told, alarms := f.till.heard(), f.alarmed(); len(told)+len(alarms) != 0 {
 		t.Errorf("Stripe was told %v, alerts %v", told, alarms)
+	}
+}
+
+// What was brought into an account has ids that somebody chose. It counts all the same, and so
+// does all else that its customer has.
+func TestWhatWasBroughtIntoTheAccountCounts(t *testing.T) {
+	t.Parallel()
+	f, _ := customered(t)
+	f.till.did(func() {
+		f.till.things = map[string]string{"subscriptions/sub-legacy-1": `{"id":"sub-legacy-1","object":"subscription","customer":"cus_1"}`}
+	})
+	f.till.sells("sub-legacy-1", "cus_1", statusActive, 3)
+	for i, body := range []string{
+		about("sub-legacy-1", "cus_1"), about("sub_1", "cus_1"), about("../sub", "cus_1"),
+		`{"id":"evt_1","object":"v2.core.event","related_object":{"id":"sub-legacy-1"}}`,
+	} {
+		n := int64(5 + i)
+		f.till.did(func() { f.till.subscriptions["sub_1"].quantity = n })
+		if err := f.comes("customer.subscription.updated", body); err != nil {
+			t.Errorf("%s: %v", body, err)
+		}
+		if got := int64(f.summary(ours).Purchased); got != n+3 {
+			t.Errorf("%s: %d seats, want %d", body, got, n+3)
+		}
+	}
+	if n := f.count(`SELECT count(*) FROM inbox_deliveries WHERE state <> 'done'`); n != 0 {
+		t.Errorf("%d deliveries are not marked done with what was fetched", n)
+	}
+	if err := f.stripe.cancel(t.Context(), "key", "sub-legacy-1"); err != nil {
+		t.Error(err)
+	}
+}
+
+// What Stripe says of a customer holds for all events of the customer, where the event itself
+// decides it settles none of the others.
+func TestAForeignEventSettlesTheOthersWhereStripeWasAsked(t *testing.T) {
+	t.Parallel()
+	f, _ := customered(t)
+	f.till.did(func() { f.till.customers["cus_elsewhere"] = &buyer{} })
+	for _, c := range []struct {
+		body string
+		left int
+	}{{about("sub_x", "cus_elsewhere"), 0}, {about("sub_x", "user-4711"), 1}} {
+		f.exec(`DELETE FROM inbox_events`)
+		if err := f.comes("customer.subscription.updated", c.body); err != nil {
+			t.Fatal(err)
+		}
+		if n := f.count(`SELECT count(*) FROM inbox_deliveries WHERE state = 'pending'`); n != c.left {
+			t.Errorf("%s: %d deliveries are left to the inbox, want %d", c.body, n, c.left)
+		}
 	}
 }
 

@@ -93,7 +93,7 @@ func FuzzWhoseAnEventIs(f *testing.F) {
 			kind = kindRefunded // the other asks Stripe, which takes so many questions a second
 		}
 		customer, thing, err := l.whose(context.Background(), inbox.Event{Kind: kind, Body: body})
-		if err == nil && customer != "" && (!isStripeID(customer) || !isStripeID(thing)) {
+		if err == nil && customer != "" && !isStripeID(customer) {
 			t.Errorf("%s %q: is of %q, about %q", kind, body, customer, thing)
 		}
 		if err == nil && !json.Valid(body) {

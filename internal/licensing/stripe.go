@@ -224,7 +224,7 @@ func (s *Stripe) subscriptionPage(ctx context.Context, customer, after string) (
 }
 
 func readSubscription(w *stripe.Subscription) (listedSubscription, bool) {
-	if !isStripeID(w.ID) || w.Customer == nil || w.Items == nil || w.Status == "" {
+	if !isPlainID(w.ID) || w.Customer == nil || w.Items == nil || w.Status == "" {
 		return listedSubscription{}, false
 	}
 	items, ok := readPage(w.Items.Data, w.Items.ListMeta, readItem)
@@ -344,7 +344,7 @@ func (s *Stripe) firstPayment(ctx context.Context, id string) (payment, error) {
 				p.intent = statusText(string(i.PaymentIntent.Status))
 			}
 		}
-		return p, w.ID == id && p.subscription != "" && (p.invoiceID == "" || isStripeID(p.invoiceID) && p.invoice != "")
+		return p, w.ID == id && p.subscription != "" && (p.invoiceID == "" || isPlainID(p.invoiceID) && p.invoice != "")
 	})
 }
 

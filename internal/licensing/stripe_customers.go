@@ -55,7 +55,7 @@ func (s *Stripe) customers(ctx context.Context) iter.Seq2[customer, error] {
 
 // customerOfCharge is the customer who was charged; "" where it was nobody.
 func (s *Stripe) customerOfCharge(ctx context.Context, charge string) (string, error) {
-	if err := checkStripeID("charges.retrieve", charge); err != nil {
+	if err := checkPlainID("charges.retrieve", charge); err != nil {
 		return "", err
 	}
 	return s.chargedCustomer(ctx, charge)
@@ -89,10 +89,15 @@ func pages[T row](name string, turn func(after string) (page[T], error)) iter.Se
 	}
 }
 
-// isStripeID tells whether id can be one of Stripe's.
-func isStripeID(id string) bool {
+// isStripeID tells whether id can be one that Stripe gives.
+func isStripeID(id string) bool { return isPlainID(id) && !strings.Contains(id, "-") }
+
+// isPlainID reports whether id can be one that Stripe gives, or one that somebody chose for
+// what was brought into the account, such as "sub-legacy-1". It is a segment of a path as it
+// stands.
+func isPlainID(id string) bool {
 	return id != "" && len(id) <= stripeIDMax && !strings.ContainsFunc(id, func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '_'
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '_' && r != '-'
 	})
 }
 
@@ -103,6 +108,15 @@ func checkStripeID(method, id string) error {
 		return nil
 	}
 	return &StripeError{Kind: StripeRefused, Method: method, words: "not asked: an id must hold letters, digits and underscores"}
+}
+
+// checkPlainID is checkStripeID for the id of a thing that somebody may have brought into the
+// account.
+func checkPlainID(method, id string) error {
+	if isPlainID(id) {
+		return nil
+	}
+	return checkStripeID(method, id)
 }
 
 // customerName makes a name one that Stripe takes: without control characters, and cut

@@ -39,7 +39,7 @@ func (p payment) payable() bool { return p.invoice == "open" || p.invoice == "un
 // is done no payment can come in. To cancel the subscription first would leave an invoice
 // that can be paid for nothing. That it is void is looked at before the subscription ends.
 func (s *Stripe) giveUp(ctx context.Context, subscription string) error {
-	if err := checkStripeID("subscriptions.cancel", subscription); err != nil {
+	if err := checkPlainID("subscriptions.cancel", subscription); err != nil {
 		return err
 	}
 	p, err := s.firstPayment(ctx, subscription)

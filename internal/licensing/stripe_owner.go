@@ -34,7 +34,7 @@ type owned struct {
 
 // owner is the customer of the thing at the path, or "".
 func (s *Stripe) owner(ctx context.Context, name, path, id string) (string, error) {
-	if err := checkStripeID(name, id); err != nil {
+	if err := checkPlainID(name, id); err != nil {
 		return "", err
 	}
 	q := question{name, http.MethodGet, stripe.FormatURLPath(path, id), "", &stripe.Params{}}
@@ -48,7 +48,7 @@ func (s *Stripe) owner(ctx context.Context, name, path, id string) (string, erro
 
 // customerOfDispute is the customer whose charge is disputed, or "".
 func (s *Stripe) customerOfDispute(ctx context.Context, id string) (string, error) {
-	if err := checkStripeID("disputes.retrieve", id); err != nil {
+	if err := checkPlainID("disputes.retrieve", id); err != nil {
 		return "", err
 	}
 	q := question{"disputes.retrieve", http.MethodGet, stripe.FormatURLPath("/v1/disputes/%s", id), "", &stripe.DisputeParams{}}
@@ -58,7 +58,7 @@ func (s *Stripe) customerOfDispute(ctx context.Context, id string) (string, erro
 		}
 		return d.Charge.ID, d.ID == id
 	})
-	if err != nil || !isStripeID(charge) {
+	if err != nil || !isPlainID(charge) {
 		return "", err
 	}
 	return s.customerOfCharge(ctx, charge)

@@ -133,7 +133,7 @@ func isOver(status string) bool { return status == statusCanceled || status == s
 // cancel ends the subscription at once. It is nil where the subscription is canceled or
 // gone already.
 func (s *Stripe) cancel(ctx context.Context, key, subscription string) error {
-	if err := checkStripeID("subscriptions.cancel", subscription); err != nil {
+	if err := checkPlainID("subscriptions.cancel", subscription); err != nil {
 		return err
 	}
 	err := repeatable(key, func(key string) error { return s.cancelSubscription(ctx, key, subscription) })
