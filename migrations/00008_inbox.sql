@@ -29,6 +29,10 @@ ALTER TABLE inbox_deliveries
     ADD COLUMN IF NOT EXISTS fetch_time  timestamptz,
     ADD COLUMN IF NOT EXISTS fetch_bound bigint;
 
+-- CREATE INDEX CONCURRENTLY waits for the transactions that are under way and stops
+-- nobody, so that it may wait for long.
+SET lock_timeout = '10min';
+
 DROP INDEX CONCURRENTLY IF EXISTS inbox_events_person;
 CREATE INDEX CONCURRENTLY inbox_events_person ON inbox_events (person, id) WHERE person <> '';
 
@@ -40,3 +44,5 @@ CREATE INDEX CONCURRENTLY inbox_deliveries_pending ON inbox_deliveries (consumer
 
 DROP INDEX CONCURRENTLY IF EXISTS inbox_deliveries_queued;
 CREATE INDEX CONCURRENTLY inbox_deliveries_queued ON inbox_deliveries (consumer, party, subject) WHERE state = 'pending' AND queued;
+
+RESET lock_timeout;

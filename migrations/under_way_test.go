@@ -121,3 +121,32 @@ func TestSubscriptionsAreWrittenWhileTheirTableIsChanged(t *testing.T) {
 		t.Errorf("got %v, want the migration done", err)
 	}
 }
+
+// An index that is built beside writers waits for transactions that are under way, also for
+// longer than a lock is waited for otherwise.
+func TestIndexesOfEventsWaitForTransactions(t *testing.T) {
+	t.Parallel()
+	base := at(t, 7)
+	conn, admin := connect(t, base.AppURL), connect(t, base.AdminURL)
+	run(t, conn, `BEGIN ISOLATION LEVEL REPEATABLE READ`)
+	one[int](t, conn, `SELECT 1`)
+	owner := withLockTimeout(t, base.OwnerURL, "1s")
+	migrated := make(chan error, 1)
+	go func() {
+		_, err := migrations.Up(t.Context(), owner, pgtest.AppUser())
+		migrated <- err
+	}()
+	const waiting = `SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+		WHERE NOT l.granted AND l.waitstart < clock_timestamp() - interval '1.5 s' AND a.datname = current_database() AND a.query LIKE '%CONCURRENTLY inbox_%'`
+	for one[int](t, admin, waiting) == 0 {
+		select {
+		case err := <-migrated:
+			t.Fatalf("the migration did not wait: %v", err)
+		default:
+		}
+	}
+	run(t, conn, `COMMIT`)
+	if err := <-migrated; err != nil {
+		t.Error(err)
+	}
+}
