@@ -124,7 +124,7 @@ func settled(err error) bool {
 // the delivery is set aside by it: then the next delivery of its subject has its turn.
 func (b *Inbox) failed(ctx context.Context, e Event, job *river.Job[deliveryJob], cause error) error {
 	words := redacted(cause.Error(), e)
-	last := job.Attempt >= b.o.Attempts
+	last := job.Attempt >= b.o.Attempts || hopeless(cause)
 	attempts := min(job.Attempt, b.o.Attempts)
 	err := b.noted(ctx, func(ctx context.Context) error {
 		err := markFailed(ctx, b.pool, e.ID, job.Args.Consumer, note{attempts: attempts, words: firstLine(words), last: last})
@@ -143,6 +143,21 @@ func (b *Inbox) failed(ctx context.Context, e Event, job *river.Job[deliveryJob]
 	}
 	b.o.Log.LogAttrs(ctx, slog.LevelWarn, "event not applied", attrs...)
 	return errAgain
+}
+
+// Never is what Apply returns where the event can never be applied: it is set aside at once,
+// with the words of the error.
+func Never(err error) error { return &never{err} }
+
+type never struct{ err error }
+
+func (n *never) Error() string { return n.err.Error() }
+func (n *never) Unwrap() error { return n.err }
+
+// hopeless reports whether there is a Never in an error.
+func hopeless(err error) bool {
+	_, ok := errors.AsType[*never](err)
+	return ok
 }
 
 // errAgain is all that River keeps of a failed attempt.
@@ -203,7 +218,7 @@ func (mendJob) Kind() string { return "inbox_mend" }
 
 // InsertOpts implements river.JobArgsWithInsertOpts.
 func (mendJob) InsertOpts() river.InsertOpts {
-	return river.InsertOpts{Queue: queue, MaxAttempts: 1, Priority: priorityHouse}
+	return river.InsertOpts{Queue: mendQueue, MaxAttempts: 1, Priority: priorityHouse}
 }
 
 // mend looks for deliveries whose job is gone: discarded, removed, or taken by a server

@@ -14,6 +14,7 @@ import (
 
 const (
 	queue        = "inbox"         // what is done for the house, and deliveries that an older server has stored
+	mendQueue    = "inbox-mend"    // a queue of its own: older servers work the one above, and discard what they do not know
 	erasureQueue = "inbox-erasure" // what removes people: it may be much, and holds up none of the others
 	jobQueue     = "jobs"          // what others asked for: it may be much and slow, and holds up none of the above
 	sweepBatch   = 500
@@ -47,7 +48,7 @@ func (b *Inbox) newClient() (*river.Client[pgx.Tx], error) {
 	river.AddWorker(workers, &choreWorker{inbox: b})
 	river.AddWorker(workers, &jobWorker{inbox: b})
 	queues := map[string]river.QueueConfig{
-		queue: {MaxWorkers: b.o.Workers}, erasureQueue: {MaxWorkers: erasureWorkers}, jobQueue: {MaxWorkers: b.o.JobWorkers},
+		queue: {MaxWorkers: b.o.Workers}, mendQueue: {MaxWorkers: 1}, erasureQueue: {MaxWorkers: erasureWorkers}, jobQueue: {MaxWorkers: b.o.JobWorkers},
 	}
 	for provider := range shapes {
 		queues[queueOf(provider)] = river.QueueConfig{MaxWorkers: b.o.Workers}

@@ -3,6 +3,8 @@ package inbox_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -109,5 +111,38 @@ func TestAStormOfOneSubjectIsSettledByFewFetches(t *testing.T) {
 	x.until(storm+1, doneSQL)
 	if n := x.effects(); n != 2 {
 		t.Errorf("%d fetches, want 2", n)
+	}
+}
+
+// What can never be applied is tried once, and the next of its subject has its turn.
+func TestAnEventThatCanNeverBeAppliedIsSetAsideAtOnce(t *testing.T) {
+	t.Parallel()
+	var calls atomic.Int32
+	x := newBox(t, withEffects(func(e inbox.Event) error {
+		calls.Add(1)
+		if strings.Contains(string(e.Body), "hopeless") {
+			return fmt.Errorf("apply: %w", inbox.Never(errors.New("of another mode")))
+		}
+		return nil
+	}))
+	e := x.put(joined("hopeless"))
+	x.put(joined("applied"))
+	x.start()
+	x.until(1, doneSQL)
+	if d := x.show(e.ExternalID).Deliveries[0]; d.State != "failed" || d.Attempts != 1 || d.LastError != "apply: of another mode" || calls.Load() != 2 {
+		t.Errorf("%d calls, %+v", calls.Load(), d)
+	}
+}
+
+// A server of the version before works the queue of the house and discards kinds of jobs
+// that it does not know.
+func TestOlderServersAreGivenNoJobThatTheyDoNotKnow(t *testing.T) {
+	t.Parallel()
+	x := newBox(t, nil)
+	x.start()
+	x.until(2, `SELECT count(DISTINCT kind) FROM river_job WHERE kind IN ('inbox_mend', 'inbox_reduce') AND state = 'completed'`)
+	const known = `('inbox_delivery', 'inbox_sweep', 'inbox_chore', 'inbox_job')`
+	if n := x.count(`SELECT count(*) FROM river_job WHERE queue IN ('inbox', 'jobs') AND kind NOT IN ` + known); n != 0 {
+		t.Errorf("%d jobs, want none", n)
 	}
 }
