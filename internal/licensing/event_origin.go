@@ -9,7 +9,7 @@ import (
 	"github.com/teamtask/teamtask/internal/inbox"
 )
 
-// errOtherMode is an event of live mode where the secret key is one of test mode, or the
+// errOtherMode refuses an event of live mode where the secret key is one of test mode, or the
 // other way round. What it is about cannot be fetched with this key.
 var errOtherMode = errors.New("the event is not of the mode, live or test, of STRIPE_SECRET_KEY: is STRIPE_WEBHOOK_SECRET of another account?")
 
@@ -20,8 +20,8 @@ const (
 )
 
 // otherAccount reports whether an event of Stripe's is about another account than the secret
-// key's: there is nothing to do about it. An event of the other mode is an error, which an
-// operator must look at: the server was given the secrets of two modes.
+// key's: there is nothing to do about it. An event of the other mode is set aside at once, for an
+// operator to look at: the server was given the secrets of two modes.
 func (l *Licensing) otherAccount(ctx context.Context, e inbox.Event) (bool, error) {
 	account, mode, ok := strings.Cut(e.Instance, ":")
 	if !ok {
@@ -31,7 +31,7 @@ func (l *Licensing) otherAccount(ctx context.Context, e inbox.Event) (bool, erro
 		if e.Attempt <= 1 {
 			l.alert(ctx, alertMode, "", e.ExternalID)
 		}
-		return false, errOtherMode
+		return false, inbox.Never(errOtherMode)
 	}
 	if account == "" {
 		return false, nil

@@ -2,6 +2,7 @@ package licensing
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"testing"
@@ -61,6 +62,9 @@ func TestAnEventOfAnotherModeOrAccountIsNotApplied(t *testing.T) {
 			err := f.comesAs(c.instance, attempt)
 			if errors.Is(err, errOtherMode) != c.refused || err != nil && !c.refused {
 				t.Errorf("%s for %q: got %v", c.instance, c.stripe.wire.key, err)
+			}
+			if got, want := fmt.Sprintf("%T", err), fmt.Sprintf("%T", inbox.Never(nil)); c.refused && got != want {
+				t.Errorf("%s for %q: got a %s, want what is never tried again", c.instance, c.stripe.wire.key, got)
 			}
 		}
 		want := 5
