@@ -292,6 +292,9 @@ func (f *fixture) hearsOfPerson(user string) {
 	if err := f.news(f.t.Context(), "user.updated", fmt.Sprintf(`{"data":{"id":%q}}`, user)); err != nil {
 		f.t.Fatalf("event of %s: %v", user, err)
 	}
+	if n := f.count(`SELECT count(*) FROM inbox_deliveries d JOIN inbox_events e ON e.id = d.event_id WHERE e.kind = 'user.updated' AND d.state <> 'done'`); n != 0 {
+		f.t.Errorf("%d events of people do not settle what their fetch has", n)
+	}
 }
 
 func (f *fixture) news(ctx context.Context, kind, body string) error {
