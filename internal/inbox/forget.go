@@ -61,9 +61,13 @@ var errNoPerson = errors.New("forget a person: not an id")
 func (b *Inbox) forget(ctx context.Context, job *river.Job[forgetJob]) error {
 	within, cancel := context.WithTimeout(ctx, min(forgetWithin, b.o.Timeout/2))
 	defer cancel()
-	last, err := b.reduceFrom(within, job.Args.After, true)
-	for n := int64(forgetBatch); err == nil && n == forgetBatch; {
-		n, err = forgetPerson(within, b.pool, job.Args.Person, forgetBatch)
+	last := job.Args.After
+	err := b.forgetOwn(within, job.Args.Person) // what is known to be theirs goes at once
+	if err == nil {
+		last, err = b.reduceFrom(within, last, true)
+	}
+	if err == nil {
+		err = b.forgetOwn(within, job.Args.Person) // and what has turned out to be, while it was reduced
 	}
 	if err == nil || within.Err() == nil || ctx.Err() != nil {
 		return err
@@ -72,4 +76,12 @@ func (b *Inbox) forget(ctx context.Context, job *river.Job[forgetJob]) error {
 		return fmt.Errorf("enqueue: %w", err)
 	}
 	return nil
+}
+
+// forgetOwn removes the events that are known to be about the person and wait for nothing.
+func (b *Inbox) forgetOwn(ctx context.Context, person string) (err error) {
+	for n := int64(forgetBatch); err == nil && n == forgetBatch; {
+		n, err = forgetPerson(ctx, b.pool, person, forgetBatch)
+	}
+	return err
 }
