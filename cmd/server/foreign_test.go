@@ -294,7 +294,7 @@ func withAndWithoutTheNet(t *testing.T, check func(t *testing.T, s *stack)) {
 
 func TestAnIDOfAnotherTenantIsAnsweredLikeOneThatNeverWas(t *testing.T) {
 	t.Parallel()
-	withAndWithoutTheNet(t, func(t *testing.T, s *stack) { foreignIDs(t, s, pairs(s), methods()) })
+	withAndWithoutTheNet(t, func(t *testing.T, s *stack) { t.Helper(); foreignIDs(t, s, pairs(s), methods()) })
 }
 
 func foreignIDs(t *testing.T, s *stack, of []pair, all []protoreflect.MethodDescriptor) {
@@ -377,7 +377,7 @@ func (s *stack) postMessage(procedure, token string, request proto.Message) repl
 
 func TestACallOnACollidingIDTouchesTheCallersTaskAlone(t *testing.T) {
 	t.Parallel()
-	withAndWithoutTheNet(t, func(t *testing.T, s *stack) { collidingIDs(t, s, pairs(s), methods()) })
+	withAndWithoutTheNet(t, func(t *testing.T, s *stack) { t.Helper(); collidingIDs(t, s, pairs(s), methods()) })
 }
 
 func collidingIDs(t *testing.T, s *stack, of []pair, all []protoreflect.MethodDescriptor) {

@@ -61,11 +61,11 @@ func (b *Inbox) deliver(ctx context.Context, job *river.Job[deliveryJob]) error 
 		return b.failed(ctx, c.event, job, errors.New("there is no such consumer in this server"))
 	}
 	b.step(stepTaken)
-	return b.ended(ctx, job, c, consumer, apply(ctx, consumer, c.event))
+	return b.ended(ctx, job, c, apply(ctx, consumer, c.event))
 }
 
 // ended notes how an attempt ended.
-func (b *Inbox) ended(ctx context.Context, job *river.Job[deliveryJob], c *claim, consumer Consumer, err error) error {
+func (b *Inbox) ended(ctx context.Context, job *river.Job[deliveryJob], c *claim, err error) error {
 	switch {
 	case err == nil:
 		b.step(stepApplied)

@@ -66,15 +66,20 @@ func Pooler(t testing.TB, address, mode string, settings ...string) string {
 	if err := process.Start(); err != nil {
 		t.Fatalf("start PgBouncer: %v", err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- process.Wait() }()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = process.Wait() // it is told to end
+	}()
 	t.Cleanup(func() {
 		_ = process.Process.Signal(syscall.SIGTERM) // it ends at once
 		select {
 		case <-ended:
 		case <-time.After(poolerWithin):
 			t.Error("PgBouncer does not end")
-			_ = process.Process.Kill() // it may have ended meanwhile
+			if err := process.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+				t.Error(err)
+			}
 		}
 		if t.Failed() {
 			t.Logf("PgBouncer:\n%s", log.String())
@@ -119,8 +124,11 @@ func freePort(t testing.TB) int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	address, ok := l.Addr().(*net.TCPAddr)
+	if err := l.Close(); err != nil || !ok {
+		t.Fatalf("%v: %v", l.Addr(), err)
+	}
+	return address.Port
 }
 
 // safeBuffer is a buffer that may be read while it is written.

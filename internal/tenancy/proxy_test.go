@@ -30,9 +30,9 @@ type proxy struct {
 
 // What becomes of the connection over which the client waits for an answer next.
 const (
-	cutBefore = 1 + iota // it ends before the server has got the question
-	cutAfter             // it ends before the client has got the answer
-	cutByPooler          // likewise, and the proxy says so, as a pooler does
+	cutBefore   = 1 + iota // it ends before the server has got the question
+	cutAfter               // it ends before the client has got the answer
+	cutByPooler            // likewise, and the proxy says so, as a pooler does
 )
 
 // serverCrashed is what PgBouncer says where a server has gone: the severity, 08P01 and words.
