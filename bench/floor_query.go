@@ -109,7 +109,7 @@ func (f *queryFloor) GetTask(ctx context.Context, r *teamtaskv1.GetTaskRequest) 
 // ListTasks implements teamtask.v1.TaskService.
 func (f *queryFloor) ListTasks(ctx context.Context, r *teamtaskv1.ListTasksRequest) (*teamtaskv1.ListTasksResponse, error) {
 	size := int(r.GetPageSize())
-	found, err := f.rows(ctx, f.several, tenant, uuid.Max, (*bool)(nil), size+1)
+	found, err := f.rows(ctx, f.several, tenant, uuid.Max, size+1)
 	if err != nil {
 		return nil, err
 	}
