@@ -17,9 +17,10 @@ const (
 
 // shares decides who gets a connection of the pool next. It is safe to share.
 //
-// A tenant may always have one connection, and another one as long as it has fewer than
-// are free: alone it gets half of the pool, a second tenant half of the rest, and so
-// on. However slow its statements are, others find a connection.
+// A tenant may always have one connection. It may have another one while it has fewer than
+// three times as many as are free, and never the last one: alone it gets three quarters of
+// the pool, a second tenant three quarters of the rest, and so on. However slow its
+// statements are, others find a connection.
 //
 // A statement that several tenants have waited for a lock with, in vain, gets a quarter of
 // the pool until the lock is free, so that what does not need the lock goes on.
@@ -124,7 +125,7 @@ func (s *shares) admits(h *holder) bool {
 			own++
 		}
 	}
-	return (own == 0 || own < free) && !s.heldBack(h.statement)
+	return (own == 0 || free > 1 && own < 3*free) && !s.heldBack(h.statement)
 }
 
 // waitedInVain is called when a transaction that began with the statement has waited for
