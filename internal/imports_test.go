@@ -23,7 +23,7 @@ const module = "github.com/teamtask/teamtask/"
 // is free to all of them. A new package, or a new arrow, is one line here.
 var arrows = map[string][]string{
 	"cmd/server": {
-		"migrations", "internal/fault", "internal/tenancy", "internal/rbac", "internal/audit", "internal/clerk", "internal/inbox",
+		"migrations", "internal/fault", "internal/tenancy", "internal/session", "internal/rbac", "internal/audit", "internal/clerk", "internal/inbox",
 		"internal/tasks", "internal/directory", "internal/licensing", "internal/membership",
 	},
 	"cmd/dev":             {"internal/sandbox", "internal/localpg"},
@@ -32,6 +32,7 @@ var arrows = map[string][]string{
 	"internal/fault":      {},
 	"internal/pgpool":     {},
 	"internal/tenancy":    {"internal/fault", "internal/pgpool"},
+	"internal/session":    {"internal/fault", "internal/tenancy"},
 	"internal/rbac":       {"internal/fault", "internal/tenancy"},
 	"internal/audit":      {"internal/fault", "internal/tenancy"},
 	"internal/clerk":      {"internal/fault"},

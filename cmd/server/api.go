@@ -28,6 +28,7 @@ import (
 	"github.com/teamtask/teamtask/internal/licensing"
 	"github.com/teamtask/teamtask/internal/membership"
 	"github.com/teamtask/teamtask/internal/rbac"
+	"github.com/teamtask/teamtask/internal/session"
 	"github.com/teamtask/teamtask/internal/tasks"
 	"github.com/teamtask/teamtask/internal/tenancy"
 )
@@ -76,7 +77,7 @@ func newTrail(db *tenancy.DB, log *slog.Logger, m *metrics) (*audit.Log, error) 
 // parts are what the public port is made of.
 type parts struct {
 	db       *tenancy.DB
-	verifier *tenancy.Verifier
+	verifier *session.Verifier
 	exit     *fault.Exit
 	trail    *audit.Log
 	calls    *limiter

@@ -12,8 +12,8 @@ import (
 	"github.com/teamtask/teamtask/internal/inbox"
 	"github.com/teamtask/teamtask/internal/licensing"
 	"github.com/teamtask/teamtask/internal/rbac"
+	"github.com/teamtask/teamtask/internal/session"
 	"github.com/teamtask/teamtask/internal/tasks"
-	"github.com/teamtask/teamtask/internal/tenancy"
 )
 
 const (
@@ -35,8 +35,8 @@ type config struct {
 	logLevel    slog.Level
 	tracesTo    string // URL of the collector's traces, or ""
 
-	verification tenancy.Verification
-	keys         *tenancy.Keys
+	verification session.Verification
+	keys         *session.Keys
 	roles        rbac.Roles
 	personal     bool
 	tasksRate    int // tasks a second that one tenant may create; 0: any number
@@ -124,7 +124,7 @@ func (c *config) readTracing(env *environment) {
 // readTokens reads which session tokens are accepted: the issuer, and the key from one
 // of two places.
 func (c *config) readTokens(env *environment) {
-	c.verification = tenancy.Verification{
+	c.verification = session.Verification{
 		Issuer:             env.required("CLERK_ISSUER"),
 		Parties:            env.list("CLERK_AUTHORIZED_PARTIES", nil, isOrigin),
 		Audience:           env.optional("CLERK_AUDIENCE", ""),
@@ -142,13 +142,13 @@ func (c *config) readTokens(env *environment) {
 	c.clerk = clerk.Options{URL: api, SecretKey: secret}
 	switch {
 	case pem != "":
-		keys, err := tenancy.KeysFromPEM(pem)
+		keys, err := session.KeysFromPEM(pem)
 		if err != nil {
 			env.refuse("CLERK_JWT_KEY", err.Error())
 		}
 		c.keys = keys
 	case secret != "":
-		c.keys = tenancy.KeysFromAPI(api, secret, c.verification.Now)
+		c.keys = session.KeysFromAPI(api, secret, c.verification.Now)
 	case !env.isSet("CLERK_JWT_KEY") && !env.isSet("CLERK_SECRET_KEY"):
 		env.refuse("CLERK_JWT_KEY or CLERK_SECRET_KEY", "one is required to verify session tokens")
 	}

@@ -11,7 +11,7 @@ import (
 
 	"github.com/teamtask/teamtask/internal/fault"
 	"github.com/teamtask/teamtask/internal/rbac"
-	"github.com/teamtask/teamtask/internal/tenancy"
+	"github.com/teamtask/teamtask/internal/session"
 )
 
 // newGate is the gate of the configuration.
@@ -25,7 +25,7 @@ func newGate(t testing.TB, c config, exit *fault.Exit) *rbac.Gate {
 		Rules:    rules,
 		Roles:    c.roles,
 		Personal: c.personal,
-		Verify:   tenancy.NewVerifier(c.keys, c.verification).Verify,
+		Verify:   session.NewVerifier(c.keys, c.verification).Verify,
 		State:    exit.State,
 	})
 }

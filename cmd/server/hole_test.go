@@ -15,7 +15,7 @@ import (
 
 	"github.com/teamtask/teamtask/internal/fault"
 	"github.com/teamtask/teamtask/internal/pgtest"
-	"github.com/teamtask/teamtask/internal/tenancy"
+	"github.com/teamtask/teamtask/internal/session"
 )
 
 // holes are ways in which the table of tasks can be left open. In each the server reads
@@ -84,7 +84,7 @@ func newStackWith(t *testing.T, hole string) *stack {
 		t.Fatal(err)
 	}
 	s.handler, err = newAPI(c, parts{
-		db: s.db, verifier: tenancy.NewVerifier(c.keys, c.verification), exit: fault.NewExit(log, s.metrics.observe), trail: trail, calls: s.calls, roles: asking.roles(), ready: s.db.Ready,
+		db: s.db, verifier: session.NewVerifier(c.keys, c.verification), exit: fault.NewExit(log, s.metrics.observe), trail: trail, calls: s.calls, roles: asking.roles(), ready: s.db.Ready,
 		seats: newBooks(c, s.db, asking, nil, log).seats,
 	})
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// session is a page of Stripe as it was made.
-type session struct {
+// checkoutPage is a page of Stripe as it was made.
+type checkoutPage struct {
 	ID, Customer, Mode, Status string
 	ClientReferenceID          string `json:"client_reference_id"`
 	SuccessURL                 string `json:"success_url"`
@@ -25,9 +25,9 @@ type session struct {
 	} `json:"line_items"`
 }
 
-func (s *stack) session(address string) session {
+func (s *stack) session(address string) checkoutPage {
 	s.t.Helper()
-	var it session
+	var it checkoutPage
 	s.stripe(http.MethodGet, "/v1/checkout/sessions/"+lastOf(address), url.Values{"expand[]": {"line_items"}}, &it)
 	return it
 }
@@ -57,7 +57,7 @@ func TestACheckoutSellsSeatsToTheCallersOrganizationAlone(t *testing.T) {
 	if len(got.LineItems.Data) != 1 || got.LineItems.Data[0].Quantity != 7 || got.LineItems.Data[0].Price.ID != s.box.SeatPrice() {
 		t.Errorf("lines: %+v", got.LineItems)
 	}
-	want := session{
+	want := checkoutPage{
 		ID: got.ID, Customer: s.customer("org_acme"), Mode: "subscription", Status: "open", ClientReferenceID: "org_acme",
 		SuccessURL: "https://app.example.com/a?s={CHECKOUT_SESSION_ID}#b", CancelURL: "https://app.example.com/c", LineItems: got.LineItems,
 	}

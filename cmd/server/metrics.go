@@ -14,6 +14,7 @@ import (
 	"github.com/teamtask/teamtask/internal/fault"
 	"github.com/teamtask/teamtask/internal/inbox"
 	"github.com/teamtask/teamtask/internal/licensing"
+	"github.com/teamtask/teamtask/internal/session"
 	"github.com/teamtask/teamtask/internal/tenancy"
 )
 
@@ -166,7 +167,7 @@ func (b *backlog) Collect(all chan<- prometheus.Metric) {
 }
 
 // watch adds the gauges of what is kept in memory, of the pool and of the calls.
-func (m *metrics) watch(db *tenancy.DB, verifier *tenancy.Verifier, calls *limiter) {
+func (m *metrics) watch(db *tenancy.DB, verifier *session.Verifier, calls *limiter) {
 	m.gauge("teamtask_database_connections_open", "Connections to PostgreSQL.", func() float64 {
 		open, _ := db.Connections()
 		return float64(open)
@@ -176,7 +177,7 @@ func (m *metrics) watch(db *tenancy.DB, verifier *tenancy.Verifier, calls *limit
 		return float64(used)
 	})
 	m.gauge("teamtask_tokens_remembered", "Verified session tokens that are remembered.", func() float64 {
-		tokens, _ := verifier.Remembered()
+		tokens, _ := verifier.CacheSize()
 		return float64(tokens)
 	})
 	m.gauge("teamtask_calls_at_work", "Calls that are at work: their request has been read, their answer is not yet ready.", func() float64 {

@@ -35,9 +35,9 @@ func (b *buyer) asks(quantity int32, within time.Duration) (refusal, time.Durati
 // pages is how many pages there are on which the organization can buy.
 func (s *shop) pages(org string) int {
 	s.t.Helper()
-	var list struct{ Data []session }
+	var list struct{ Data []checkoutPage }
 	s.stripe(http.MethodGet, "/v1/checkout/sessions", url.Values{"customer": {s.customers(org)[0]}}, &list)
-	return len(slices.DeleteFunc(list.Data, func(page session) bool { return page.Status != "open" }))
+	return len(slices.DeleteFunc(list.Data, func(page checkoutPage) bool { return page.Status != "open" }))
 }
 
 var unavailable = refused(connect.CodeUnavailable, "PROVIDER_UNAVAILABLE")

@@ -73,7 +73,7 @@ func TestADeclinedCardKeepsNobodyFromBuying(t *testing.T) {
 			t.Errorf("with %s: refused with %s", fault, got.Reason)
 		}
 		page = nora.checkout(quantity)
-		var pages struct{ Data []session }
+		var pages struct{ Data []checkoutPage }
 		s.stripe(http.MethodGet, "/v1/checkout/sessions", url.Values{"customer": {customer}, "status": {"open"}}, &pages)
 		var invoices struct{ Data []struct{ ID string } }
 		s.stripe(http.MethodGet, "/v1/invoices", url.Values{"customer": {customer}, "status": {"open"}}, &invoices)
@@ -191,9 +191,9 @@ func TestAnOrganizationIsOneCustomerHoweverManyBuyAtOnce(t *testing.T) {
 	if got := s.customers("new-co"); len(got) != 1 {
 		t.Errorf("customers at Stripe: %v, want one", got)
 	}
-	var list struct{ Data []session }
+	var list struct{ Data []checkoutPage }
 	s.stripe(http.MethodGet, "/v1/checkout/sessions", url.Values{"customer": {s.customers("new-co")[0]}}, &list)
-	open := slices.DeleteFunc(list.Data, func(page session) bool { return page.Status != "open" })
+	open := slices.DeleteFunc(list.Data, func(page checkoutPage) bool { return page.Status != "open" })
 	if len(open) != 1 {
 		t.Errorf("%d pages on which it can buy, want one", len(open))
 	}

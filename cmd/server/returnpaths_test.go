@@ -55,7 +55,7 @@ func TestReturnPathsLeadToTheFrontendAlone(t *testing.T) {
 	if before != s.snapshot(gamersID) {
 		t.Error("rows changed")
 	}
-	var list struct{ Data []session }
+	var list struct{ Data []checkoutPage }
 	s.stripe(http.MethodGet, "/v1/checkout/sessions", url.Values{"customer": {s.customer(gamersID)}}, &list)
 	if len(list.Data) != 0 {
 		t.Errorf("%d pages were made", len(list.Data))

@@ -17,6 +17,7 @@ import (
 
 	"github.com/teamtask/teamtask/internal/fault"
 	"github.com/teamtask/teamtask/internal/inbox"
+	"github.com/teamtask/teamtask/internal/session"
 	"github.com/teamtask/teamtask/internal/tenancy"
 	"github.com/teamtask/teamtask/migrations"
 )
@@ -76,7 +77,7 @@ func serve(ctx context.Context, c config, logTo io.Writer) error {
 	}
 	defer db.Close()
 
-	verifier := tenancy.NewVerifier(c.keys, c.verification)
+	verifier := session.NewVerifier(c.keys, c.verification)
 	calls := newLimiter(usualLimits(db.Size()))
 	m.watch(db, verifier, calls)
 	exit := fault.NewExit(log, m.observe)

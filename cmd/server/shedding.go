@@ -8,6 +8,7 @@ import (
 	"github.com/teamtask/teamtask/internal/audit"
 	"github.com/teamtask/teamtask/internal/fault"
 	"github.com/teamtask/teamtask/internal/rbac"
+	"github.com/teamtask/teamtask/internal/session"
 	"github.com/teamtask/teamtask/internal/tenancy"
 )
 
@@ -19,7 +20,7 @@ const delayedMax = 500
 // knows the tenant; every other call takes the way of all calls, and is refused there.
 type shedding struct {
 	rules    rbac.Rules
-	verifier *tenancy.Verifier
+	verifier *session.Verifier
 	calls    *limiter
 	trail    *audit.Log
 	overload *fault.Prepared
@@ -49,7 +50,7 @@ func (s *shedding) refuses(r *http.Request) *tenancy.Actor {
 	if !ok || rule.Public || len(r.Header["Origin"]) > 0 || !s.overload.For(r) || s.calls.queueing() == 0 {
 		return nil
 	}
-	actor := s.verifier.Known(r.Header)
+	actor := s.verifier.Cached(r.Header)
 	if actor == nil || s.calls.admits(actor.Tenant) {
 		return nil
 	}

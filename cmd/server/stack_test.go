@@ -21,6 +21,7 @@ import (
 	"github.com/teamtask/teamtask/internal/inbox"
 	"github.com/teamtask/teamtask/internal/pgtest"
 	"github.com/teamtask/teamtask/internal/sandbox"
+	"github.com/teamtask/teamtask/internal/session"
 	"github.com/teamtask/teamtask/internal/tenancy"
 	"github.com/teamtask/teamtask/migrations"
 )
@@ -61,7 +62,7 @@ type stack struct {
 	metrics  *metrics
 	calls    *limiter
 	trail    *audit.Log
-	verifier *tenancy.Verifier
+	verifier *session.Verifier
 	http1    *http.Transport
 	http2    *http.Transport
 	ids      sync.Map // of the answers so far
@@ -107,7 +108,7 @@ func newStack(t testing.TB, overrides map[string]string) *stack {
 	t.Cleanup(func() { s.spans.close(context.Background()) })
 	s.openDatabase(c)
 	s.metrics = newMetrics()
-	verifier := tenancy.NewVerifier(c.keys, c.verification)
+	verifier := session.NewVerifier(c.keys, c.verification)
 	s.verifier = verifier
 	s.calls = newLimiter(patientLimits(s.db.Size()))
 	s.metrics.watch(s.db, verifier, s.calls)

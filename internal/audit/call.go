@@ -2,6 +2,7 @@ package audit
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"net/http"
 	"sync"
@@ -84,13 +85,21 @@ func (l *Log) Verify(verify func(context.Context, http.Header) (*tenancy.Actor, 
 		actor, err := verify(ctx, header)
 		who := actor
 		if err != nil {
-			who = tenancy.Refused(err)
+			who = refused(err)
 		}
 		if c := callOf(ctx); c != nil && who != nil {
 			c.actor, c.requestID, c.ended = who, fault.RequestID(ctx), fault.Following(ctx)
 		}
 		return actor, err
 	}
+}
+
+// refused returns the actor of a valid token that was refused with err, or nil.
+func refused(err error) *tenancy.Actor {
+	if r, ok := errors.AsType[*tenancy.RefusedError](err); ok {
+		return r.Actor
+	}
+	return nil
 }
 
 // Interceptor sends the line of a call along with its change. It belongs inside

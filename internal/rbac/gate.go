@@ -61,7 +61,7 @@ func (g *Gate) Admit(ctx context.Context, spec connect.Spec, _ connect.Peer, hea
 
 // decide answers the actor as the handler is to see it, or nil for a public method.
 //
-// Faults: tenancy.Unauthenticated, OrganizationRequired, PermissionMissing, in this
+// Faults: session.Unauthenticated, OrganizationRequired, PermissionMissing, in this
 // order.
 func (g *Gate) decide(ctx context.Context, procedure string, header http.Header) (*tenancy.Actor, error) {
 	rule, ok := g.Rules[procedure]

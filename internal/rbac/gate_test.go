@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	"github.com/teamtask/teamtask/internal/fault"
+	"github.com/teamtask/teamtask/internal/session"
 	"github.com/teamtask/teamtask/internal/tenancy"
 )
 
@@ -60,9 +61,9 @@ func TestTheGateRefusesInItsOrder(t *testing.T) {
 		personal bool
 		want     error
 	}{
-		"public needs nobody":                   {openMethod, alone, tenancy.Unauthenticated, false, nil},
-		"no token":                              {mineMethod, alone, tenancy.Unauthenticated, true, tenancy.Unauthenticated},
-		"no token before no organization":       {oursMethod, alone, tenancy.Unauthenticated, false, tenancy.Unauthenticated},
+		"public needs nobody":                   {openMethod, alone, session.Unauthenticated, false, nil},
+		"no token":                              {mineMethod, alone, session.Unauthenticated, true, session.Unauthenticated},
+		"no token before no organization":       {oursMethod, alone, session.Unauthenticated, false, session.Unauthenticated},
 		"a provider that is away":               {mineMethod, alone, fault.ProviderUnavailable, true, fault.ProviderUnavailable},
 		"signed in, alone":                      {mineMethod, alone, nil, true, nil},
 		"signed in, alone, where that is off":   {mineMethod, alone, nil, false, OrganizationRequired},

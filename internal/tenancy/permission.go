@@ -31,7 +31,7 @@ var permissionNames = [...]string{
 	"org:audit:view",
 }
 
-// PermissionOf answers the permission of that name, or false where there is none.
+// PermissionOf returns the permission of that name, or false if there is none.
 func PermissionOf(name string) (Permissions, bool) {
 	for i, n := range permissionNames {
 		if n == name {
@@ -41,17 +41,17 @@ func PermissionOf(name string) (Permissions, bool) {
 	return 0, false
 }
 
-// rolePrefix begins the key of every role of an organization.
-const rolePrefix = "org:"
+// RolePrefix begins the key of every role of an organization.
+const RolePrefix = "org:"
 
 // RoleKey returns the role's key with the prefix "org:". Tokens of version 2 leave the prefix
-// out, and so do instances from before 2023 everywhere: with and without it, it is one role.
-// Of no role it returns "".
+// out, and instances from before 2023 leave it out everywhere: with and without it, it is one
+// role. For "" it returns "".
 func RoleKey(role string) string {
-	if role == "" || strings.HasPrefix(role, rolePrefix) {
+	if role == "" || strings.HasPrefix(role, RolePrefix) {
 		return role
 	}
-	return rolePrefix + role
+	return RolePrefix + role
 }
 
 // Has reports whether every permission of q is in p.

@@ -1,15 +1,16 @@
-package tenancy
+package session
 
 import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"math"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/teamtask/teamtask/internal/tenancy"
 )
 
 const (
@@ -18,9 +19,8 @@ const (
 	lifetime = time.Hour // the longest that a session token may live
 )
 
-// claims is the whole payload of a session token, nothing decided yet. Every
-// member stays raw: what a customised token adds in another shape than expected
-// must not lock its owner out, and what must be right is checked here.
+// claims is the payload of a session token before it is checked. Every member stays raw: a
+// customized token may add members in an unexpected shape, which must not lock its owner out.
 type claims struct {
 	Issuer   json.RawMessage `json:"iss"`
 	Subject  json.RawMessage `json:"sub"`
@@ -46,44 +46,44 @@ type claims struct {
 	Org      json.RawMessage `json:"o"`
 }
 
-// rules are what a token must satisfy beside its signature.
+// rules are what a token must satisfy besides its signature.
 type rules struct {
 	issuer   string
 	parties  []string
 	audience string
 }
 
-// decide answers the actor that the claims stand for, and when the token expires.
-// Its errors name the claim and never its value.
-func (c *claims) decide(r rules, now time.Time) (Actor, time.Time, error) {
+// decide returns the actor that the claims describe, and when the token expires. Its errors
+// name the claim, never its value.
+func (c *claims) decide(r rules, now time.Time) (tenancy.Actor, time.Time, error) {
 	expiry, err := c.checkTimes(now)
 	if err != nil {
-		return Actor{}, time.Time{}, err
+		return tenancy.Actor{}, time.Time{}, err
 	}
 	if iss, ok := text(c.Issuer); !ok || iss != r.issuer {
-		return Actor{}, time.Time{}, errors.New("iss is not the configured issuer")
+		return tenancy.Actor{}, time.Time{}, errors.New("iss is not the configured issuer")
 	}
 	if err := c.checkReceiver(r); err != nil {
-		return Actor{}, time.Time{}, err
+		return tenancy.Actor{}, time.Time{}, err
 	}
 	if status, ok := text(c.Status); !absent(c.Status) && (!ok || status != "active") {
-		return Actor{}, time.Time{}, errors.New("sts is not active")
+		return tenancy.Actor{}, time.Time{}, errors.New("sts is not active")
 	}
-	var a Actor
+	var a tenancy.Actor
 	var ok bool
 	if a.User, ok = text(c.Subject); !ok || !isID(a.User, "user_") {
-		return Actor{}, time.Time{}, errors.New("sub is not a user")
+		return tenancy.Actor{}, time.Time{}, errors.New("sub is not a user")
 	}
 	if a.Session, ok = text(c.Session); !ok || a.Session == "" || len(a.Session) > idMax {
-		return Actor{}, time.Time{}, errors.New("sid is missing")
+		return tenancy.Actor{}, time.Time{}, errors.New("sid is missing")
 	}
 	if a.Impersonator, err = c.impersonator(); err != nil {
-		return Actor{}, time.Time{}, err
+		return tenancy.Actor{}, time.Time{}, err
 	}
 	issued, _ := seconds(c.Issued)
 	a.IssuedAt = issued
 	if err := c.organization(&a); err != nil {
-		return Actor{}, time.Time{}, err
+		return tenancy.Actor{}, time.Time{}, err
 	}
 	a.Tenant = a.User
 	if !a.Personal() {
@@ -93,8 +93,8 @@ func (c *claims) decide(r rules, now time.Time) (Actor, time.Time, error) {
 	return a, expiry, nil
 }
 
-// checkTimes wants exp and iat, takes nbf where it is there, allows for a skew of
-// clocks, and caps the time between issue and expiry.
+// checkTimes checks exp, iat and, if present, nbf, each with an allowance for clock skew, and
+// limits the time between issue and expiry.
 func (c *claims) checkTimes(now time.Time) (expiry time.Time, err error) {
 	expiry, ok := seconds(c.Expiry)
 	if !ok {
@@ -158,132 +158,19 @@ func (c *claims) impersonator() (string, error) {
 	return act.Subject, nil
 }
 
-// organization reads the active organization in the way of the token's version.
-// The claims of the other version mean nothing: a version 2 token without `o` is
-// personal, whatever custom claims it carries.
-func (c *claims) organization(a *Actor) error {
-	switch version, err := c.version(); {
-	case err != nil:
-		return err
-	case version == 1:
-		return c.organizationV1(a)
-	default:
-		return c.organizationV2(a)
-	}
-}
-
-func (c *claims) version() (int, error) {
-	if len(c.Version) == 0 {
-		return 1, nil
-	}
-	v, err := strconv.Atoi(string(c.Version))
-	if err != nil || v < 1 || v > 2 {
-		return 0, errors.New("v is not a known version")
-	}
-	return v, nil
-}
-
-func (c *claims) organizationV1(a *Actor) error {
-	if absent(c.OrgID) {
-		return nil
-	}
-	var ok bool
-	if a.Organization.ID, ok = text(c.OrgID); !ok || !isID(a.Organization.ID, "org_") {
-		return errors.New("org_id is not an organization")
-	}
-	a.Organization.Slug, _ = text(c.OrgSlug)
-	role, _ := text(c.OrgRole)
-	if a.Role, ok = roleOf(role); !ok {
-		return errors.New("org_role is missing")
-	}
-	if absent(c.OrgPermissions) {
-		return nil
-	}
-	var names []string
-	if err := json.Unmarshal(c.OrgPermissions, &names); err != nil {
-		return errors.New("org_permissions is not a list of names")
-	}
-	for _, name := range names {
-		p, _ := PermissionOf(name)
-		a.Permissions |= p
-	}
-	return nil
-}
-
-func (c *claims) organizationV2(a *Actor) error {
-	if absent(c.Org) {
-		return nil
-	}
-	var o struct {
-		ID          string `json:"id"`
-		Slug        string `json:"slg"`
-		Role        string `json:"rol"`
-		Permissions string `json:"per"`
-		Masks       string `json:"fpm"`
-	}
-	if err := json.Unmarshal(c.Org, &o); err != nil {
-		return errors.New("o cannot be read")
-	}
-	if !isID(o.ID, "org_") {
-		return errors.New("o.id is not an organization")
-	}
-	var ok bool
-	if a.Role, ok = roleOf(o.Role); !ok {
-		return errors.New("o.rol is missing")
-	}
-	features, _ := text(c.Features)
-	a.Organization = Organization{ID: o.ID, Slug: o.Slug}
-	a.Permissions = decodePermissions(features, o.Permissions, o.Masks)
-	return nil
-}
-
-// roleOf returns the key of a token's role, or false where the token names none.
-func roleOf(claim string) (string, bool) {
-	key := RoleKey(claim)
-	return key, len(key) > len(rolePrefix) && len(claim) <= idMax
-}
-
-// decodePermissions decodes a version 2 token's permissions as Clerk documents
-// it: the i-th mask belongs to the i-th feature of all, and bit j of a mask, from
-// the lowest, grants the j-th permission on it. Features without the scope of an
-// organization and masks that are not numbers grant nothing.
-func decodePermissions(features, permissions, masks string) Permissions {
-	var granted Permissions
-	names := strings.Split(permissions, ",")
-	numbers := strings.Split(masks, ",")
-	for i, feature := range strings.Split(features, ",") {
-		if i >= len(numbers) {
-			break
-		}
-		scope, name, ok := strings.Cut(strings.TrimSpace(feature), ":")
-		if !ok || (scope != "o" && scope != "ou" && scope != "uo") {
-			continue
-		}
-		mask, err := strconv.ParseUint(strings.TrimSpace(numbers[i]), 10, 64)
-		if err != nil {
-			continue
-		}
-		for j, permission := range names[:min(len(names), 64)] {
-			if mask&(1<<j) != 0 {
-				p, _ := PermissionOf(fmt.Sprintf("org:%s:%s", name, strings.TrimSpace(permission)))
-				granted |= p
-			}
-		}
-	}
-	return granted
-}
-
-// licensed reads the flag from the membership's metadata, which may have any
-// shape: only an object whose isLicensed is true says yes.
+// licensed reports whether the membership's metadata, which may have any shape, is an object
+// whose isLicensed is true.
 func licensed(metadata json.RawMessage) bool {
 	var m map[string]json.RawMessage // not a struct: its names would match in any case
 	return json.Unmarshal(metadata, &m) == nil && string(m["isLicensed"]) == "true"
 }
 
+// absent reports whether the member is missing or null.
 func absent(raw json.RawMessage) bool {
 	return len(raw) == 0 || bytes.Equal(raw, []byte("null"))
 }
 
+// text returns the JSON string in raw.
 func text(raw json.RawMessage) (string, bool) {
 	if absent(raw) {
 		return "", false
@@ -303,7 +190,7 @@ func seconds(raw json.RawMessage) (time.Time, bool) {
 	return time.Unix(int64(whole), int64(part*1e9)), true
 }
 
-// isID tells whether s is an id with that prefix: letters, digits, '_' and '-'.
+// isID reports whether s is an id with that prefix: letters, digits, '_' and '-'.
 func isID(s, prefix string) bool {
 	rest, ok := strings.CutPrefix(s, prefix)
 	if !ok || rest == "" || len(s) > idMax {

@@ -1,4 +1,4 @@
-package tenancy_test
+package session_test
 
 import (
 	"crypto/ecdsa"
@@ -12,7 +12,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/teamtask/teamtask/internal/tenancy"
+	"github.com/teamtask/teamtask/internal/session"
 )
 
 func TestOnlyAnRSAPublicKeyIsTaken(t *testing.T) {
@@ -47,7 +47,7 @@ func TestOnlyAnRSAPublicKeyIsTaken(t *testing.T) {
 		"an Edwards key":        encodePEM(t, "PUBLIC KEY", edwards),
 		"2,047 bits":            encodePEM(t, "PUBLIC KEY", small),
 	} {
-		keys, err := tenancy.KeysFromPEM(text)
+		keys, err := session.KeysFromPEM(text)
 		if keys != nil || err == nil {
 			t.Errorf("%s: got %v, %v; want an error", name, keys, err)
 			continue
@@ -56,7 +56,7 @@ func TestOnlyAnRSAPublicKeyIsTaken(t *testing.T) {
 			t.Errorf("%s: the error shows the key: %v", name, err)
 		}
 	}
-	if keys, err := tenancy.KeysFromPEM(good); keys == nil || err != nil {
+	if keys, err := session.KeysFromPEM(good); keys == nil || err != nil {
 		t.Errorf("an RSA key of 2,048 bits: got %v, %v", keys, err)
 	}
 }

@@ -1,4 +1,4 @@
-package tenancy
+package session
 
 import (
 	"fmt"
@@ -11,10 +11,11 @@ import (
 	"unsafe"
 
 	"github.com/teamtask/teamtask/internal/sandbox"
+	"github.com/teamtask/teamtask/internal/tenancy"
 )
 
-// remembering is a verifier of a sandbox's tokens, and as many tokens as asked for.
-func remembering(t *testing.T, tokens int) (*Verifier, []http.Header, *atomic.Int64) {
+// verifierOf returns a verifier of a sandbox's tokens, and as many tokens as asked for.
+func verifierOf(t *testing.T, tokens int) (*Verifier, []http.Header, *atomic.Int64) {
 	t.Helper()
 	begin := time.Now().Truncate(time.Second)
 	ahead := &atomic.Int64{}
@@ -39,33 +40,33 @@ func remembering(t *testing.T, tokens int) (*Verifier, []http.Header, *atomic.In
 }
 
 // The key is swapped for another under the same pointer: what would be checked now would be refused.
-func TestRememberedTokenCostsNoSignatureCheck(t *testing.T) {
+func TestCachedTokenCostsNoSignatureCheck(t *testing.T) {
 	t.Parallel()
-	v, headers, ahead := remembering(t, 2)
+	v, headers, ahead := verifierOf(t, 2)
 	if _, err := v.Verify(t.Context(), headers[0]); err != nil {
 		t.Fatal(err)
 	}
 	right := v.keys.fixed.Key
 	v.keys.fixed.Key = published(t, 1, "").Key
 	if actor, err := v.Verify(t.Context(), headers[0]); err != nil || actor.User != "user_alice" {
-		t.Errorf("remembered: got %v, %v; want alice", actor, err)
+		t.Errorf("cached: got %v, %v; want alice", actor, err)
 	}
 	ahead.Store(int64(time.Minute + skew))
 	if actor, err := v.Verify(t.Context(), headers[0]); err != nil || actor.User != "user_alice" {
-		t.Errorf("remembered, in the last moment: got %v, %v; want alice", actor, err)
+		t.Errorf("cached, in the last moment: got %v, %v; want alice", actor, err)
 	}
 	if actor, err := v.Verify(t.Context(), headers[1]); err == nil {
-		t.Errorf("not remembered: got %v, want a refusal", actor)
+		t.Errorf("not cached: got %v, want a refusal", actor)
 	}
 	v.keys.fixed.Key = right
 	if _, err := v.Verify(t.Context(), headers[1]); err != nil {
-		t.Errorf("not remembered, with the right key: %v", err)
+		t.Errorf("not cached, with the right key: %v", err)
 	}
 }
 
-func TestTokenIsForgottenWithItsKey(t *testing.T) {
+func TestTokenLeavesTheCacheWithItsKey(t *testing.T) {
 	t.Parallel()
-	v, headers, _ := remembering(t, 1)
+	v, headers, _ := verifierOf(t, 1)
 	if _, err := v.Verify(t.Context(), headers[0]); err != nil {
 		t.Fatal(err)
 	}
@@ -73,120 +74,120 @@ func TestTokenIsForgottenWithItsKey(t *testing.T) {
 	if actor, err := v.Verify(t.Context(), headers[0]); err == nil {
 		t.Errorf("got %v, want a refusal", actor)
 	}
-	if tokens, bytes := v.Remembered(); tokens != 0 || bytes != 0 {
-		t.Errorf("%d tokens in %d bytes are remembered, want none", tokens, bytes)
+	if tokens, bytes := v.CacheSize(); tokens != 0 || bytes != 0 {
+		t.Errorf("%d tokens in %d bytes are cached, want none", tokens, bytes)
 	}
 }
 
-// audit wants the account of the memory to be right and under its bound.
-func (m *memory) audit(t *testing.T) {
+// audit wants the count of bytes to be right and under its bound.
+func (c *cache) audit(t *testing.T) {
 	t.Helper()
-	m.mu.RLock()
-	defer m.mu.RUnlock()
+	c.mu.RLock()
+	defer c.mu.RUnlock()
 	sum := 0
-	for token := range m.entries {
-		sum += len(token) + memoryEntryCost
+	for token := range c.entries {
+		sum += len(token) + cacheEntryCost
 	}
-	if sum != m.bytes || m.bytes > memoryBytesMax {
-		t.Errorf("%d bytes are accounted for, %d are there, %d are allowed", m.bytes, sum, memoryBytesMax)
+	if sum != c.bytes || c.bytes > cacheBytesMax {
+		t.Errorf("%d bytes are accounted for, %d are there, %d are allowed", c.bytes, sum, cacheBytesMax)
 	}
 }
 
-func TestMemoryStaysUnderItsBound(t *testing.T) {
+func TestCacheStaysUnderItsBound(t *testing.T) {
 	t.Parallel()
 	for size, tokens := range map[int]int{20: 100_000, 1000: 100_000, tokenMax: 10_000} {
-		var m memory
+		var c cache
 		now := time.Unix(0, 0)
-		e := remembered{expires: now.Add(time.Hour)}
+		e := entry{expires: now.Add(time.Hour)}
 		most := 0
 		for i := range tokens {
-			m.keep(fmt.Sprintf("%-*d", size, i), e, now)
-			if m.bytes > memoryBytesMax {
-				t.Fatalf("%d tokens of %d bytes: %d bytes, want at most %d", i, size, m.bytes, memoryBytesMax)
+			c.put(fmt.Sprintf("%-*d", size, i), e, now)
+			if c.bytes > cacheBytesMax {
+				t.Fatalf("%d tokens of %d bytes: %d bytes, want at most %d", i, size, c.bytes, cacheBytesMax)
 			}
-			most = max(most, m.bytes)
+			most = max(most, c.bytes)
 		}
-		if most < memoryBytesMax/4*3 {
-			t.Errorf("tokens of %d bytes filled %d bytes of %d", size, most, memoryBytesMax)
+		if most < cacheBytesMax/4*3 {
+			t.Errorf("tokens of %d bytes filled %d bytes of %d", size, most, cacheBytesMax)
 		}
-		m.audit(t)
-		if _, ok := m.recall(fmt.Sprintf("%-*d", size, tokens-1)); !ok {
-			t.Errorf("the last token of %d bytes is not remembered", size)
+		c.audit(t)
+		if _, ok := c.get(fmt.Sprintf("%-*d", size, tokens-1)); !ok {
+			t.Errorf("the last token of %d bytes is not cached", size)
 		}
 	}
 }
 
 func TestExpiredTokensMakeRoomFirst(t *testing.T) {
 	t.Parallel()
-	var m memory
+	var c cache
 	now := time.Unix(0, 0)
-	const cost = 1000 + memoryEntryCost
-	room := memoryBytesMax / cost
+	const cost = 1000 + cacheEntryCost
+	room := cacheBytesMax / cost
 	young := room / 2
 	name := func(kind string, i int) string { return fmt.Sprintf("%-10s%990d", kind, i) }
 	for i := range room {
 		if i < young {
-			m.keep(name("young", i), remembered{expires: now.Add(time.Hour)}, now)
+			c.put(name("young", i), entry{expires: now.Add(time.Hour)}, now)
 		} else {
-			m.keep(name("old", i), remembered{expires: now}, now)
+			c.put(name("old", i), entry{expires: now}, now)
 		}
 	}
-	m.keep(name("young", room), remembered{expires: now.Add(time.Hour)}, now.Add(time.Second))
-	if got, want := len(m.entries), young+1; got != want {
+	c.put(name("young", room), entry{expires: now.Add(time.Hour)}, now.Add(time.Second))
+	if got, want := len(c.entries), young+1; got != want {
 		t.Errorf("%d tokens are left, want the %d that are not expired", got, want)
 	}
 	for i := range young {
-		if _, ok := m.recall(name("young", i)); !ok {
+		if _, ok := c.get(name("young", i)); !ok {
 			t.Fatalf("the unexpired token %d is gone", i)
 		}
 	}
-	m.audit(t)
+	c.audit(t)
 }
 
 func TestTokenAtItsExpiryIsNotExpiredYet(t *testing.T) {
 	t.Parallel()
-	var m memory
+	var c cache
 	now := time.Unix(0, 0)
-	m.keep("at its expiry", remembered{expires: now}, now)
-	m.makeRoom(now)
-	if _, ok := m.recall("at its expiry"); !ok {
+	c.put("at its expiry", entry{expires: now}, now)
+	c.evict(now)
+	if _, ok := c.get("at its expiry"); !ok {
 		t.Error("it is gone")
 	}
-	m.makeRoom(now.Add(1))
-	if _, ok := m.recall("at its expiry"); ok {
+	c.evict(now.Add(1))
+	if _, ok := c.get("at its expiry"); ok {
 		t.Error("past its expiry it is there")
 	}
-	m.audit(t)
+	c.audit(t)
 }
 
-func TestKeepingAndForgettingTwiceCountsOnce(t *testing.T) {
+func TestPuttingAndRemovingTwiceCountsOnce(t *testing.T) {
 	t.Parallel()
-	var m memory
+	var c cache
 	now := time.Unix(0, 0)
-	first, second := &Actor{User: "first"}, &Actor{User: "second"}
-	m.keep("token", remembered{actor: first}, now)
-	m.keep("token", remembered{actor: second}, now)
-	if got, _ := m.recall("token"); got.actor != second {
+	first, second := &tenancy.Actor{User: "first"}, &tenancy.Actor{User: "second"}
+	c.put("token", entry{actor: first}, now)
+	c.put("token", entry{actor: second}, now)
+	if got, _ := c.get("token"); got.actor != second {
 		t.Errorf("recalled %v, want the second", got.actor)
 	}
-	if tokens, bytes := m.size(); tokens != 1 || bytes != len("token")+memoryEntryCost {
-		t.Errorf("%d tokens in %d bytes, want 1 in %d", tokens, bytes, len("token")+memoryEntryCost)
+	if tokens, bytes := c.size(); tokens != 1 || bytes != len("token")+cacheEntryCost {
+		t.Errorf("%d tokens in %d bytes, want 1 in %d", tokens, bytes, len("token")+cacheEntryCost)
 	}
-	m.forget("token")
-	m.forget("token")
-	m.forget("never there")
-	if tokens, bytes := m.size(); tokens != 0 || bytes != 0 {
+	c.remove("token")
+	c.remove("token")
+	c.remove("never there")
+	if tokens, bytes := c.size(); tokens != 0 || bytes != 0 {
 		t.Errorf("%d tokens in %d bytes, want none", tokens, bytes)
 	}
 }
 
 // A token is a part of the header's bytes, which may be a part of a larger buffer.
-func TestMemoryHoldsNoRequestBuffer(t *testing.T) {
+func TestCacheHoldsNoRequestBuffer(t *testing.T) {
 	t.Parallel()
-	var m memory
+	var c cache
 	token := strings.Repeat("x", 4096)[:10]
-	m.keep(token, remembered{}, time.Unix(0, 0))
-	for held := range m.entries {
+	c.put(token, entry{}, time.Unix(0, 0))
+	for held := range c.entries {
 		if unsafe.StringData(held) == unsafe.StringData(token) {
 			t.Error("the buffer that the token came in is held")
 		}
@@ -196,7 +197,7 @@ func TestMemoryHoldsNoRequestBuffer(t *testing.T) {
 // Requests of many at once, in and past the life of the tokens: every answer is the right one.
 func TestManyVerifyAtOnce(t *testing.T) {
 	t.Parallel()
-	v, headers, ahead := remembering(t, 8)
+	v, headers, ahead := verifierOf(t, 8)
 	for _, at := range []time.Duration{0, time.Minute, time.Hour} {
 		ahead.Store(int64(at))
 		var group sync.WaitGroup
@@ -207,36 +208,36 @@ func TestManyVerifyAtOnce(t *testing.T) {
 					if ok := at <= time.Minute; ok != (err == nil) || ok != (actor != nil) {
 						t.Errorf("after %s: got %v, %v", at, actor, err)
 					}
-					v.Remembered()
+					v.CacheSize()
 				}
 			})
 		}
 		group.Wait()
-		v.memory.audit(t)
+		v.cache.audit(t)
 	}
-	if tokens, _ := v.Remembered(); tokens != 0 {
-		t.Errorf("%d expired tokens are remembered after use, want none", tokens)
+	if tokens, _ := v.CacheSize(); tokens != 0 {
+		t.Errorf("%d expired tokens are cached after use, want none", tokens)
 	}
 }
 
-func TestMemoryIsSafeToShare(t *testing.T) {
+func TestCacheIsSafeToShare(t *testing.T) {
 	t.Parallel()
-	var m memory
+	var c cache
 	now := time.Unix(0, 0)
 	var group sync.WaitGroup
 	for worker := range 4 {
 		group.Go(func() {
 			for i := range 2000 {
 				token := fmt.Sprintf("%-*d", tokenMax, i*(worker+1))
-				m.keep(token, remembered{expires: now.Add(time.Duration(i%2) * time.Hour)}, now.Add(time.Minute))
-				m.recall(token)
-				m.size()
+				c.put(token, entry{expires: now.Add(time.Duration(i%2) * time.Hour)}, now.Add(time.Minute))
+				c.get(token)
+				c.size()
 				if i%7 == 0 {
-					m.forget(token)
+					c.remove(token)
 				}
 			}
 		})
 	}
 	group.Wait()
-	m.audit(t)
+	c.audit(t)
 }

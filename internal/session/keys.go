@@ -1,4 +1,4 @@
-package tenancy
+package session
 
 import (
 	"context"
@@ -21,9 +21,9 @@ import (
 )
 
 const (
-	keysRefreshAfter  = 5 * time.Minute // a key set older than this is fetched anew, beside the traffic
-	keysAgeMax        = time.Hour       // and one older than this is not used at all, however often it was
-	keysUnknownPause  = time.Minute     // between fetches because of key ids that nobody knows
+	keysRefreshAfter  = 5 * time.Minute // a key set older than this is fetched again in the background
+	keysAgeMax        = time.Hour       // a key set older than this is not used
+	keysUnknownPause  = time.Minute     // between fetches because of unknown key ids
 	keysRetryPause    = 5 * time.Second // between fetches that fail
 	keysFetchDeadline = 5 * time.Second // of one fetch
 	keyIDMax          = 128             // bytes
@@ -35,9 +35,8 @@ var (
 	errKeysPaused = errors.New("the key set could not be fetched a moment ago")
 )
 
-// Keys are the public keys that session tokens are signed with: one given at
-// start, or the key set of Clerk's Backend API, fetched when needed. Keys are safe
-// to share.
+// Keys are the public keys that session tokens are signed with: one given at start, or the key
+// set of Clerk's Backend API, fetched when needed. Keys are safe to share.
 type Keys struct {
 	fixed *clerk.JSONWebKey // nil: fetched
 
@@ -58,9 +57,9 @@ type keySet struct {
 	fetched time.Time
 }
 
-// KeysFromPEM takes one RSA public key in PEM, PKIX form, as Clerk's dashboard
-// shows it; line breaks may be written as \n. Tokens are then verified without
-// network, whatever key id they name.
+// KeysFromPEM returns the one RSA public key in the text: PEM, PKIX form, as Clerk's dashboard
+// shows it. Line breaks may be written as \n. Tokens are then verified without the network,
+// whatever key id they name.
 func KeysFromPEM(text string) (*Keys, error) {
 	text = strings.ReplaceAll(text, `\n`, "\n")
 	block, _ := pem.Decode([]byte(text))
@@ -82,8 +81,8 @@ func KeysFromPEM(text string) (*Keys, error) {
 	return &Keys{fixed: key}, nil
 }
 
-// KeysFromAPI takes the key set of Clerk's Backend API at url (with /v1), asked
-// for with the secret key.
+// KeysFromAPI returns the key set of Clerk's Backend API at url (with /v1), fetched with the
+// secret key.
 func KeysFromAPI(url, secret string, now func() time.Time) *Keys {
 	client := jwks.NewClient(&clerk.ClientConfig{BackendConfig: clerk.BackendConfig{
 		URL:        new(url),
@@ -203,7 +202,7 @@ func (f flight) run() (any, error) {
 }
 
 // adopt makes the fetched keys the current ones. A key that was there before stays
-// the same pointer, so that what was verified with it stays remembered.
+// the same pointer, so that what was verified with it stays cached.
 func (k *Keys) adopt(fetched *clerk.JSONWebKeySet) error {
 	before := k.current.Load()
 	next := &keySet{byID: make(map[string]*clerk.JSONWebKey), fetched: k.now()}

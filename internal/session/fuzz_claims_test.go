@@ -1,4 +1,4 @@
-package tenancy_test
+package session_test
 
 import (
 	"crypto"
@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/teamtask/teamtask/internal/session"
 	"github.com/teamtask/teamtask/internal/tenancy"
 )
 
@@ -28,13 +29,13 @@ func FuzzClaims(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	keys, err := tenancy.KeysFromPEM(string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})))
+	keys, err := session.KeysFromPEM(string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})))
 	if err != nil {
 		f.Fatal(err)
 	}
 	const issuer, audience = "https://clerk.test", "api"
 	now := stageStart
-	verifier := tenancy.NewVerifier(keys, tenancy.Verification{
+	verifier := session.NewVerifier(keys, session.Verification{
 		Issuer: issuer, Parties: []string{stageParty}, Audience: audience, Now: func() time.Time { return now },
 	})
 	good := `{"iss":"https://clerk.test","azp":"` + stageParty + `","aud":"api","sub":"user_alice","sid":"sess_1","exp":` + secondsOf(now.Add(time.Minute)) +

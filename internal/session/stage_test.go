@@ -1,4 +1,4 @@
-package tenancy_test
+package session_test
 
 import (
 	"crypto/rand"
@@ -15,6 +15,7 @@ import (
 
 	"github.com/teamtask/teamtask/internal/fault"
 	"github.com/teamtask/teamtask/internal/sandbox"
+	"github.com/teamtask/teamtask/internal/session"
 	"github.com/teamtask/teamtask/internal/tenancy"
 )
 
@@ -39,27 +40,27 @@ var strangerKey = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.G
 type stage struct {
 	testing.TB
 	*sandbox.Sandbox
-	*tenancy.Verifier
+	*session.Verifier
 	clock *handClock
 }
 
 // newStage makes a verifier that has the sandbox's key as PEM, with changed rules where change is not nil.
-func newStage(tb testing.TB, change func(*tenancy.Verification)) *stage {
+func newStage(tb testing.TB, change func(*session.Verification)) *stage {
 	tb.Helper()
 	s, err := stageSandbox()
 	if err != nil {
 		tb.Fatal(err)
 	}
-	keys, err := tenancy.KeysFromPEM(s.PublicKeyPEM())
+	keys, err := session.KeysFromPEM(s.PublicKeyPEM())
 	if err != nil {
 		tb.Fatal(err)
 	}
 	st := &stage{TB: tb, Sandbox: s, clock: newHandClock()}
-	v := tenancy.Verification{Issuer: s.Issuer(), Now: st.clock.Now}
+	v := session.Verification{Issuer: s.Issuer(), Now: st.clock.Now}
 	if change != nil {
 		change(&v)
 	}
-	st.Verifier = tenancy.NewVerifier(keys, v)
+	st.Verifier = session.NewVerifier(keys, v)
 	return st
 }
 
@@ -122,14 +123,14 @@ func (s *stage) refuse(name, token string) {
 	s.wantUnauthenticated(name, actor, err)
 }
 
-// wantUnauthenticated wants no actor, and whatever the cause (row A35) the one fault with the one text for the caller.
+// wantUnauthenticated wants no actor, and whatever the cause the one fault with the one text for the caller.
 func (s *stage) wantUnauthenticated(name string, actor *tenancy.Actor, err error) {
 	s.Helper()
-	if actor != nil || !errors.Is(err, tenancy.Unauthenticated) {
+	if actor != nil || !errors.Is(err, session.Unauthenticated) {
 		s.Errorf("%s: got %v, %v; want no actor and Unauthenticated", name, actor, err)
 		return
 	}
-	if got, want := publicWords(err), tenancy.Unauthenticated.Error(); got != want {
+	if got, want := publicWords(err), session.Unauthenticated.Error(); got != want {
 		s.Errorf("%s: the caller reads %q, want %q", name, got, want)
 	}
 }

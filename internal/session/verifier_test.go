@@ -1,4 +1,4 @@
-package tenancy_test
+package session_test
 
 import (
 	"encoding/base64"
@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/teamtask/teamtask/internal/sandbox"
+	"github.com/teamtask/teamtask/internal/session"
 	"github.com/teamtask/teamtask/internal/tenancy"
 )
 
@@ -92,8 +93,8 @@ func TestActorIsWhatTheTokenSays(t *testing.T) {
 	}
 }
 
-// Row A36: the expiry governs, nothing else does. The clock is moved past the edge to the second.
-func TestRememberedTokenEndsWithItsExpiry(t *testing.T) {
+// The expiry governs, nothing else does. The clock is moved past the edge to the second.
+func TestCachedTokenEndsWithItsExpiry(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, nil)
 	token := s.token(nil) // lives for 60 s
@@ -116,12 +117,12 @@ func TestRememberedTokenEndsWithItsExpiry(t *testing.T) {
 			s.refuse(c.at.String(), token)
 		}
 	}
-	if got, bytes := s.Remembered(); got != 0 || bytes != 0 {
-		t.Errorf("after its expiry %d tokens in %d bytes are remembered, want none", got, bytes)
+	if got, bytes := s.CacheSize(); got != 0 || bytes != 0 {
+		t.Errorf("after its expiry %d tokens in %d bytes are cached, want none", got, bytes)
 	}
 }
 
-func TestOneTokenIsRememberedOnce(t *testing.T) {
+func TestOneTokenIsCachedOnce(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, nil)
 	one, other := s.token(nil), s.with("sid", "sess_other")
@@ -134,15 +135,14 @@ func TestOneTokenIsRememberedOnce(t *testing.T) {
 	}
 	s.refuse("garbage", "a.b.c")
 	s.refuse("expired", s.with("exp", stageStart.Unix()-60))
-	if got, _ := s.Remembered(); got != 2 {
-		t.Errorf("%d tokens are remembered, want the 2 that were accepted", got)
+	if got, _ := s.CacheSize(); got != 2 {
+		t.Errorf("%d tokens are cached, want the 2 that were accepted", got)
 	}
 }
 
-// Row A35.
 func TestRefusalsTellTheCallerNoCause(t *testing.T) {
 	t.Parallel()
-	s := newStage(t, func(v *tenancy.Verification) { v.Parties = []string{stageParty} })
+	s := newStage(t, func(v *session.Verification) { v.Parties = []string{stageParty} })
 	good := s.token(nil)
 	s.accept("good", good)
 	causes := map[string]bool{}
@@ -169,14 +169,13 @@ func TestRefusalsTellTheCallerNoCause(t *testing.T) {
 	}
 }
 
-// Row A25, as far as a token goes.
 func TestImpersonationIsRefusedWhereItIsOff(t *testing.T) {
 	t.Parallel()
 	off := newStage(t, nil)
-	on := newStage(t, func(v *tenancy.Verification) { v.AllowImpersonation = true })
+	on := newStage(t, func(v *session.Verification) { v.AllowImpersonation = true })
 	acting := func(act any) string { return off.with("act", act) }
 	token := acting(map[string]any{"iss": "https://dashboard.clerk.com", "sid": "sess_root", "sub": "user_root"})
-	if actor, err := off.verify(token); actor != nil || publicWords(err) != tenancy.ImpersonationNotAllowed.Error() {
+	if actor, err := off.verify(token); actor != nil || publicWords(err) != session.ImpersonationNotAllowed.Error() {
 		t.Errorf("off: got %v, %v; want ImpersonationNotAllowed", actor, err)
 	}
 	if got := on.accept("on", token); got.Impersonator != "user_root" || got.User != "user_alice" {

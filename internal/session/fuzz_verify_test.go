@@ -1,11 +1,11 @@
-package tenancy_test
+package session_test
 
 import (
 	"errors"
 	"strings"
 	"testing"
 
-	"github.com/teamtask/teamtask/internal/tenancy"
+	"github.com/teamtask/teamtask/internal/session"
 )
 
 // Only the one good token is accepted, whatever is made of it.
@@ -28,7 +28,7 @@ func FuzzVerify(f *testing.F) {
 			t.Errorf("accepted %q as %v", token, actor)
 		case err != nil && token == good:
 			t.Errorf("refused the good token: %v", err)
-		case err != nil && (actor != nil || !errors.Is(err, tenancy.Unauthenticated)):
+		case err != nil && (actor != nil || !errors.Is(err, session.Unauthenticated)):
 			t.Errorf("%q: got %v, %v; want Unauthenticated", token, actor, err)
 		}
 	})

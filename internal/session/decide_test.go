@@ -1,4 +1,4 @@
-package tenancy
+package session
 
 import (
 	"encoding/json"
@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/teamtask/teamtask/internal/tenancy"
 )
 
 var (
@@ -39,7 +41,7 @@ func decided(t *testing.T, change map[string]string) error {
 		t.Fatal(err)
 	}
 	actor, expiry, err := c.decide(decideRules, decideNow)
-	if err != nil && (actor != Actor{} || !expiry.IsZero()) {
+	if err != nil && (actor != tenancy.Actor{} || !expiry.IsZero()) {
 		t.Errorf("%v: refused, and yet there is %v until %v", change, actor, expiry)
 	}
 	if err == nil && (actor.User == "" || actor.Tenant == "" || expiry.IsZero()) {
@@ -48,7 +50,7 @@ func decided(t *testing.T, change map[string]string) error {
 	return err
 }
 
-// Rows A11 to A20: each rule refuses by itself, and names the claim but never its value.
+// Each rule refuses by itself, and names the claim but never its value.
 func TestEveryClaimIsCheckedByUs(t *testing.T) {
 	t.Parallel()
 	if err := decided(t, nil); err != nil {

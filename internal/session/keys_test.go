@@ -1,4 +1,4 @@
-package tenancy_test
+package session_test
 
 import (
 	"context"
@@ -18,14 +18,14 @@ import (
 
 	"github.com/teamtask/teamtask/internal/fault"
 	"github.com/teamtask/teamtask/internal/sandbox"
-	"github.com/teamtask/teamtask/internal/tenancy"
+	"github.com/teamtask/teamtask/internal/session"
 )
 
 // fetchingStage is a stage whose verifier fetches the key set over HTTP from a sandbox of its own, through a door that can
 // answer something else.
 type fetchingStage struct {
 	*stage
-	rules tenancy.Verification
+	rules session.Verification
 	url   string
 
 	mu   sync.Mutex
@@ -44,7 +44,7 @@ func newFetchingStage(tb testing.TB) *fetchingStage {
 		tb.Fatal(err)
 	}
 	f.stage = &stage{TB: tb, Sandbox: s, clock: clock}
-	f.rules = tenancy.Verification{Issuer: s.Issuer(), Now: clock.Now}
+	f.rules = session.Verification{Issuer: s.Issuer(), Now: clock.Now}
 	f.restart()
 	server.Start()
 	tb.Cleanup(server.Close)
@@ -53,7 +53,7 @@ func newFetchingStage(tb testing.TB) *fetchingStage {
 
 // restart replaces the verifier by one that has fetched nothing yet.
 func (f *fetchingStage) restart() {
-	f.Verifier = tenancy.NewVerifier(tenancy.KeysFromAPI(f.url+"/clerk/v1", f.SecretKey(), f.clock.Now), f.rules)
+	f.Verifier = session.NewVerifier(session.KeysFromAPI(f.url+"/clerk/v1", f.SecretKey(), f.clock.Now), f.rules)
 }
 
 func (f *fetchingStage) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -96,7 +96,6 @@ func (f *fetchingStage) rotate() {
 	}
 }
 
-// Row A09.
 func TestRotatedKeyIsAcceptedAfterOneFetch(t *testing.T) {
 	t.Parallel()
 	f := newFetchingStage(t)
@@ -108,14 +107,13 @@ func TestRotatedKeyIsAcceptedAfterOneFetch(t *testing.T) {
 	if got, want := f.JWKSFetches(), 2; got != want {
 		t.Errorf("%d fetches, want %d", got, want)
 	}
-	// The old key is gone with the fetch, for the remembered token as well: row A08.
+	// The old key is gone with the fetch, for the cached token as well.
 	f.refuse("the old token", old)
 	if got, want := f.JWKSFetches(), 2; got != want {
 		t.Errorf("%d fetches after the old token, want %d", got, want)
 	}
 }
 
-// Row A07.
 func TestUnknownKeysCauseOneFetchAMinute(t *testing.T) {
 	t.Parallel()
 	f := newFetchingStage(t)
@@ -145,7 +143,7 @@ func TestUnknownKeysCauseOneFetchAMinute(t *testing.T) {
 	f.accept("good", f.token(nil))
 }
 
-// Row A06: a key id is compared and nothing else.
+// A key id is compared and nothing else.
 func TestKeyIDIsNoPathOrQuery(t *testing.T) {
 	t.Parallel()
 	f := newFetchingStage(t)
@@ -215,7 +213,7 @@ func says(status int, body string) http.HandlerFunc {
 // breaks ends the connection without an answer.
 func breaks(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
 
-// Row A10: what is no key set changes nothing until the age limit, and then nobody is let in.
+// What is no key set changes nothing until the age limit, and then nobody is let in.
 func TestBrokenKeySetServesTheOldOneToItsAgeLimit(t *testing.T) {
 	t.Parallel()
 	small, err := json.Marshal(map[string]any{"keys": []any{map[string]any{
@@ -259,11 +257,11 @@ func TestBrokenKeySetServesTheOldOneToItsAgeLimit(t *testing.T) {
 				f.accept(age.String(), f.token(nil))
 				f.refuse(age.String()+", unknown kid", f.signed(map[string]any{"kid": "ins_unknown"}, nil))
 			}
-			remembered := f.token(nil)
-			f.accept("at the limit", remembered)
+			cached := f.token(nil)
+			f.accept("at the limit", cached)
 			f.clock.forward(time.Second)
 			f.unavailable("over the limit", f.token(nil))
-			f.unavailable("over the limit, remembered", remembered)
+			f.unavailable("over the limit, cached", cached)
 
 			// Two tries: the first may meet a fetch that began before the door opened.
 			f.answer(nil)
@@ -303,7 +301,7 @@ func TestFailingFetchesArePaused(t *testing.T) {
 	f.accept("back", f.token(nil))
 }
 
-// Row A10, the hang: who waits gives up with their own deadline, and the next one finds the fetch still on its way.
+// Who waits gives up with their own deadline, and the next one finds the fetch still on its way.
 func TestHangingKeySetHoldsNobodyLongerThanTheyWait(t *testing.T) {
 	t.Parallel()
 	f := newFetchingStage(t)
@@ -334,7 +332,7 @@ func TestHangingKeySetHoldsNobodyLongerThanTheyWait(t *testing.T) {
 	}
 }
 
-// Row A34: with a key given at start there is no network and no other key, whatever the kid.
+// With a key given at start there is no network and no other key, whatever the kid.
 func TestGivenKeyNeedsNoNetwork(t *testing.T) {
 	t.Parallel()
 	f := newFetchingStage(t)
@@ -344,12 +342,12 @@ func TestGivenKeyNeedsNoNetwork(t *testing.T) {
 		"CR LF":              strings.ReplaceAll(f.PublicKeyPEM(), "\n", "\r\n"),
 		"space around":       "\n  \n" + f.PublicKeyPEM() + "\n\n",
 	} {
-		keys, err := tenancy.KeysFromPEM(text)
+		keys, err := session.KeysFromPEM(text)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		f.Verifier = tenancy.NewVerifier(keys, f.rules)
+		f.Verifier = session.NewVerifier(keys, f.rules)
 		f.accept(name, f.token(nil))
 		f.accept(name+", another kid", f.signed(map[string]any{"kid": "ins_other"}, nil))
 		f.accept(name+", no kid", f.signed(map[string]any{"kid": nil}, nil))

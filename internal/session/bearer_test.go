@@ -1,11 +1,11 @@
-package tenancy
+package session
 
 import (
 	"encoding/base64"
 	"testing"
 )
 
-// Rows A02, A18, A19, A29 and A33. Clerk's SDK refuses some of these as well; here our own rule stands alone.
+// Clerk's SDK refuses some of these as well; here our own rule stands alone.
 func TestFormIsCheckedByUs(t *testing.T) {
 	t.Parallel()
 	encode := base64.RawURLEncoding.EncodeToString

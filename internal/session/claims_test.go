@@ -1,4 +1,4 @@
-package tenancy_test
+package session_test
 
 import (
 	"encoding/json"
@@ -10,13 +10,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/teamtask/teamtask/internal/sandbox"
-	"github.com/teamtask/teamtask/internal/tenancy"
+	"github.com/teamtask/teamtask/internal/session"
 )
 
 // number is a JSON number written as it stands.
 func number(text string) json.RawMessage { return json.RawMessage(text) }
 
-// Rows A11, A12 and A13. The clock stands at second 0; iat is 0 and exp is 60 unless said otherwise.
+// The clock stands at second 0; iat is 0 and exp is 60 unless said otherwise.
 func TestTimesAreCheckedToTheSecond(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, nil)
@@ -113,7 +113,6 @@ func (s *stage) checkClaim(name string, cases []claimCase) {
 	}
 }
 
-// Row A15.
 func TestIssuerIsExact(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, nil)
@@ -132,16 +131,15 @@ func TestIssuerIsExact(t *testing.T) {
 // An empty setting is no wildcard.
 func TestEmptyIssuerAcceptsNothing(t *testing.T) {
 	t.Parallel()
-	s := newStage(t, func(v *tenancy.Verification) { v.Issuer = "" })
+	s := newStage(t, func(v *session.Verification) { v.Issuer = "" })
 	s.refuse("usual", s.token(nil))
 	s.refuse("none", s.with("iss", nil))
 	s.refuse("null", s.with("iss", number("null")))
 }
 
-// Row A16.
 func TestPartyIsExactWherePartiesAreConfigured(t *testing.T) {
 	t.Parallel()
-	s := newStage(t, func(v *tenancy.Verification) { v.Parties = []string{"https://other.teamtask.test", stageParty} })
+	s := newStage(t, func(v *session.Verification) { v.Parties = []string{"https://other.teamtask.test", stageParty} })
 	s.checkClaim("azp", []claimCase{
 		{stageParty, true}, {"https://other.teamtask.test", true},
 		{nil, false}, {number("null"), false}, {"", false}, {7, false}, {true, false},
@@ -157,7 +155,7 @@ func TestPartyIsExactWherePartiesAreConfigured(t *testing.T) {
 func TestAudienceIsAskedForWhereConfigured(t *testing.T) {
 	t.Parallel()
 	const audience = "https://api.teamtask.test"
-	s := newStage(t, func(v *tenancy.Verification) { v.Audience = audience })
+	s := newStage(t, func(v *session.Verification) { v.Audience = audience })
 	s.checkClaim("aud", []claimCase{
 		{audience, true}, {[]string{audience}, true}, {[]string{"other", audience}, true}, {[]string{audience, audience}, true},
 		{nil, false}, {number("null"), false}, {"", false}, {"other", false}, {[]string{}, false}, {[]string{"other"}, false},
@@ -168,7 +166,6 @@ func TestAudienceIsAskedForWhereConfigured(t *testing.T) {
 	newStage(t, nil).checkClaim("aud", []claimCase{{nil, true}, {audience, true}, {"other", true}, {[]string{"other"}, true}, {[]string{}, true}})
 }
 
-// Row A17.
 func TestPendingSessionIsRefused(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, nil)
@@ -179,7 +176,7 @@ func TestPendingSessionIsRefused(t *testing.T) {
 	})
 }
 
-// Rows A18, A19 and A33: the header of a session token. Names and values are exact.
+// The header of a session token. Names and values are exact.
 func TestHeaderIsThatOfASessionToken(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, nil)
@@ -239,7 +236,6 @@ func TestHeaderIsThatOfASessionToken(t *testing.T) {
 	}
 }
 
-// Row A20.
 func TestUserAndSessionMustBeThere(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, nil)
@@ -258,7 +254,7 @@ func TestUserAndSessionMustBeThere(t *testing.T) {
 	})
 }
 
-// Rows A18 and A19, whole tokens: what the same key signs for others is no session.
+// What the same key signs for others is no session.
 func TestTokensOfOtherKindsAreRefused(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, nil)

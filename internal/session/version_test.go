@@ -1,4 +1,4 @@
-package tenancy_test
+package session_test
 
 import (
 	"fmt"
@@ -114,7 +114,7 @@ func TestOnlyVersionsOneAndTwoAreKnown(t *testing.T) {
 	}
 }
 
-// Row A21, and the same the other way round: claims of the other version mean nothing.
+// Claims of the other version mean nothing.
 func TestClaimsOfTheOtherVersionMeanNothing(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, nil)

@@ -1,4 +1,4 @@
-package tenancy_test
+package session_test
 
 import (
 	"crypto"
@@ -47,7 +47,6 @@ func stranger(t *testing.T) *rsa.PrivateKey {
 	return key
 }
 
-// Row A02.
 func TestTokenWithoutSignatureIsRefused(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, nil)
@@ -64,7 +63,7 @@ func TestTokenWithoutSignatureIsRefused(t *testing.T) {
 	s.accept("signed", good)
 }
 
-// Row A03: what is public is no secret to sign with.
+// What is public is no secret to sign with.
 func TestPublicKeyIsNoSecret(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, nil)
@@ -101,7 +100,7 @@ func TestPublicKeyIsNoSecret(t *testing.T) {
 	s.accept("RS256 with the private key", good)
 }
 
-// Rows A04 and A05: a header cannot bring its own key, and nothing is fetched that it names.
+// A header cannot bring its own key, and nothing is fetched that it names.
 func TestAnotherKeyIsRefusedHoweverItIsBrought(t *testing.T) {
 	t.Parallel()
 	var visits atomic.Int32
@@ -144,7 +143,7 @@ func TestAnotherKeyIsRefusedHoweverItIsBrought(t *testing.T) {
 	}
 }
 
-// Row A04, the other way: neither header nor payload can be changed after signing.
+// Neither header nor payload can be changed after signing.
 func TestSignatureCoversHeaderAndPayload(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, nil)
@@ -161,7 +160,7 @@ func TestSignatureCoversHeaderAndPayload(t *testing.T) {
 	s.accept("the other", other)
 }
 
-// Row A34: the same issuer and key id, but the key of another instance.
+// The same issuer and key id, but the key of another instance.
 func TestKeyOfAnotherInstanceIsRefused(t *testing.T) {
 	t.Parallel()
 	production := newFetchingStage(t)
@@ -184,7 +183,6 @@ func TestKeyOfAnotherInstanceIsRefused(t *testing.T) {
 	production.accept("production", production.sign(nil, claims))
 }
 
-// Row A30.
 func TestNoBitOfTheSignatureMayChange(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, nil)
@@ -210,7 +208,7 @@ func TestNoBitOfTheSignatureMayChange(t *testing.T) {
 	s.accept("unchanged", good)
 }
 
-// Row A29: one token has one spelling, else it would be remembered many times over.
+// One token has one spelling, else it would be cached many times over.
 func TestOneTokenHasOneSpelling(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, nil)
@@ -248,12 +246,12 @@ func TestOneTokenHasOneSpelling(t *testing.T) {
 		}
 	}
 	s.accept("as it was made", good)
-	if got, _ := s.Remembered(); got != 1 {
-		t.Errorf("%d spellings are remembered, want 1", got)
+	if got, _ := s.CacheSize(); got != 1 {
+		t.Errorf("%d spellings are cached, want 1", got)
 	}
 }
 
-// Row A29, the alphabet: the characters + and / of the other one stand for the same bits.
+// The characters + and / of the other one stand for the same bits.
 func TestOtherAlphabetIsRefused(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, nil)
@@ -268,7 +266,7 @@ func TestOtherAlphabetIsRefused(t *testing.T) {
 	}
 }
 
-// Row A27: the number of segments.
+// The number of segments.
 func TestOnlyThreeSegmentsAreAToken(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, nil)

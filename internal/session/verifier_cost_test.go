@@ -1,4 +1,4 @@
-package tenancy_test
+package session_test
 
 import (
 	"math"
@@ -7,27 +7,27 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/teamtask/teamtask/internal/tenancy"
+	"github.com/teamtask/teamtask/internal/session"
 )
 
 // Allocations are counted for the whole process, so nothing else may run meanwhile.
 
 //nolint:paralleltest // see above
-func TestRememberedTokenAllocatesNothing(t *testing.T) {
+func TestCachedTokenAllocatesNothing(t *testing.T) {
 	s := newStage(t, nil)
 	header := bearerHeader(s.token(nil))
-	remembered := testing.AllocsPerRun(100, func() {
+	cached := testing.AllocsPerRun(100, func() {
 		if _, err := s.Verify(t.Context(), header); err != nil {
 			t.Error(err)
 		}
 	})
 	first := testing.AllocsPerRun(10, func() { newStage(t, nil).accept("first", header.Get("Authorization")[len("Bearer "):]) })
-	if remembered > 1 || first < 50 {
-		t.Errorf("a remembered token costs %v allocations, a new one %v; want none, and many", remembered, first)
+	if cached > 1 || first < 50 {
+		t.Errorf("a cached token costs %v allocations, a new one %v; want none, and many", cached, first)
 	}
 }
 
-// Rows A26 and A27: what is too long or not of the form is refused before anything is made of it.
+// What is too long or not of the form is refused before anything is made of it.
 //
 //nolint:paralleltest // see above
 func TestOversizedTokensAreRefusedBeforeTheyAreRead(t *testing.T) {
@@ -84,7 +84,7 @@ func TestOversizedTokensAreRefusedBeforeTheyAreRead(t *testing.T) {
 	s.accept("good", good)
 }
 
-func BenchmarkVerifyRemembered(b *testing.B) {
+func BenchmarkVerifyCached(b *testing.B) {
 	s := newStage(b, nil)
 	header := bearerHeader(s.token(nil))
 	b.ReportAllocs()
@@ -98,14 +98,14 @@ func BenchmarkVerifyRemembered(b *testing.B) {
 func BenchmarkVerifyFirst(b *testing.B) {
 	s := newStage(b, nil)
 	header := bearerHeader(s.token(nil))
-	keys, err := tenancy.KeysFromPEM(s.PublicKeyPEM())
+	keys, err := session.KeysFromPEM(s.PublicKeyPEM())
 	if err != nil {
 		b.Fatal(err)
 	}
-	rules := tenancy.Verification{Issuer: s.Issuer(), Now: s.clock.Now}
+	rules := session.Verification{Issuer: s.Issuer(), Now: s.clock.Now}
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := tenancy.NewVerifier(keys, rules).Verify(b.Context(), header); err != nil {
+		if _, err := session.NewVerifier(keys, rules).Verify(b.Context(), header); err != nil {
 			b.Fatal(err)
 		}
 	}

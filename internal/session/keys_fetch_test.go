@@ -1,4 +1,4 @@
-package tenancy
+package session
 
 import (
 	"context"
@@ -147,7 +147,7 @@ func TestLatecomerFetchesNothing(t *testing.T) {
 	})
 }
 
-// Row A08: steady use does not keep a removed key alive.
+// Steady use does not keep a removed key alive.
 func TestRemovedKeyIsForgottenUnderSteadyUse(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(b *bubble) {
@@ -167,7 +167,7 @@ func TestRemovedKeyIsForgottenUnderSteadyUse(t *testing.T) {
 	})
 }
 
-// Row A08, with an upstream that cannot say so: the age limit is hard.
+// The age limit is hard.
 func TestAgeLimitIsNotExtendedByUse(t *testing.T) {
 	t.Parallel()
 	for name, hangs := range map[string]bool{"failing": false, "hanging": true} {
@@ -254,7 +254,7 @@ func TestHangingFetchEndsAtItsDeadline(t *testing.T) {
 	})
 }
 
-// A key that stays is the same pointer, so what was verified with it stays remembered; the same id with another key is
+// A key that stays is the same pointer, so what was verified with it stays cached; the same id with another key is
 // another key.
 func TestKeyIsHeldAsLongAsItIsTheSame(t *testing.T) {
 	t.Parallel()
