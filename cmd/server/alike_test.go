@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	teamtaskv1 "github.com/teamtask/teamtask/gen/teamtask/v1"
+	"github.com/teamtask/teamtask/internal/hostile"
 )
 
 // Status, headers, trailers and body of an answer to another tenant's id are, byte for
@@ -133,7 +134,7 @@ func TestNoErrorOfAnyProtocolShowsTheInsideOfTheServer(t *testing.T) {
 		call("no such task", getTask, alice, p.written(t, &teamtaskv1.GetTaskRequest{Id: newID(t)}), "")
 		call("an unknown encoding", getTask, alice, []byte("x"), "br")
 		call("no gzip", getTask, alice, []byte("x"), "gzip")
-		call("a bomb", createTask, alice, bomb(t, 2<<20), "gzip")
+		call("a bomb", createTask, alice, hostile.Bomb(t, 2<<20), "gzip")
 		call("a constraint of the database", createTask, alice, create(&teamtaskv1.CreateTaskRequest{Name: "break"}), "")
 		call("a function of the database", deleteTask, alice, p.written(t, &teamtaskv1.DeleteTaskRequest{Id: id}), "")
 		if !p.isGet() {

@@ -14,6 +14,7 @@ import (
 	"connectrpc.com/connect"
 
 	teamtaskv1 "github.com/teamtask/teamtask/gen/teamtask/v1"
+	"github.com/teamtask/teamtask/internal/hostile"
 )
 
 // unread sends requests on connections whose buffers are small and reads nothing, until
@@ -57,8 +58,8 @@ func TestAnswersThatNobodyReadsAreBounded(t *testing.T) {
 	s.unread(t, address, get(listing, token)+"\r\n")
 	one := 0
 	until(t, "one waits for its reader", func() bool {
-		one = s.calls.requests.used()
-		return one > answerCopies*256<<10 && s.calls.working() == 0
+		one = s.calls.requests.Used()
+		return one > responseCopies*256<<10 && s.calls.working() == 0
 	})
 	openings := make([]string, conns)
 	for i := range openings {
@@ -68,9 +69,9 @@ func TestAnswersThatNobodyReadsAreBounded(t *testing.T) {
 	blocked := func(calls int) {
 		t.Helper()
 		until(t, "every call is refused or waits for its reader", func() bool {
-			return s.outcomes(t, listTasks, "resource_exhausted")+s.calls.requests.used()/one >= calls+1 && s.calls.working() == 0
+			return s.outcomes(t, listTasks, "resource_exhausted")+s.calls.requests.Used()/one >= calls+1 && s.calls.working() == 0
 		})
-		if used := s.calls.requests.used(); used > requestBytesMax/2 || used < requestBytesMax/4 {
+		if used := s.calls.requests.Used(); used > requestBytesMax/2 || used < requestBytesMax/4 {
 			t.Errorf("%d bytes are taken by one tenant, %d may be", used, requestBytesMax/2)
 		}
 	}
@@ -106,7 +107,7 @@ func TestWhatAnAnswerTookIsGivenBack(t *testing.T) {
 		if err != nil || listed.GetNextPageToken() == "" {
 			t.Errorf("over %s: %d tasks, %v", p.name, len(listed.GetTasks()), err)
 		}
-		until(t, "what the answer took is given back over "+p.name, func() bool { return s.calls.requests.used() == 0 })
+		until(t, "what the answer took is given back over "+p.name, func() bool { return s.calls.requests.Used() == 0 })
 	}
 	conn, err := narrow.DialContext(t.Context(), "tcp", s.listenNarrowly(usualTimeouts()))
 	if err != nil {
@@ -115,12 +116,12 @@ func TestWhatAnAnswerTookIsGivenBack(t *testing.T) {
 	if _, err := io.WriteString(conn, get(listing, s.token("alice", "d2-gamers", 2))+"\r\n"); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "an answer waits for its reader", func() bool { return s.calls.requests.used() >= answerCopies*256<<10 })
+	until(t, "an answer waits for its reader", func() bool { return s.calls.requests.Used() >= responseCopies*256<<10 })
 	if tcp, ok := conn.(*net.TCPConn); !ok || tcp.SetLinger(0) != nil {
 		t.Error("the connection cannot be reset")
 	}
 	conn.Close()
-	until(t, "its reader has gone", func() bool { return s.calls.requests.used() == 0 })
+	until(t, "its reader has gone", func() bool { return s.calls.requests.Used() == 0 })
 }
 
 // A change that was made is reported, whether or not there is room to say so; the tenant
@@ -145,13 +146,13 @@ func TestAChangeIsReportedWhereThereIsNoRoomForMore(t *testing.T) {
 	listed(t, s.as("erin", "acme"))
 	requests.give(gamers, requestBytesMax/2+1)
 	listed(t, s.as("alice", "d2-gamers"))
-	until(t, "all is given back", func() bool { return requests.used() == 0 })
+	until(t, "all is given back", func() bool { return requests.Used() == 0 })
 }
 
 // expectNothingLost wants a task made and its answer told.
 func (s *stack) expectNothingLost(t *testing.T, token, description string) {
 	t.Helper()
-	body := gzipped(t, fmt.Appendf(nil, `{"name":"x","description":%q}`, description))
+	body := hostile.Gzip(t, fmt.Appendf(nil, `{"name":"x","description":%q}`, description))
 	answer := s.post(createTask, token, body, map[string]string{"Content-Encoding": "gzip"})
 	if made := s.count(`SELECT count(*) FROM tasks`); answer.status != http.StatusOK && made != 0 || answer.status == http.StatusOK && !bytes.Contains(answer.body, []byte(description)) {
 		t.Errorf("status %d, %d tasks", answer.status, made)
@@ -175,26 +176,26 @@ func TestListsAreTheMethodsWithListsInTheirAnswers(t *testing.T) {
 // Streams count each message while it is sent.
 func TestMessagesOfAStreamAreCountedWhileTheyAreSent(t *testing.T) {
 	t.Parallel()
-	requests := newMemory(1<<20, 1<<20)
-	h := &held{memory: requests, tenant: gamers}
+	requests := NewMemoryBudget(1<<20, 1<<20)
+	h := &request{Reservation: Reservation{budget: requests, tenant: gamers}}
 	sent := make(chan int, 1)
-	conn := &sending{sent: func() { sent <- requests.used() }}
-	handler := answers{}.WrapStreamingHandler(func(_ context.Context, conn connect.StreamingHandlerConn) error {
+	conn := &sending{sent: func() { sent <- requests.Used() }}
+	handler := Responses{}.WrapStreamingHandler(func(_ context.Context, conn connect.StreamingHandlerConn) error {
 		return conn.Send(&teamtaskv1.Task{Description: strings.Repeat("x", 100<<10)})
 	})
-	ctx := context.WithValue(t.Context(), heldKey{}, h)
+	ctx := context.WithValue(t.Context(), requestKey{}, h)
 	if err := handler(ctx, conn); err != nil {
 		t.Fatal(err)
 	}
 	if n := <-sent; n < 300<<10 {
 		t.Errorf("%d bytes were taken while it was sent", n)
 	}
-	if n := requests.used(); n != 0 {
+	if n := requests.Used(); n != 0 {
 		t.Errorf("%d bytes are taken after it", n)
 	}
 	requests.force(gamers, 1<<20)
 	expectFault(t, handler(ctx, conn))
-	if n := requests.used(); n != 1<<20 || len(sent) != 0 {
+	if n := requests.Used(); n != 1<<20 || len(sent) != 0 {
 		t.Errorf("%d bytes are taken after a refusal, %d messages were sent", n, len(sent))
 	}
 }
@@ -227,5 +228,5 @@ func TestAStalledReaderIsCut(t *testing.T) {
 	s.unread(t, address, get(listing, token)+"\r\n",
 		greeting()+frame(frameHeaders, endHeaders|endStream, 1, request2(http.MethodGet, listing, token)))
 	until(t, "two answers were begun", func() bool { return s.outcomes(t, listTasks, "ok") == 2 })
-	until(t, "both readers are cut", func() bool { return s.calls.requests.used() == 0 })
+	until(t, "both readers are cut", func() bool { return s.calls.requests.Used() == 0 })
 }

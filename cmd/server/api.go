@@ -31,6 +31,7 @@ import (
 	"github.com/teamtask/teamtask/internal/session"
 	"github.com/teamtask/teamtask/internal/tasks"
 	"github.com/teamtask/teamtask/internal/tenancy"
+	"github.com/teamtask/teamtask/internal/wire"
 )
 
 const (
@@ -133,7 +134,7 @@ func newAPI(c config, p parts) (http.Handler, error) {
 	leadToFrontend(mux, c.appURL)
 
 	early := &shedding{rules: rules, verifier: p.verifier, calls: p.calls, trail: p.trail, overload: p.exit.Prepare(fault.Overloaded)}
-	inMemory := func(next http.Handler) http.Handler { return withMemory(p.calls.requests, next) }
+	inMemory := func(next http.Handler) http.Handler { return p.calls.requests.Handler(next) }
 	limited := withBodyMax(withDeadline(exceptEvents(inMemory, withCrossOrigin(c, mux))))
 	served := withStack(p.trail.Handler(p.exit.Handler(limited)))
 	return withHeaders(early.handler(served)), nil
@@ -143,8 +144,8 @@ func newAPI(c config, p parts) (http.Handler, error) {
 // outermost first.
 func handlerOptions(exit *fault.Exit, gate *rbac.Gate, trail *audit.Log, calls *limiter, validator protovalidate.Validator) connect.HandlerOption {
 	return connect.WithHandlerOptions(
-		codecs(),
-		compression(readMax, calls.requests),
+		wire.Codecs(),
+		wire.Compression(readMax, func() wire.Memory { return calls.requests.Reserve() }),
 		connect.WithReadMaxBytes(readMax),
 		connect.WithSendMaxBytes(sendMax),
 		connect.WithCompressMinBytes(compressMin),
@@ -155,7 +156,7 @@ func handlerOptions(exit *fault.Exit, gate *rbac.Gate, trail *audit.Log, calls *
 		connect.WithRecover(func(_ context.Context, _ connect.Spec, _ http.Header, thrown any) error {
 			return fault.Panicked(thrown)
 		}),
-		connect.WithInterceptors(trail.Interceptor(), gate.Interceptor(), answers{}, calls, validate.NewInterceptor(validate.WithValidator(validator))),
+		connect.WithInterceptors(trail.Interceptor(), gate.Interceptor(), Responses{}, calls, validate.NewInterceptor(validate.WithValidator(validator))),
 	)
 }
 
@@ -181,7 +182,7 @@ func newValidator() (protovalidate.Validator, error) {
 
 // mountOpen mounts what needs no token, which is all there is of it: health for
 // people, probes and gRPC, and reflection where it is switched on.
-func mountOpen(mux *http.ServeMux, exit *fault.Exit, requests *memory, ready func(context.Context) error, reflection bool) {
+func mountOpen(mux *http.ServeMux, exit *fault.Exit, requests *MemoryBudget, ready func(context.Context) error, reflection bool) {
 	mount := func(messageMax int, service func(...connect.HandlerOption) (string, http.Handler)) {
 		path, handler := service(openOptions(exit, requests, messageMax))
 		mux.Handle(path, http.MaxBytesHandler(handler, int64(messageMax)))
@@ -212,15 +213,15 @@ func mountOpen(mux *http.ServeMux, exit *fault.Exit, requests *memory, ready fun
 
 // openOptions are what a service that needs no token is served with: the same guards
 // over messages, of which the largest is small.
-func openOptions(exit *fault.Exit, requests *memory, messageMax int) connect.HandlerOption {
+func openOptions(exit *fault.Exit, requests *MemoryBudget, messageMax int) connect.HandlerOption {
 	return connect.WithHandlerOptions(
-		codecs(),
-		compression(messageMax, requests),
+		wire.Codecs(),
+		wire.Compression(messageMax, func() wire.Memory { return requests.Reserve() }),
 		connect.WithReadMaxBytes(messageMax),
 		connect.WithSendMaxBytes(sendMax),
 		connect.WithCompressMinBytes(compressMin),
 		connect.WithRequestGate(exit.Enter),
-		connect.WithInterceptors(exit.Interceptor(), answers{}),
+		connect.WithInterceptors(exit.Interceptor(), Responses{}),
 	)
 }
 

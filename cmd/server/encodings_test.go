@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	teamtaskv1 "github.com/teamtask/teamtask/gen/teamtask/v1"
+	"github.com/teamtask/teamtask/internal/hostile"
 )
 
 // aCall is a method that the protocol carries, and a request of it.
@@ -28,7 +29,7 @@ func TestAnEncodingThatCannotBeReadIsRefusedInEveryProtocol(t *testing.T) {
 	token := s.token("alice", "d2-gamers", 2)
 	for _, p := range protocols {
 		procedure, message := p.aCall(t)
-		whole := gzipped(t, message)
+		whole := hostile.Gzip(t, message)
 		broken := bytes.Clone(whole)
 		broken[len(broken)-6] ^= 1 // in the checksum
 		for _, c := range []struct {
@@ -40,9 +41,9 @@ func TestAnEncodingThatCannotBeReadIsRefusedInEveryProtocol(t *testing.T) {
 			{"zstd", "zstd", message, noMethod},
 			{"a name of nothing", "nothing", message, noMethod},
 			{"the name in capitals", "GZIP", whole, noMethod},
-			{"two encodings", "gzip, gzip", gzipped(t, whole), noMethod},
-			{"gzip in gzip", "gzip", gzipped(t, whole), unreadable},
-			{"gzip in gzip in gzip", "gzip", gzipped(t, gzipped(t, whole)), unreadable},
+			{"two encodings", "gzip, gzip", hostile.Gzip(t, whole), noMethod},
+			{"gzip in gzip", "gzip", hostile.Gzip(t, whole), unreadable},
+			{"gzip in gzip in gzip", "gzip", hostile.Gzip(t, hostile.Gzip(t, whole)), unreadable},
 			{"not gzip", "gzip", message, unreadable},
 			{"the header of a gzip", "gzip", whole[:10], unreadable},
 			{"half a header", "gzip", whole[:5], unreadable},
@@ -119,9 +120,9 @@ func TestTheLargestMessageIsTheSameInEveryProtocol(t *testing.T) {
 		}
 		s.expect(t, p.name+": at the limit of the wire", p.put(s, createTask, token, p.ofSize(t, wireLimit-envelope), ""), refusal{})
 		s.expect(t, p.name+": one over the limit of the wire", p.put(s, createTask, token, p.ofSize(t, wireLimit-envelope+1), ""), tooLarge)
-		s.expect(t, p.name+": at the limit", p.put(s, createTask, token, gzipped(t, p.ofSize(t, messageLimit)), "gzip"), refusal{})
-		s.expect(t, p.name+": one over the limit", p.put(s, createTask, token, gzipped(t, p.ofSize(t, messageLimit+1)), "gzip"), tooLarge)
-		s.expect(t, p.name+": far over the limit", p.put(s, createTask, token, bomb(t, far<<20), "gzip"), tooLarge)
+		s.expect(t, p.name+": at the limit", p.put(s, createTask, token, hostile.Gzip(t, p.ofSize(t, messageLimit)), "gzip"), refusal{})
+		s.expect(t, p.name+": one over the limit", p.put(s, createTask, token, hostile.Gzip(t, p.ofSize(t, messageLimit+1)), "gzip"), tooLarge)
+		s.expect(t, p.name+": far over the limit", p.put(s, createTask, token, hostile.Bomb(t, far<<20), "gzip"), tooLarge)
 
 		// A thousand times the limit of the wire: most of it is never asked for.
 		rest := &endless{}
@@ -162,28 +163,28 @@ func TestACrowdedMessageIsRefusedInEveryProtocol(t *testing.T) {
 		want refusal
 	}
 	inJSON := []crowd{
-		{"a list of a million", []byte(listOf(1_000_000, "1")), tooLarge},
-		{"the longest list that fits", []byte(listOf(messageLimit/2-10, "1")), unreadable},
+		{"a list of a million", []byte(hostile.ListOf(1_000_000, "1")), tooLarge},
+		{"the longest list that fits", []byte(hostile.ListOf(messageLimit/2-10, "1")), unreadable},
 		{"a map of a million keys", []byte(distinct(1_000_000)), tooLarge},
 		{"a map of as many keys as fit", []byte(distinct(100_000)), unreadable},
 		{"a mask of a million paths", []byte(`{"updateMask":"` + strings.Repeat("a,", 1_000_000) + `a"}`), tooLarge},
 		{"the longest mask that fits", []byte(`{"updateMask":"` + strings.Repeat("a,", messageLimit/2-20) + `a"}`), unreadable},
-		{"100,000 arrays in each other", []byte(nested(100_000)), unreadable},
+		{"100,000 arrays in each other", []byte(hostile.Nested(100_000)), unreadable},
 	}
 	inBinary := []crowd{
-		{"a mask of a million paths", maskOf(1_000_000), tooLarge},
-		{"the longest mask that fits", maskOf(messageLimit/3 - 10), unreadable},
-		{"a million unknown fields", fields(1023, 1_000_000), tooLarge},
-		{"as many unknown fields as fit", fields(1023, messageLimit/3), unreadable},
-		{"100,000 groups in each other", groups(100_000), unreadable},
+		{"a mask of a million paths", hostile.Mask(1_000_000), tooLarge},
+		{"the longest mask that fits", hostile.Mask(messageLimit/3 - 10), unreadable},
+		{"a million unknown fields", hostile.Fields(1023, 1_000_000), tooLarge},
+		{"as many unknown fields as fit", hostile.Fields(1023, messageLimit/3), unreadable},
+		{"100,000 groups in each other", hostile.Groups(100_000), unreadable},
 		{"100,000 groups without an end", bytes.Repeat([]byte("\xfb\x3f"), 100_000), unreadable},
 		{"500,000 groups in turn", bytes.Repeat([]byte("\x3b\x3c"), 500_000), unreadable},
 	}
 	for i := range inJSON {
-		inJSON[i].data = gzipped(t, inJSON[i].data)
+		inJSON[i].data = hostile.Gzip(t, inJSON[i].data)
 	}
 	for i := range inBinary {
-		inBinary[i].data = gzipped(t, inBinary[i].data)
+		inBinary[i].data = hostile.Gzip(t, inBinary[i].data)
 	}
 	for _, p := range protocols {
 		if p.isGet() {

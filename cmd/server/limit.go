@@ -67,7 +67,7 @@ func usualLimits(pool int) limits {
 // still, and fewer calls wait, for a shorter time. It is safe to share.
 type limiter struct {
 	limits
-	requests *memory // what requests and responses take up
+	requests *MemoryBudget // what requests and responses take up
 
 	mu      sync.Mutex
 	active  int               // calls at work
@@ -96,7 +96,7 @@ type waiter struct {
 }
 
 func newLimiter(within limits) *limiter {
-	return &limiter{limits: within, requests: newMemory(within.bytes, within.tenantBytes), tenants: make(map[string]*share)}
+	return &limiter{limits: within, requests: NewMemoryBudget(within.bytes, within.tenantBytes), tenants: make(map[string]*share)}
 }
 
 // working is how many calls are at work.
@@ -123,7 +123,7 @@ func (l *limiter) gate(exit *fault.Exit) connect.RequestGateFunc {
 		if !l.admits(tenant) || !l.requests.admits(tenant, lists(spec)) {
 			return nil, exit.State(ctx, spec.Procedure, fault.Overloaded)
 		}
-		heldBy(ctx, tenant)
+		setTenant(ctx, tenant)
 		return ctx, nil
 	}
 }
@@ -132,7 +132,7 @@ func (l *limiter) gate(exit *fault.Exit) connect.RequestGateFunc {
 func (l *limiter) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 	return func(ctx context.Context, req connect.AnyRequest) (connect.AnyResponse, error) {
 		// A message that was compressed is larger than what was read of it.
-		if m, ok := req.Any().(proto.Message); ok && !holds(ctx, proto.Size(m)) {
+		if m, ok := req.Any().(proto.Message); ok && !reserve(ctx, proto.Size(m)) {
 			return nil, fault.Overloaded
 		}
 		s, err := l.enter(ctx, tenancy.ActorOf(ctx).Tenant)

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"connectrpc.com/connect"
+
+	"github.com/teamtask/teamtask/internal/hostile"
 )
 
 // roomFor are the usual limits but for the bytes of requests.
@@ -24,7 +26,7 @@ func roomFor(all, tenant int) limits {
 }
 
 // stalls sends all of a body of so many bytes but the last, on a connection of its own.
-func (s *stack) stalls(t *testing.T, path, token string, size int, header string) *wire {
+func (s *stack) stalls(t *testing.T, path, token string, size int, header string) *rawConn {
 	t.Helper()
 	conn := s.dial()
 	t.Cleanup(func() { conn.Close() })
@@ -44,17 +46,17 @@ func TestBodiesThatAreReadAreBounded(t *testing.T) {
 		s.stalls(t, createTask, gamersToken, wireLimit, "")
 	}
 	until(t, "what the tenant may have is taken", func() bool {
-		return s.calls.requests.used() > all/2-2*wireLimit && s.outcomes(t, createTask, "resource_exhausted") > 0
+		return s.calls.requests.Used() > all/2-2*wireLimit && s.outcomes(t, createTask, "resource_exhausted") > 0
 	})
-	if used := s.calls.requests.used(); used > all/2 {
+	if used := s.calls.requests.Used(); used > all/2 {
 		t.Errorf("%d bytes of one tenant are taken, %d may be", used, all/2)
 	}
 	s.expect(t, "another tenant", s.post(createTask, acmeToken, padded(wireLimit)), refused(connect.CodeUnimplemented, "METHOD_UNKNOWN"))
 	for range 2 * all / wireLimit {
 		s.stalls(t, createTask, s.token("alice", "", 2), wireLimit, "")
 	}
-	until(t, "all is taken", func() bool { return s.calls.requests.used() > all-4*wireLimit })
-	if used := s.calls.requests.used(); used > 2*all {
+	until(t, "all is taken", func() bool { return s.calls.requests.Used() > all-4*wireLimit })
+	if used := s.calls.requests.Used(); used > 2*all {
 		t.Errorf("%d bytes are taken", used)
 	}
 }
@@ -97,7 +99,7 @@ func TestACallWhoseBodyHasNoRoomIsToldToTryAgain(t *testing.T) {
 			t.Errorf("%s: %v", p.name, err)
 		}
 	}
-	if n := s.calls.requests.used(); n != 0 || served.Load() != int64(len(protocols)) {
+	if n := s.calls.requests.Used(); n != 0 || served.Load() != int64(len(protocols)) {
 		t.Errorf("%d bytes are taken, %d calls were served", n, served.Load())
 	}
 }
@@ -106,22 +108,22 @@ func TestACallWhoseBodyHasNoRoomIsToldToTryAgain(t *testing.T) {
 // call waits.
 func TestWhatWasCompressedCountsAsWhatItIs(t *testing.T) {
 	t.Parallel()
-	large := gzipped(t, padded(900<<10))
+	large := hostile.Gzip(t, padded(900<<10))
 	header := map[string]string{"Content-Encoding": "gzip", "Grpc-Encoding": "gzip"}
 	narrow := newLimited(t, roomFor(1<<20, 1<<20), stub{}) // a buffer of 900 KiB has twice that
 	token := narrow.token("alice", "d2-gamers", 2)
 	narrow.expect(t, "inflated", narrow.post(createTask, token, large, header), overloaded)
 	header["Content-Type"] = "application/grpc-web"
-	narrow.expect(t, "inflated in gRPC-Web", narrow.post(createTask, token, packed(gzipped(t, paddedBinary(t, 900<<10))), header), overloaded)
+	narrow.expect(t, "inflated in gRPC-Web", narrow.post(createTask, token, packed(hostile.Gzip(t, paddedBinary(t, 900<<10))), header), overloaded)
 	query := "?message=" + base64.RawURLEncoding.EncodeToString(large) + "&encoding=json&compression=gzip&base64=1&connect=v1"
 	answer := narrow.send(narrow.http1, http.MethodGet, getTask+query, token, nil, nil)
 	narrow.expect(t, "inflated by HTTP GET", answer, overloaded)
 	header["Content-Type"] = "application/json"
-	whole := gzipped(t, padded(300<<10))
+	whole := hostile.Gzip(t, padded(300<<10))
 	for _, broken := range [][]byte{whole[:len(whole)-9], append(bytes.Clone(whole), "garbage"...)} {
 		narrow.expect(t, "broken", narrow.post(createTask, token, broken, header), refused(connect.CodeInvalidArgument, "INVALID_ARGUMENT"))
 	}
-	if n := narrow.calls.requests.used(); n != 0 {
+	if n := narrow.calls.requests.Used(); n != 0 {
 		t.Errorf("%d bytes are still taken", n)
 	}
 
@@ -134,12 +136,12 @@ func TestWhatWasCompressedCountsAsWhatItIs(t *testing.T) {
 	answers := make(chan reply, calls)
 	for range calls {
 		go func() {
-			answers <- s.post(createTask, token, gzipped(t, body), map[string]string{"Content-Encoding": "gzip"})
+			answers <- s.post(createTask, token, hostile.Gzip(t, body), map[string]string{"Content-Encoding": "gzip"})
 		}()
 	}
 	shed := 0
 	until(t, "each is refused or waits", func() bool { shed = len(answers); return shed+s.calls.queueing() == calls })
-	if n := s.calls.requests.used(); shed == 0 || n < (calls-shed)*120<<10 || n > 1<<20 {
+	if n := s.calls.requests.Used(); shed == 0 || n < (calls-shed)*120<<10 || n > 1<<20 {
 		t.Errorf("%d bytes are taken by calls that wait, of which %d were refused", n, shed)
 	}
 	leave()
@@ -147,28 +149,28 @@ func TestWhatWasCompressedCountsAsWhatItIs(t *testing.T) {
 		<-answers
 	}
 	s.calls.rests(t)
-	until(t, "all is given back", func() bool { return s.calls.requests.used() == 0 })
+	until(t, "all is given back", func() bool { return s.calls.requests.Used() == 0 })
 }
 
 func TestTheServerCountsWhatItReads(t *testing.T) {
 	t.Parallel()
 	s := newStack(t, nil)
 	conn := s.stalls(t, createTask, s.token("alice", "d2-gamers", 2), 100<<10, "")
-	until(t, "what was read is counted", func() bool { return s.calls.requests.used() >= 190<<10 })
+	until(t, "what was read is counted", func() bool { return s.calls.requests.Used() >= 190<<10 })
 	s.calls.requests.mu.Lock()
-	if n := s.calls.requests.of[gamers]; n < 190<<10 {
+	if n := s.calls.requests.byTenant[gamers]; n < 190<<10 {
 		t.Errorf("%d bytes are the organization's", n)
 	}
 	s.calls.requests.mu.Unlock()
 	conn.hangUp(true)
-	until(t, "it is given back", func() bool { return s.calls.requests.used() == 0 })
+	until(t, "it is given back", func() bool { return s.calls.requests.Used() == 0 })
 }
 
 // Whoever comes and goes, no more is taken than may be, and all is given back.
 func TestNoMoreIsTakenThanMayBe(t *testing.T) {
 	t.Parallel()
 	const all, tenant = 1 << 20, 1 << 19
-	m := newMemory(all, tenant)
+	m := NewMemoryBudget(all, tenant)
 	var inAll atomic.Int64
 	atOnce(crowd, func(worker int) {
 		random := rand.New(rand.NewPCG(1, uint64(worker)))
@@ -191,14 +193,14 @@ func TestNoMoreIsTakenThanMayBe(t *testing.T) {
 			m.give(name, n)
 		}
 	})
-	if m.used() != 0 || len(m.of) != 0 {
-		t.Errorf("%d bytes are left, of %d tenants", m.used(), len(m.of))
+	if m.Used() != 0 || len(m.byTenant) != 0 {
+		t.Errorf("%d bytes are left, of %d tenants", m.Used(), len(m.byTenant))
 	}
 }
 
 func TestATenantMayTakeHalfAndAlwaysItsFairShare(t *testing.T) {
 	t.Parallel()
-	m := newMemory(100, 50)
+	m := NewMemoryBudget(100, 50)
 	for _, c := range []struct {
 		tenant string
 		bytes  int
@@ -221,9 +223,9 @@ func TestATenantMayTakeHalfAndAlwaysItsFairShare(t *testing.T) {
 // However many read their responses slowly, a tenant that has none gets a large one.
 func TestATenantGetsALargeResponseBesideManySlowReaders(t *testing.T) {
 	t.Parallel()
-	m := newMemory(requestBytesMax, requestBytesMax/2)
+	m := NewMemoryBudget(requestBytesMax, requestBytesMax/2)
 	for i := range 60 {
-		if !m.take(fmt.Sprint("reader ", i), answerBytesMax) {
+		if !m.take(fmt.Sprint("reader ", i), responseBytesMax) {
 			t.Fatalf("tenant %d has no response", i)
 		}
 	}
@@ -240,7 +242,7 @@ func TestOpenServicesReadOnlySmallBodies(t *testing.T) {
 		s.stalls(t, healthCheck, "", wireLimit, "")
 	}
 	until(t, "all of them are refused", func() bool { return s.outcomes(t, healthCheck, "resource_exhausted") == 200 })
-	if n := s.calls.requests.used(); n != 0 {
+	if n := s.calls.requests.Used(); n != 0 {
 		t.Errorf("%d bytes are taken", n)
 	}
 }

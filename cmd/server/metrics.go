@@ -187,7 +187,7 @@ func (m *metrics) watch(db *tenancy.DB, verifier *session.Verifier, calls *limit
 		return float64(calls.queueing())
 	})
 	m.gauge("teamtask_request_bytes", "Bytes of memory that requests take up while they are read and served, and responses until they are written.", func() float64 {
-		return float64(calls.requests.used())
+		return float64(calls.requests.Used())
 	})
 }
 

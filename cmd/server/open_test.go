@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/teamtask/teamtask/internal/hostile"
 )
 
 // What is open to everybody has the same guards as what is not, and reads far less.
@@ -30,16 +32,16 @@ func TestOpenServicesAreGuardedInEveryProtocol(t *testing.T) {
 			{"a message at the limit", "", inJSON(`{%s}`, strings.Repeat(" ", healthMax-envelope-2)), refusal{}},
 			{"a message over it", "", inJSON(`{%s}`, strings.Repeat(" ", healthMax-envelope-1)), tooLarge},
 			{"a message far over it", "", inJSON(`{%s}`, strings.Repeat(" ", 1_000*healthMax)), tooLarge},
-			{"inflated to the limit", "gzip", gzipped(t, inJSON(`{%s}`, strings.Repeat(" ", healthMax-2))), refusal{}},
-			{"inflated over it", "gzip", gzipped(t, inJSON(`{%s}`, strings.Repeat(" ", healthMax-1))), tooLarge},
-			{"a bomb", "gzip", gzipped(t, inJSON(`{%s}`, strings.Repeat(" ", 3<<20))), tooLarge},
+			{"inflated to the limit", "gzip", hostile.Gzip(t, inJSON(`{%s}`, strings.Repeat(" ", healthMax-2))), refusal{}},
+			{"inflated over it", "gzip", hostile.Gzip(t, inJSON(`{%s}`, strings.Repeat(" ", healthMax-1))), tooLarge},
+			{"a bomb", "gzip", hostile.Gzip(t, inJSON(`{%s}`, strings.Repeat(" ", 3<<20))), tooLarge},
 			{"64 levels", "", inJSON(`{"x":%s%s}`, strings.Repeat("[", 63), strings.Repeat("]", 63)), refusal{}},
 			{"65 levels", "", inJSON(`{"x":%s%s}`, strings.Repeat("[", 64), strings.Repeat("]", 64)), unreadable},
 			{"1,900 levels", "", inJSON(`{"x":%s%s}`, strings.Repeat("[", 1_900), strings.Repeat("]", 1_900)), unreadable},
 			{"the character NUL", "", []byte(`{"service":"\u0000"}`), unreadable},
 			{"a long number", "", inJSON(`{"x":%s}`, strings.Repeat("9", 1_001)), unreadable},
 			{"bad UTF-8", "", []byte("{\"service\":\"\xff\"}"), unreadable},
-			{"gzip in gzip", "gzip", gzipped(t, gzipped(t, []byte("{}"))), unreadable},
+			{"gzip in gzip", "gzip", hostile.Gzip(t, hostile.Gzip(t, []byte("{}"))), unreadable},
 			{"another encoding", "br", []byte("{}"), noMethod},
 		} {
 			if isJSON {
@@ -54,9 +56,9 @@ func TestOpenServicesAreGuardedInEveryProtocol(t *testing.T) {
 			{"a message at the limit", "", paddedHealth(healthMax - envelope), refusal{}},
 			{"a message over it", "", paddedHealth(healthMax - envelope + 1), tooLarge},
 			{"a message far over it", "", paddedHealth(1_000 * healthMax), tooLarge},
-			{"inflated to the limit", "gzip", gzipped(t, paddedHealth(healthMax)), refusal{}},
-			{"inflated over it", "gzip", gzipped(t, paddedHealth(healthMax+1)), tooLarge},
-			{"a bomb", "gzip", gzipped(t, paddedHealth(3<<20)), tooLarge},
+			{"inflated to the limit", "gzip", hostile.Gzip(t, paddedHealth(healthMax)), refusal{}},
+			{"inflated over it", "gzip", hostile.Gzip(t, paddedHealth(healthMax+1)), tooLarge},
+			{"a bomb", "gzip", hostile.Gzip(t, paddedHealth(3<<20)), tooLarge},
 			{"groups in each other", "", bytes.Repeat([]byte("\xfb\x3f"), 64), unreadable},
 			{"the character NUL", "", []byte("\x0a\x01\x00"), unreadable},
 			{"bad UTF-8", "", []byte("\x0a\x01\xff"), unreadable},
@@ -82,7 +84,7 @@ func TestOpenServicesAreGuardedInEveryProtocol(t *testing.T) {
 			{"a message over the limit", "application/grpc", enveloped(paddedHealth(reflectionMax)), tooLarge},
 			{"a message far over it", "application/grpc", enveloped(paddedHealth(100 * reflectionMax)), tooLarge},
 			{"many messages", "application/grpc", bytes.Repeat(enveloped([]byte("\x3a\x00")), reflectionMax/7+1), tooLarge},
-			{"a bomb", "application/grpc", packed(gzipped(t, paddedHealth(3<<20))), tooLarge},
+			{"a bomb", "application/grpc", packed(hostile.Gzip(t, paddedHealth(3<<20))), tooLarge},
 			{"groups in each other", "application/grpc", enveloped(bytes.Repeat([]byte("\xfb\x3f"), 64)), unreadable},
 			{"65 levels", "application/grpc+json", enveloped([]byte(`{"x":` + strings.Repeat("[", 64) + strings.Repeat("]", 64) + `}`)), unreadable},
 			{"the character NUL", "application/grpc-web+json", enveloped([]byte(`{"host":"\u0000"}`)), unreadable},

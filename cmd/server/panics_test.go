@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"connectrpc.com/connect"
+
+	"github.com/teamtask/teamtask/internal/wire"
 )
 
 // exploding is whatever stands between a caller and a handler, and panics while it is
@@ -69,7 +71,7 @@ func TestAPanicOnTheWayToAHandlerLetsNobodyIn(t *testing.T) {
 			return connect.WithHandlerOptions(ours, connect.WithRequestGate(e.admit))
 		},
 		"the codecs": func(e *exploding, ours connect.HandlerOption) connect.HandlerOption {
-			return connect.WithHandlerOptions(ours, connect.WithCodec(explodingCodec{protoCodec{}, e}), connect.WithCodec(explodingCodec{jsonCodec{name: "json"}, e}))
+			return connect.WithHandlerOptions(ours, connect.WithCodec(explodingCodec{wire.Binary(), e}), connect.WithCodec(explodingCodec{wire.JSON(), e}))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

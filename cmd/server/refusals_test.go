@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	teamtaskv1 "github.com/teamtask/teamtask/gen/teamtask/v1"
+	"github.com/teamtask/teamtask/internal/hostile"
 )
 
 var (
@@ -90,7 +91,7 @@ func TestEncodingsThatAreNotSpokenAreRefusedInOurForm(t *testing.T) {
 	t.Parallel()
 	s := newStack(t, nil)
 	token := s.token("alice", "d2-gamers", 2)
-	whole := gzipped(t, []byte(`{"name":"x"}`))
+	whole := hostile.Gzip(t, []byte(`{"name":"x"}`))
 	wrong := bytes.Clone(whole)
 	wrong[len(wrong)-6] ^= 1 // in the checksum
 	type header = map[string]string
@@ -108,7 +109,7 @@ func TestEncodingsThatAreNotSpokenAreRefusedInOurForm(t *testing.T) {
 		{"gzip with a wrong checksum", header{"Content-Encoding": "gzip"}, wrong, unreadable},
 		{"not gzip", header{"Content-Encoding": "gzip"}, []byte(`{"name":"x"}`), unreadable},
 		{"an empty gzip", header{"Content-Encoding": "gzip"}, nil, unreadable},
-		{"gzip in gzip", header{"Content-Encoding": "gzip"}, gzipped(t, whole), unreadable},
+		{"gzip in gzip", header{"Content-Encoding": "gzip"}, hostile.Gzip(t, whole), unreadable},
 		{"gRPC with a truncated gzip", header{"Content-Type": "application/grpc-web", "Grpc-Encoding": "gzip"}, packed(whole[:20]), unreadable},
 		{"gRPC compressed without saying how", header{"Content-Type": "application/grpc-web"}, packed(whole), unreadable},
 	} {

@@ -249,7 +249,7 @@ func newStubsWithin(t testing.TB, within limits, service teamtaskv1connect.TaskS
 	options := with(handlerOptions(exit, newGate(t, c, exit), trail, s.calls, validator))
 	mux := http.NewServeMux()
 	mux.Handle(teamtaskv1connect.NewTaskServiceHandler(service, options))
-	s.handler = exit.Handler(withHeaders(http.MaxBytesHandler(withDeadline(withMemory(s.calls.requests, mux)), bodyMax)))
+	s.handler = exit.Handler(withHeaders(http.MaxBytesHandler(withDeadline(s.calls.requests.Handler(mux)), bodyMax)))
 	s.listen(log)
 	return s
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	teamtaskv1 "github.com/teamtask/teamtask/gen/teamtask/v1"
+	"github.com/teamtask/teamtask/internal/hostile"
 )
 
 // storm lets so many callers with each token call as fast as they are answered, and after
@@ -166,7 +167,7 @@ func BenchmarkTenTimesTheLoad(b *testing.B) {
 //nolint:paralleltest // it measures the process
 func TestAHostileRequestCostsLittle(t *testing.T) {
 	most := 20 * time.Millisecond
-	if raced() {
+	if hostile.RaceDetector() {
 		most *= 10
 	}
 	s := newStack(t, map[string]string{"REFLECTION": "on"})
@@ -176,11 +177,11 @@ func TestAHostileRequestCostsLittle(t *testing.T) {
 		body                               []byte
 	}
 	all := map[string]request{
-		"a bomb":                            {createTask, token, "application/json", "gzip", bomb(t, 16<<20)},
-		"a bomb without a token":            {createTask, "", "application/json", "gzip", bomb(t, 16<<20)},
-		"a bomb for health":                 {healthCheck, "", "application/json", "gzip", bomb(t, 16<<20)},
-		"a small bomb for health":           {healthCheck, "", "application/json", "gzip", gzipped(t, make([]byte, 3<<20))},
-		"a bomb for reflection":             {reflection, "", "application/grpc", "gzip", packed(gzipped(t, make([]byte, 32<<20)))},
+		"a bomb":                            {createTask, token, "application/json", "gzip", hostile.Bomb(t, 16<<20)},
+		"a bomb without a token":            {createTask, "", "application/json", "gzip", hostile.Bomb(t, 16<<20)},
+		"a bomb for health":                 {healthCheck, "", "application/json", "gzip", hostile.Bomb(t, 16<<20)},
+		"a small bomb for health":           {healthCheck, "", "application/json", "gzip", hostile.Gzip(t, make([]byte, 3<<20))},
+		"a bomb for reflection":             {reflection, "", "application/grpc", "gzip", packed(hostile.Gzip(t, make([]byte, 32<<20)))},
 		"reflection on everything":          {reflection, "", "application/grpc", "", bytes.Repeat(enveloped([]byte("\x22\x18teamtask.v1.TaskService1")), reflectionMax/31)},
 		"a token of 8 KiB":                  {createTask, strings.Repeat("a", 8<<10), "application/json", "", []byte("{}")},
 		"a body over the limit":             {createTask, token, "application/json", "", padded(wireLimit + 1)},
@@ -191,12 +192,12 @@ func TestAHostileRequestCostsLittle(t *testing.T) {
 		"a list of a hundred encodings":     {createTask, token, "application/json", strings.Repeat("gzip,", 100), []byte("{}")},
 		"nested objects as large as may be": {createTask, token, "application/json", "", []byte(`{"x":` + strings.Repeat(`{"x":`, 40_000) + `1` + strings.Repeat(`}`, 40_001))},
 	}
-	for name, data := range costly() {
+	for name, data := range hostile.Costly() {
 		contentType := "application/proto"
 		if strings.IndexByte("{[\",\n", data[0]) >= 0 {
 			contentType = "application/json"
 		}
-		all[name] = request{updateTask, token, contentType, "gzip", gzipped(t, data)}
+		all[name] = request{updateTask, token, contentType, "gzip", hostile.Gzip(t, data)}
 	}
 	for name, r := range all {
 		header := map[string]string{"Content-Type": r.contentType}
@@ -208,7 +209,7 @@ func TestAHostileRequestCostsLittle(t *testing.T) {
 			over = s.http2
 		}
 		var answer reply
-		took, _ := costOf(t, func() { answer = s.send(over, http.MethodPost, r.path, r.token, header, bytes.NewReader(r.body)) })
+		took, _ := hostile.Cost(t, func() { answer = s.send(over, http.MethodPost, r.path, r.token, header, bytes.NewReader(r.body)) })
 		t.Logf("%-34s %6d bytes: %6.2f ms, %v", name, len(r.body), took.Seconds()*1e3, answer.told(t).Code)
 		if took > most {
 			t.Errorf("%s: %v of a processor, want %v at most", name, took, most)

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	teamtaskv1 "github.com/teamtask/teamtask/gen/teamtask/v1"
+	"github.com/teamtask/teamtask/internal/hostile"
 )
 
 // A control character is six bytes in JSON and moves the cursor of a terminal. Tabs and
@@ -84,7 +85,7 @@ func TestATaskWithControlCharactersCanStillBeReadAndChanged(t *testing.T) {
 //nolint:paralleltest // it measures the process
 func TestLookingForControlCharactersCostsLittle(t *testing.T) {
 	most := 20 * time.Millisecond
-	if raced() {
+	if hostile.RaceDetector() {
 		most *= 10
 	}
 	validator, err := newValidator()
@@ -96,7 +97,7 @@ func TestLookingForControlCharactersCostsLittle(t *testing.T) {
 		"the longest": &teamtaskv1.CreateTaskRequest{Name: long[:200], Description: long[:10_000]},
 		"1 MiB":       &teamtaskv1.CreateTaskRequest{Name: long, Description: long},
 	} {
-		took, _ := costOf(t, func() { _ = validator.Validate(m) }) // what it answers is not the question
+		took, _ := hostile.Cost(t, func() { _ = validator.Validate(m) }) // what it answers is not the question
 		t.Logf("%-12s %6.3f ms", name, took.Seconds()*1e3)
 		if took > most {
 			t.Errorf("%s: %v of a processor", name, took)

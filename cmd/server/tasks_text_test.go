@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	teamtaskv1 "github.com/teamtask/teamtask/gen/teamtask/v1"
+	"github.com/teamtask/teamtask/internal/wire"
 )
 
 // Lengths are counted in characters, whatever a character weighs.
@@ -116,7 +117,7 @@ func TestNULIsRefusedInEveryTextOfEveryRequest(t *testing.T) {
 
 func jsonOf(t *testing.T, m proto.Message) []byte {
 	t.Helper()
-	body, err := jsonCodec{}.Marshal(m)
+	body, err := wire.JSON().Marshal(m)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,9 +150,9 @@ func rawText(f textField, value string) []byte {
 	return message
 }
 
-// hostile are texts that mean something to a database, a template, a terminal or a
+// hostileTexts are texts that mean something to a database, a template, a terminal or a
 // careless program.
-var hostile = []string{
+var hostileTexts = []string{
 	"'", "''", `"`, "\\", "\\'", ";", "--", "/*", "*/", "$1", "$$", "%", "_", "%%", "%s", "%n", "?", ":name", "@x", "#{x}", "${x}", "{{7*7}}",
 	"' OR '1'='1", "' OR 1=1 --", "'; DROP TABLE tasks; --", "1; DELETE FROM tasks", "' UNION SELECT key FROM sealing_keys --",
 	"'); SELECT set_config('app.tenant_id', 'org_acme', false); --", "x' || pg_sleep(5) || '", "\\x27 OR 1=1", "E'\\\\'", "U&'\\0027'",
@@ -165,7 +166,7 @@ func TestHostileTextsAreStoredAndComparedLiterally(t *testing.T) {
 	s := newStack(t, nil)
 	alice := s.as("alice", "d2-gamers")
 	others := s.snapshot("org_acme")
-	for i, text := range hostile {
+	for i, text := range hostileTexts {
 		made := create(t, alice, &teamtaskv1.CreateTaskRequest{Name: text, Description: text, RequestId: text})
 		if made.GetName() != text || made.GetDescription() != text {
 			t.Errorf("%q came back as %q and %q", text, made.GetName(), made.GetDescription())

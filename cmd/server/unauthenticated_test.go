@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bytes"
-	"compress/gzip"
 	"context"
 	"io"
 	"net/http"
@@ -13,6 +11,8 @@ import (
 
 	"connectrpc.com/connect"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/teamtask/teamtask/internal/hostile"
 )
 
 // tripwire is a body that tells whether it was read.
@@ -78,34 +78,14 @@ func post(p protocol, procedure string, body io.Reader) *http.Request {
 	return r
 }
 
-// bomb is a valid message of about size bytes, packed by a thousand. Its white space
-// is one piece repeated, which a gzip may be made of.
-func bomb(t testing.TB, size int) []byte {
-	t.Helper()
-	packed := gzipped(t, []byte(`{"name":"x"`))
-	packed = append(packed, bytes.Repeat(gzipped(t, bytes.Repeat([]byte(" "), 1<<20)), size>>20)...)
-	return append(packed, gzipped(t, []byte(`}`))...)
-}
-
-func gzipped(t testing.TB, data []byte) []byte {
-	t.Helper()
-	var packed bytes.Buffer
-	w := gzip.NewWriter(&packed)
-	w.Write(data)
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return packed.Bytes()
-}
-
 func TestABombWithoutATokenIsRefusedAsUnauthenticated(t *testing.T) {
 	t.Parallel()
 	s := newStack(t, nil)
-	answer := s.post(createTask, "", bomb(t, 16<<20), map[string]string{"Content-Encoding": "gzip"})
+	answer := s.post(createTask, "", hostile.Bomb(t, 16<<20), map[string]string{"Content-Encoding": "gzip"})
 	if got := answer.told(t).refusal; got.Reason != "UNAUTHENTICATED" {
 		t.Errorf("got %v", got)
 	}
-	answer = s.post(createTask, s.token("alice", "d2-gamers", 2), bomb(t, 16<<20), map[string]string{"Content-Encoding": "gzip"})
+	answer = s.post(createTask, s.token("alice", "d2-gamers", 2), hostile.Bomb(t, 16<<20), map[string]string{"Content-Encoding": "gzip"})
 	if diff := cmp.Diff(refused(connect.CodeResourceExhausted, "MESSAGE_TOO_LARGE"), answer.told(t).refusal); diff != "" {
 		t.Errorf("with a token (-want +got):\n%s", diff)
 	}

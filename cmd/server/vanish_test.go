@@ -27,8 +27,8 @@ func postOf(procedure, token, body string) string {
 		procedure, token, len(body), body)
 }
 
-// wire is a connection on which a test writes the bytes itself.
-type wire struct {
+// rawConn is a connection on which a test writes the bytes itself.
+type rawConn struct {
 	net.Conn
 	t  testing.TB
 	in *bufio.Reader
@@ -38,7 +38,7 @@ type wire struct {
 const waitMax = 45 * time.Second
 
 // dial connects to the server at the address.
-func dial(t testing.TB, address string) *wire {
+func dial(t testing.TB, address string) *rawConn {
 	t.Helper()
 	conn, err := net.Dial("tcp", address)
 	if err != nil {
@@ -48,19 +48,19 @@ func dial(t testing.TB, address string) *wire {
 	if err := conn.SetDeadline(time.Now().Add(waitMax)); err != nil {
 		t.Fatal(err)
 	}
-	return &wire{Conn: conn, t: t, in: bufio.NewReader(conn)}
+	return &rawConn{Conn: conn, t: t, in: bufio.NewReader(conn)}
 }
 
-func (s *stack) dial() *wire {
+func (s *stack) dial() *rawConn {
 	s.t.Helper()
 	return dial(s.t, strings.TrimPrefix(s.url, "http://"))
 }
 
 // say sends text; a server that has hung up does not hear it.
-func (w *wire) say(text ...string) { _, _ = io.WriteString(w, strings.Join(text, "")) }
+func (w *rawConn) say(text ...string) { _, _ = io.WriteString(w, strings.Join(text, "")) }
 
 // hear reads the next answer of HTTP/1.x; a status of 0 is a closed connection.
-func (w *wire) hear() reply {
+func (w *rawConn) hear() reply {
 	w.t.Helper()
 	response, err := http.ReadResponse(w.in, nil)
 	if err != nil {
@@ -76,13 +76,13 @@ func (w *wire) hear() reply {
 }
 
 // ends reads until the server closes the connection.
-func (w *wire) ends(when string) {
+func (w *rawConn) ends(when string) {
 	w.t.Helper()
 	_, err := io.Copy(io.Discard, w.in)
 	w.mustEnd(when, err)
 }
 
-func (w *wire) mustEnd(when string, err error) {
+func (w *rawConn) mustEnd(when string, err error) {
 	w.t.Helper()
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		w.t.Errorf("%s: the connection is still open after %v", when, waitMax)
@@ -90,7 +90,7 @@ func (w *wire) mustEnd(when string, err error) {
 }
 
 // hangUp closes the connection: as a process that ends does, or as one that is killed.
-func (w *wire) hangUp(abruptly bool) {
+func (w *rawConn) hangUp(abruptly bool) {
 	if tcp, ok := w.Conn.(*net.TCPConn); abruptly && ok {
 		_ = tcp.SetLinger(0) // a reset in place of an end
 	}
@@ -152,7 +152,7 @@ func TestCallersWhoHangUpDoNotUseUpThePool(t *testing.T) {
 	stop := s.served(t)
 	release := s.lock(t, id)
 	request := postOf(updateTask, s.token("alice", "d2-gamers", 2), `{"id":"`+id+`","done":true,"updateMask":"done"}`)
-	conns := make([]*wire, 3*size)
+	conns := make([]*rawConn, 3*size)
 	for i := range conns {
 		conns[i] = s.dial()
 		conns[i].say(request)

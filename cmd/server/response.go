@@ -11,30 +11,29 @@ import (
 	"github.com/teamtask/teamtask/internal/fault"
 )
 
-// answerCopies is how often a response is in memory while it is written: as a message, in
+// responseCopies is how often a response is in memory while it is written: as a message, in
 // its encoded form, and compressed.
-const answerCopies = 3
+const responseCopies = 3
 
-// answers counts responses in the memory of requests until they are written, that is
-// until their readers have taken them. A response of a call that only reads is refused
-// where there is no room for it; one that reports a change is counted whether or not there
-// is room, and the gate refuses the next calls of the tenant instead.
-type answers struct{}
+// Responses is the interceptor that counts responses in the memory of their requests until
+// they are written, that is until their readers have taken them. A response of a call that
+// only reads is refused where there is no room for it; one that reports a change is counted
+// whether or not there is room, and the gate refuses the next calls of the tenant instead.
+type Responses struct{}
 
 // WrapUnary implements connect.Interceptor.
-func (answers) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
+func (Responses) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 	return func(ctx context.Context, req connect.AnyRequest) (connect.AnyResponse, error) {
 		res, err := next(ctx, req)
 		if err != nil {
 			return nil, err
 		}
-		h, counted := ctx.Value(heldKey{}).(*held)
+		r, counted := requestOf(ctx)
 		m, isMessage := res.Any().(proto.Message)
 		if !counted || !isMessage {
 			return res, nil
 		}
-		size := proto.Size(m)
-		if !h.answer(size, req.Spec().IdempotencyLevel != connect.IdempotencyNoSideEffects) {
+		if !r.respond(proto.Size(m), req.Spec().IdempotencyLevel != connect.IdempotencyNoSideEffects) {
 			return nil, fault.Overloaded
 		}
 		return res, nil
@@ -42,31 +41,34 @@ func (answers) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 }
 
 // WrapStreamingHandler implements connect.Interceptor.
-func (answers) WrapStreamingHandler(next connect.StreamingHandlerFunc) connect.StreamingHandlerFunc {
+func (Responses) WrapStreamingHandler(next connect.StreamingHandlerFunc) connect.StreamingHandlerFunc {
 	return func(ctx context.Context, conn connect.StreamingHandlerConn) error {
-		if h, ok := ctx.Value(heldKey{}).(*held); ok {
-			conn = &countedConn{StreamingHandlerConn: conn, held: h}
+		if r, ok := requestOf(ctx); ok {
+			conn = &countedConn{StreamingHandlerConn: conn, request: r}
 		}
 		return next(ctx, conn)
 	}
 }
 
 // WrapStreamingClient implements connect.Interceptor.
-func (answers) WrapStreamingClient(next connect.StreamingClientFunc) connect.StreamingClientFunc {
+func (Responses) WrapStreamingClient(next connect.StreamingClientFunc) connect.StreamingClientFunc {
 	return next
 }
 
 // countedConn counts each message of a stream while it is sent.
 type countedConn struct {
 	connect.StreamingHandlerConn
-	held *held
+	request *request
 }
 
 // Send implements connect.StreamingHandlerConn.
 func (c *countedConn) Send(message any) error {
-	before := c.held.taken
-	defer func() { c.held.shrink(before) }()
-	if m, ok := message.(proto.Message); ok && !c.held.answer(proto.Size(m), false) {
+	before := c.request.taken
+	defer func() {
+		c.request.shrink(before)
+		c.request.encoded = 0
+	}()
+	if m, ok := message.(proto.Message); ok && !c.request.respond(proto.Size(m), false) {
 		return fault.Overloaded
 	}
 	return c.StreamingHandlerConn.Send(message)
@@ -87,11 +89,11 @@ func lists(spec connect.Spec) bool {
 	return false
 }
 
-// countedWriter counts what is written beyond what the message said of it: JSON writes
-// some characters as six, and errors are no messages.
+// countedWriter counts what is written beyond the size of the message: JSON writes some
+// characters as six, and errors are no messages.
 type countedWriter struct {
 	http.ResponseWriter
-	held *held
+	request *request
 }
 
 // Unwrap lets http.ResponseController reach the connection.
@@ -103,6 +105,6 @@ func (w *countedWriter) Flush() {
 }
 
 func (w *countedWriter) Write(p []byte) (int, error) {
-	w.held.written(len(p))
+	w.request.written(len(p))
 	return w.ResponseWriter.Write(p)
 }

@@ -1,4 +1,4 @@
-package main
+package wire
 
 import (
 	"bytes"
@@ -28,8 +28,8 @@ var (
 	errPaths  = errors.New("the field masks of the message name more than 64 fields")
 )
 
-// guardJSON refuses what would cost much to decode: one pass, no memory. Whether the
-// rest is JSON is not its question: it tells texts from what is around them, and
+// guardJSON returns an error for what would cost much to decode: one pass, no memory. It
+// does not check that the rest is JSON: it tells texts from what is around them, and
 // counts. A comma in a text counts as well: the text may be a field mask, which is a
 // list. All texts that a request may hold have fewer characters than there may be values.
 // long reports whether a text may be a field mask of more than pathsMax paths; guardPaths

@@ -1,4 +1,6 @@
-package main
+// Package wire reads and writes messages: protobuf's JSON and binary forms, what a message
+// may hold, and compression that is bounded.
+package wire
 
 import (
 	"bytes"
@@ -14,8 +16,7 @@ import (
 	"google.golang.org/protobuf/reflect/protorange"
 )
 
-// decodeWordsMax bounds what a caller is told of their own malformed message, in
-// characters.
+// decodeWordsMax bounds the error about a malformed message, in characters.
 const decodeWordsMax = 200
 
 var (
@@ -23,15 +24,21 @@ var (
 	errEmpty = errors.New("the body is empty; send at least {}")
 )
 
-// codecs are the ways a message is read and written. JSON goes by two names: a guard
+// Codecs returns the ways a message is read and written. JSON goes by two names: a guard
 // under one of them could be passed by a header.
-func codecs() connect.HandlerOption {
+func Codecs() connect.HandlerOption {
 	return connect.WithHandlerOptions(
-		connect.WithCodec(protoCodec{}),
-		connect.WithCodec(jsonCodec{name: "json"}),
+		connect.WithCodec(Binary()),
+		connect.WithCodec(JSON()),
 		connect.WithCodec(jsonCodec{name: "json; charset=utf-8"}),
 	)
 }
+
+// JSON returns the codec of protobuf's JSON form.
+func JSON() connect.Codec { return jsonCodec{name: "json"} }
+
+// Binary returns the codec of protobuf's binary form.
+func Binary() connect.Codec { return protoCodec{} }
 
 var errNotMessage = errors.New("not a protobuf message")
 
@@ -117,8 +124,8 @@ func (protoCodec) Unmarshal(data []byte, message any) error {
 	return nil
 }
 
-// refuseNUL looks for the character that PostgreSQL cannot store, in every text of
-// the message. It runs only where the encoded form may hold one.
+// refuseNUL returns errNUL if a text of the message holds the character NUL, which
+// PostgreSQL cannot store. It is called only where the encoded form may hold one.
 func refuseNUL(m proto.Message) error {
 	return protorange.Range(m.ProtoReflect(), func(p protopath.Values) error {
 		if s, ok := p.Index(-1).Value.Interface().(string); ok && strings.ContainsRune(s, 0) {
@@ -128,7 +135,7 @@ func refuseNUL(m proto.Message) error {
 	})
 }
 
-// decodeError keeps what helps the caller: where and what, in one short line.
+// decodeError returns what helps the caller: where and what, in one short line.
 func decodeError(err error) error {
 	words := err.Error()                                                           // may quote all of the message
 	words = words[:min(len(words), (decodeWordsMax+len("proto: ")+1)*utf8.UTFMax)] // more than is kept

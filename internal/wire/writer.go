@@ -1,4 +1,4 @@
-package main
+package wire
 
 import (
 	"errors"
@@ -39,7 +39,7 @@ type jsonWriter func(to []byte, v protoreflect.Value) ([]byte, error)
 // left to protojson.
 var jsonPlans sync.Map
 
-// jsonPlanOf answers the plan of a type, or nil where a field of it, at any depth, is of
+// jsonPlanOf returns the plan of a type, or nil where a field of it, at any depth, is of
 // a kind that is left to protojson: numbers with a fraction, bytes, maps, groups,
 // well-known types other than times and messages that hold themselves.
 func jsonPlanOf(d protoreflect.MessageDescriptor) *jsonPlan {
@@ -76,7 +76,7 @@ func newJSONPlan(d protoreflect.MessageDescriptor, within []protoreflect.FullNam
 	return plan
 }
 
-// newJSONWriter answers how the field is written, or nil.
+// newJSONWriter returns how the field is written, or nil.
 func newJSONWriter(field protoreflect.FieldDescriptor, within []protoreflect.FullName) jsonWriter {
 	var one jsonWriter
 	switch field.Kind() {

@@ -1,4 +1,4 @@
-package main
+package wire
 
 import (
 	"bytes"
@@ -161,7 +161,7 @@ func TestTypesWithoutAPlanAreLeftToProtojson(t *testing.T) {
 // Every answer of the contract is written by a plan; one that is not is much slower.
 func TestAnswersOfTheContractHavePlans(t *testing.T) {
 	t.Parallel()
-	protoregistry.GlobalFiles.RangeFilesByPackage(apiPackage, func(file protoreflect.FileDescriptor) bool {
+	protoregistry.GlobalFiles.RangeFilesByPackage("teamtask.v1", func(file protoreflect.FileDescriptor) bool {
 		for i := range file.Services().Len() {
 			methods := file.Services().Get(i).Methods()
 			for j := range methods.Len() {
