@@ -2,50 +2,78 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
 	"time"
+
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
+)
+
+const (
+	prefixLen     = 5    // bytes before a gRPC message
+	headerTable   = 4096 // bytes of headers that both sides remember, the default
+	frameMax      = 16 << 10
+	windowAtFirst = 65535
+	streamWindow  = answerMax
+	connWindow    = 1 << 30
 )
 
 // grpcConn is one HTTP/2 connection that takes one gRPC call at a time.
 type grpcConn struct {
-	conn        net.Conn
-	in          *bufio.Reader
-	first       []byte // header block of the first call
-	later       []byte // and of all others
-	messages    [][]byte
-	answer      bounds
-	stream      uint32          // of the last call
-	mayReceive  int             // bytes that the server may still send on the connection
-	maySend     int             // bytes that we may
-	out, frame  []byte          // reused
-	head        [frameHead]byte // reused
-	message     []byte          // of the last answer, with its prefix, reused
-	stillToSend []byte          // acknowledgements
+	conn     net.Conn
+	out      *bufio.Writer // flushed once a call
+	frames   *http2.Framer // reads conn, writes out
+	headers  []hpack.HeaderField
+	encoder  *hpack.Encoder // writes block
+	decoder  *hpack.Decoder // sets status and grpcStatus
+	block    bytes.Buffer
+	messages [][]byte // with their prefix
+	answer   bounds
+
+	stream     uint32 // of the last call
+	mayReceive int    // bytes that the server may still send on the connection
+	maySend    int    // bytes that we may
+
+	// Of the last response.
+	status, grpcStatus string
+	message            []byte // with its prefix
 }
 
 func newGRPCConn(conn net.Conn, authority, path, token string, messages [][]byte, answer bounds) (*grpcConn, error) {
-	first, later, err := encodeHeaders([]field{
-		{":path", path}, {":authority", authority}, {"content-type", "application/grpc+proto"}, {"te", "trailers"},
-		{"authorization", "Bearer " + token},
-	})
-	if err != nil {
-		return nil, err
-	}
 	c := &grpcConn{
-		conn: conn, in: bufio.NewReaderSize(conn, readBuffer), first: first, later: later, messages: messages, answer: answer,
-		mayReceive: windowAtFirst, maySend: windowAtFirst, frame: make([]byte, frameMax),
+		conn: conn, out: bufio.NewWriter(conn), answer: answer, mayReceive: connWindow, maySend: windowAtFirst,
+		headers: []hpack.HeaderField{
+			{Name: ":method", Value: "POST"},
+			{Name: ":scheme", Value: "http"},
+			{Name: ":path", Value: path},
+			{Name: ":authority", Value: authority},
+			{Name: "content-type", Value: "application/grpc+proto"},
+			{Name: "te", Value: "trailers"},
+			{Name: "authorization", Value: "Bearer " + token},
+		},
 	}
-	hello := []byte(http2Preface)
-	hello = appendFrameHead(hello, 3*6, frameSettings, 0, 0)
-	hello = appendSetting(hello, settingHeaderTable, 0)
-	hello = appendSetting(hello, settingPush, 0)
-	hello = appendSetting(hello, settingWindow, streamWindow)
-	hello = c.appendWindow(hello)
-	if _, err := conn.Write(hello); err != nil {
-		return nil, fmt.Errorf("greet: %w", err)
+	for _, message := range messages {
+		prefixed := binary.BigEndian.AppendUint32([]byte{0}, uint32(len(message))) // 0: not compressed
+		c.messages = append(c.messages, append(prefixed, message...))
+	}
+	c.frames = http2.NewFramer(c.out, bufio.NewReaderSize(conn, readBuffer))
+	c.frames.SetReuseFrames()
+	c.frames.SetMaxReadFrameSize(frameMax)
+	c.encoder = hpack.NewEncoder(&c.block)
+	c.decoder = hpack.NewDecoder(headerTable, c.onHeader)
+	_, err := c.out.WriteString(http2.ClientPreface)
+	err = errors.Join(err,
+		c.frames.WriteSettings(
+			http2.Setting{ID: http2.SettingEnablePush, Val: 0},
+			http2.Setting{ID: http2.SettingInitialWindowSize, Val: streamWindow}),
+		c.frames.WriteWindowUpdate(0, connWindow-windowAtFirst),
+		c.out.Flush())
+	if err != nil {
+		return nil, fmt.Errorf("open the HTTP/2 connection: %w", err)
 	}
 	return c, nil
 }
@@ -54,107 +82,127 @@ func (c *grpcConn) setDeadline(t time.Time) error { return c.conn.SetDeadline(t)
 
 func (c *grpcConn) close() error { return c.conn.Close() }
 
-// call sends the n-th message and reads the answer to its trailers.
+// onHeader is called with every header and trailer of a response.
+func (c *grpcConn) onHeader(f hpack.HeaderField) {
+	switch f.Name {
+	case ":status":
+		c.status = f.Value
+	case "grpc-status":
+		c.grpcStatus = f.Value
+	}
+}
+
+// call sends the n-th message and reads the response to its trailers.
 func (c *grpcConn) call(n int) error {
-	message := c.messages[n%len(c.messages)]
-	length := prefixLen + len(message)
-	if c.maySend -= length; c.maySend < 0 {
+	if err := c.send(c.messages[n%len(c.messages)]); err != nil {
+		return fmt.Errorf("send: %w", err)
+	}
+	if err := c.receive(); err != nil {
+		return fmt.Errorf("read the response: %w", unlessEnd(err))
+	}
+	return c.check()
+}
+
+func (c *grpcConn) send(message []byte) error {
+	if c.maySend -= len(message); c.maySend < 0 {
 		return errors.New("the server takes no more bytes on this connection")
 	}
-	headers := c.later
 	if c.stream == 0 {
-		headers = c.first
 		c.stream = 1
 	} else {
 		c.stream += 2
 	}
-	out := append(c.out[:0], c.stillToSend...)
-	c.stillToSend = c.stillToSend[:0]
-	out = appendFrameHead(out, len(headers), frameHeaders, flagEndHeaders, c.stream)
-	out = append(out, headers...)
-	out = appendFrameHead(out, length, frameData, flagEndStream, c.stream)
-	out = append(out, 0) // not compressed
-	out = binary.BigEndian.AppendUint32(out, uint32(len(message)))
-	out = append(out, message...)
-	c.out = out
-	if _, err := c.conn.Write(out); err != nil {
-		return fmt.Errorf("send: %w", err)
+	c.block.Reset()
+	for _, h := range c.headers {
+		if err := c.encoder.WriteField(h); err != nil {
+			return err
+		}
 	}
-	if err := c.receive(); err != nil {
-		return fmt.Errorf("read the answer: %w", err)
+	head := http2.HeadersFrameParam{StreamID: c.stream, BlockFragment: c.block.Bytes(), EndHeaders: true}
+	if err := c.frames.WriteHeaders(head); err != nil {
+		return err
 	}
-	return c.checkMessage()
+	if err := c.frames.WriteData(c.stream, true, message); err != nil {
+		return err
+	}
+	return c.out.Flush()
 }
 
-func (c *grpcConn) checkMessage() error {
-	if len(c.message) < prefixLen {
-		return errors.New("an answer without a message")
-	}
-	if c.message[0] != 0 {
-		return errors.New("a compressed message, although none was asked for")
-	}
-	body := c.message[prefixLen:]
-	if told := binary.BigEndian.Uint32(c.message[1:prefixLen]); int(told) != len(body) {
-		return fmt.Errorf("a message of %d bytes that says %d", len(body), told)
-	}
-	return c.answer.check(body)
-}
-
-// receive reads frames until the stream of the call has ended well.
+// receive reads frames until the stream of the call has ended. What the connection owes the
+// server is written with the next call.
 func (c *grpcConn) receive() error {
-	c.message = c.message[:0]
-	var o outcome
+	c.message, c.status, c.grpcStatus = c.message[:0], "", ""
 	for {
-		h, payload, err := c.readFrame()
+		frame, err := c.frames.ReadFrame()
 		if err != nil {
 			return err
 		}
-		if h.stream == 0 {
-			if err := c.onConnection(h, payload); err != nil {
-				return err
+		ended := false
+		switch f := frame.(type) {
+		case *http2.SettingsFrame:
+			if !f.IsAck() {
+				err = c.frames.WriteSettingsAck()
 			}
-			continue
-		}
-		if h.stream != c.stream {
-			return fmt.Errorf("a frame of stream %d in stream %d", h.stream, c.stream)
-		}
-		switch h.kind {
-		case frameHeaders:
-			if h.flags&^flagEndStream != flagEndHeaders {
-				return fmt.Errorf("headers with flags %#x", h.flags)
+		case *http2.PingFrame:
+			if !f.IsAck() {
+				err = c.frames.WritePing(true, f.Data)
 			}
-			if err := o.read(payload); err != nil {
-				return err
+		case *http2.WindowUpdateFrame:
+			if f.StreamID == 0 {
+				c.maySend += int(f.Increment)
 			}
-		case frameData:
-			if h.flags&^flagEndStream != 0 {
-				return fmt.Errorf("data with flags %#x", h.flags)
-			}
-			if len(c.message)+len(payload) > answerMax {
-				return errors.New("too long")
-			}
-			c.message = append(c.message, payload...)
-			if c.mayReceive -= len(payload); c.mayReceive < connWindow/2 {
-				c.stillToSend = c.appendWindow(c.stillToSend)
-			}
-		case frameWindowUpdate:
-			continue
+		case *http2.HeadersFrame:
+			ended, err = f.StreamEnded(), c.onHeaders(f)
+		case *http2.DataFrame:
+			ended, err = f.StreamEnded(), c.onData(f)
 		default:
-			return fmt.Errorf("a frame of type %#x in the stream", h.kind)
+			err = fmt.Errorf("an unexpected frame: %v", frame.Header())
 		}
-		if h.flags&flagEndStream != 0 {
-			return o.check()
+		if err != nil || ended {
+			return err
 		}
 	}
 }
 
-// check is nil for a call that went well.
-func (o *outcome) check() error {
-	switch {
-	case !o.ok:
-		return errors.New("an HTTP status other than 200")
-	case o.status != "0":
-		return fmt.Errorf("gRPC status %q", o.status)
+func (c *grpcConn) onHeaders(f *http2.HeadersFrame) error {
+	if f.StreamID != c.stream || !f.HeadersEnded() {
+		return fmt.Errorf("unexpected headers: %v", f.Header())
 	}
-	return nil
+	_, err := c.decoder.Write(f.HeaderBlockFragment())
+	return errors.Join(err, c.decoder.Close())
+}
+
+func (c *grpcConn) onData(f *http2.DataFrame) error {
+	if f.StreamID != c.stream {
+		return fmt.Errorf("unexpected data: %v", f.Header())
+	}
+	if len(c.message)+len(f.Data()) > answerMax {
+		return errors.New("too long")
+	}
+	c.message = append(c.message, f.Data()...)
+	if c.mayReceive -= int(f.Length); c.mayReceive >= connWindow/2 {
+		return nil
+	}
+	increment := connWindow - c.mayReceive
+	c.mayReceive = connWindow
+	return c.frames.WriteWindowUpdate(0, uint32(increment))
+}
+
+// check returns an error unless the last response is a right one.
+func (c *grpcConn) check() error {
+	switch {
+	case c.status != "200":
+		return fmt.Errorf("HTTP status %q", c.status)
+	case c.grpcStatus != "0":
+		return fmt.Errorf("gRPC status %q", c.grpcStatus)
+	case len(c.message) < prefixLen:
+		return errors.New("a response without a message")
+	case c.message[0] != 0:
+		return errors.New("a compressed message, although none was asked for")
+	}
+	body := c.message[prefixLen:]
+	if length := binary.BigEndian.Uint32(c.message[1:prefixLen]); int(length) != len(body) {
+		return fmt.Errorf("a message of %d bytes with a prefix of %d", len(body), length)
+	}
+	return c.answer.check(body)
 }

@@ -25,12 +25,13 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-	"time"
+
+	"github.com/teamtask/teamtask/internal/process"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	ctx = untilOrphaned(ctx)
+	ctx = process.UntilOrphaned(ctx)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	if err == nil || errors.Is(err, flag.ErrHelp) {
@@ -67,24 +68,4 @@ func run(ctx context.Context, args []string, out, says io.Writer) error {
 	}
 	r.print(out)
 	return nil
-}
-
-// untilOrphaned ends the context when the process that started this one is gone, as
-// after a kill of make or of go run, so that nothing stays behind.
-func untilOrphaned(ctx context.Context) context.Context {
-	parent := os.Getppid()
-	ctx, cancel := context.WithCancel(ctx)
-	go func() {
-		tick := time.NewTicker(500 * time.Millisecond)
-		defer tick.Stop()
-		for os.Getppid() == parent {
-			select {
-			case <-tick.C:
-			case <-ctx.Done():
-				return
-			}
-		}
-		cancel()
-	}()
-	return ctx
 }

@@ -37,7 +37,7 @@ func (p plan) measure(ctx context.Context, says io.Writer) (r report, err error)
 	if p.traces && s.traces.Load() == 0 {
 		return report{}, errors.New("the product sent no traces")
 	}
-	_, most, err := memory(s.servers[product].pid())
+	_, most, err := memory(s.servers[product].PID())
 	if err != nil {
 		return report{}, fmt.Errorf("read the server's memory: %w", err)
 	}
@@ -139,7 +139,7 @@ func (p plan) measureLap(ctx context.Context, s *stack, l *load) (lap, error) {
 	if _, err := l.drive(ctx, p.lead()); err != nil {
 		return lap{}, err
 	}
-	pid := s.servers[l.target].pid()
+	pid := s.servers[l.target].PID()
 	before, err := readUsage(pid, s.pg.Process())
 	if err != nil {
 		return lap{}, err

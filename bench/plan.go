@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/teamtask/teamtask/internal/process"
 )
 
 const (
@@ -81,7 +83,7 @@ func readPlan(args []string, says io.Writer) (plan, error) {
 	if err := p.check(); err != nil {
 		return plan{}, err
 	}
-	if p.root, err = findCheckout(); err != nil {
+	if p.root, err = process.Checkout(); err != nil {
 		return plan{}, err
 	}
 	if p.json == "" {
@@ -155,22 +157,4 @@ func choose[T ~string](list string, all []T, what string) ([]T, error) {
 		chosen = append(chosen, one)
 	}
 	return chosen, nil
-}
-
-// findCheckout looks for the checkout upwards from where we are.
-func findCheckout() (string, error) {
-	dir, err := os.Getwd()
-	if err != nil {
-		return "", fmt.Errorf("find the checkout: %w", err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "cmd", "server", "main.go")); err == nil {
-			return dir, nil
-		}
-		parent := filepath.Dir(dir)
-		if parent == dir {
-			return "", errors.New("run this inside a checkout of teamtask")
-		}
-		dir = parent
-	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/url"
 	"os"
 	"runtime"
@@ -14,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/teamtask/teamtask/internal/process"
 	"github.com/teamtask/teamtask/internal/sandbox"
 )
 
@@ -37,10 +37,11 @@ func (s *stack) startProduct(ctx context.Context) error {
 				return err
 			}
 		}
-		address, admin, err := freeAddresses(ctx)
+		free, err := process.FreeAddresses(ctx, 2)
 		if err != nil {
 			return err
 		}
+		address, admin := free[0], free[1]
 		s.admin = admin
 		begin := time.Now()
 		c, err := startChild(string(product), address, s.dir, s.binary, s.productEnvironment(address, admin), "serve")
@@ -53,7 +54,7 @@ func (s *stack) startProduct(ctx context.Context) error {
 			return err
 		}
 		ready = append(ready, milliseconds(time.Since(begin)))
-		now, _, err := memory(c.pid())
+		now, _, err := memory(c.PID())
 		if err != nil {
 			return fmt.Errorf("read the server's memory: %w", err)
 		}
@@ -93,10 +94,11 @@ func (s *stack) startFloors(ctx context.Context, answers map[op]proto.Message) e
 		return fmt.Errorf("find this program: %w", err)
 	}
 	for _, floor := range []target{echo, query} {
-		address, _, err := freeAddresses(ctx)
+		free, err := process.FreeAddresses(ctx, 1)
 		if err != nil {
 			return err
 		}
+		address := free[0]
 		c, err := startChild(string(floor), address, s.dir, self, []string{processors(), "DATABASE_URL=" + s.floorURL},
 			"floor", string(floor), "-listen", address, "-answers", s.dir)
 		if err != nil {
@@ -141,20 +143,6 @@ func (s *stack) stored(ctx context.Context) (n int, version string, err error) {
 		return 0, "", fmt.Errorf("count: %w", err)
 	}
 	return n, version, nil
-}
-
-// freeAddresses are two where nothing listens.
-func freeAddresses(ctx context.Context) (one, other string, err error) {
-	var at [2]string
-	for i := range at {
-		l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
-		if err != nil {
-			return "", "", fmt.Errorf("find a free port: %w", err)
-		}
-		defer func() { err = errors.Join(err, l.Close()) }() // both at once, so that they differ
-		at[i] = l.Addr().String()
-	}
-	return at[0], at[1], nil
 }
 
 func mebibytes(n int64) float64 { return float64(n) / (1 << 20) }

@@ -14,12 +14,6 @@ import (
 // measurable tells whether this system shows what is measured.
 func measurable() error { return nil }
 
-// apart keeps Ctrl-C in a terminal from the child, which is stopped by us, and ends
-// the child if we are killed.
-func apart() *syscall.SysProcAttr {
-	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
-}
-
 // processorTime is what all threads of a process have used so far, to the nanosecond.
 // The process must not have ended.
 func processorTime(pid int) (time.Duration, error) {

@@ -4,7 +4,6 @@ package main
 
 import (
 	"errors"
-	"syscall"
 	"time"
 )
 
@@ -12,8 +11,6 @@ var errNotLinux = errors.New("bench needs Linux: it reads processor time and mem
 
 // measurable tells whether this system shows what is measured.
 func measurable() error { return errNotLinux }
-
-func apart() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
 
 func processorTime(int) (time.Duration, error) { return 0, errNotLinux }
 

@@ -26,8 +26,8 @@ var arrows = map[string][]string{
 		"migrations", "internal/fault", "internal/wire", "internal/tenancy", "internal/session", "internal/rbac", "internal/audit", "internal/clerk", "internal/inbox",
 		"internal/tasks", "internal/directory", "internal/licensing", "internal/membership",
 	},
-	"cmd/dev":             {"internal/sandbox", "internal/localpg"},
-	"bench":               {"internal/sandbox", "internal/localpg", "internal/tasks"},
+	"cmd/dev":             {"internal/sandbox", "internal/localpg", "internal/process"},
+	"bench":               {"internal/sandbox", "internal/localpg", "internal/process", "internal/tasks"},
 	"migrations":          {},
 	"internal/fault":      {},
 	"internal/wire":       {"internal/fault"},
@@ -44,8 +44,9 @@ var arrows = map[string][]string{
 	"internal/licensing":  {"internal/fault", "internal/tenancy", "internal/clerk", "internal/inbox", "internal/audit"},
 	"internal/membership": {"internal/fault", "internal/tenancy", "internal/clerk", "internal/audit", "internal/directory", "internal/licensing"},
 	"internal/sandbox":    {},
-	"internal/localpg":    {},
-	"internal/pgtest":     {"internal/localpg", "migrations"},
+	"internal/process":    {},
+	"internal/localpg":    {"internal/process"},
+	"internal/pgtest":     {"internal/localpg", "internal/process", "migrations"},
 }
 
 // library is a package as the go command describes it.
@@ -124,7 +125,7 @@ func TestTheServerLinksNothingThatIsForDevelopment(t *testing.T) {
 		}
 		for _, dep := range p.Deps {
 			for _, banned := range []string{
-				module + "internal/sandbox", module + "internal/localpg", module + "internal/pgtest", module + "internal/hostile", module + "cmd/dev", module + "bench",
+				module + "internal/sandbox", module + "internal/localpg", module + "internal/process", module + "internal/pgtest", module + "internal/hostile", module + "cmd/dev", module + "bench",
 				"github.com/fergusstrange/embedded-postgres", "testing", "net/http/httptest", "github.com/google/go-cmp",
 			} {
 				if dep == banned || strings.HasPrefix(dep, banned+"/") {

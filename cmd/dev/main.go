@@ -10,9 +10,10 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-	"time"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/teamtask/teamtask/internal/process"
 )
 
 type commands struct {
@@ -28,31 +29,11 @@ func main() {
 	chosen, err := parser.Parse(os.Args[1:])
 	parser.FatalIfErrorf(err)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	ctx = untilOrphaned(ctx)
+	ctx = process.UntilOrphaned(ctx)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	chosen.BindTo(ctx, (*context.Context)(nil))
 	if err := chosen.Run(); err != nil {
 		fmt.Fprintf(os.Stderr, "dev: %v\n", err)
 		os.Exit(1)
 	}
-}
-
-// untilOrphaned ends the context when the process that started this one is gone, as
-// after a kill of make or of go run, so that nothing stays behind.
-func untilOrphaned(ctx context.Context) context.Context {
-	parent := os.Getppid()
-	ctx, cancel := context.WithCancel(ctx)
-	go func() {
-		tick := time.NewTicker(500 * time.Millisecond)
-		defer tick.Stop()
-		for os.Getppid() == parent {
-			select {
-			case <-tick.C:
-			case <-ctx.Done():
-				return
-			}
-		}
-		cancel()
-	}()
-	return ctx
 }

@@ -1,36 +1,24 @@
 package main
 
 import (
-	"errors"
-	"fmt"
-	"os"
 	"path/filepath"
+
+	"github.com/teamtask/teamtask/internal/process"
 )
 
-// project is the checkout that is being worked on, and the folder of what is kept
-// between runs.
+// project is the checkout and the folder of the data that is kept between runs.
 type project struct{ root, data string }
 
-// findProject looks for the checkout upwards from where we are. A relative data folder
-// is one of the checkout.
+// findProject finds the checkout. A relative data folder is one of the checkout.
 func findProject(data string) (project, error) {
-	dir, err := os.Getwd()
+	root, err := process.Checkout()
 	if err != nil {
-		return project{}, fmt.Errorf("find the checkout: %w", err)
+		return project{}, err
 	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "cmd", "server", "main.go")); err == nil {
-			if !filepath.IsAbs(data) {
-				data = filepath.Join(dir, data)
-			}
-			return project{root: dir, data: data}, nil
-		}
-		parent := filepath.Dir(dir)
-		if parent == dir {
-			return project{}, errors.New("run this inside a checkout of teamtask")
-		}
-		dir = parent
+	if !filepath.IsAbs(data) {
+		data = filepath.Join(root, data)
 	}
+	return project{root: root, data: data}, nil
 }
 
 func (p project) postgres() string { return filepath.Join(p.data, "postgres") }

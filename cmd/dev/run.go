@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/teamtask/teamtask/internal/localpg"
@@ -16,6 +17,7 @@ import (
 
 const (
 	stopWithin = 30 * time.Second
+	pollEvery  = 20 * time.Millisecond // for readiness
 
 	// The frontend's origin, unless APP_URL says another: azp of the tokens, and where
 	// checkouts lead back to. Vite prints the second name for the same place.
@@ -88,21 +90,20 @@ func (r *runCommand) Run(ctx context.Context) (err error) {
 	}()
 
 	env := r.environment(box.sandbox, appURL)
-	migrate := p.server(append(env, "MIGRATE_DATABASE_URL="+ownerURL), "migrate", "up")
-	if out, err := migrate.CombinedOutput(); err != nil {
-		return unlessStopped(ctx, fmt.Errorf("migrate: %w\n%s", err, out))
+	if err := p.run(append(env, "MIGRATE_DATABASE_URL="+ownerURL), "migrate", "up"); err != nil {
+		return unlessStopped(ctx, err)
 	}
 	// The sandbox begins with people who have their seats already: the ledger takes them over.
-	if out, err := p.server(env, "reconcile", "--apply", "--adopt").CombinedOutput(); err != nil {
-		return unlessStopped(ctx, fmt.Errorf("reconcile: %w\n%s", err, out))
+	if err := p.run(env, "reconcile", "--apply", "--adopt"); err != nil {
+		return unlessStopped(ctx, err)
 	}
-	server, err := startServer(p.server(env, "serve"))
+	server, err := p.serve(env)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, server.stop()) }()
-	if err := server.waitReady(ctx, "http://"+r.Listen+"/readyz"); err != nil {
-		return unlessStopped(ctx, err)
+	defer func() { err = errors.Join(err, server.Stop(context.Background(), stopWithin, syscall.SIGINT)) }()
+	if err := server.WaitReady(ctx, "http://"+r.Listen+"/readyz", pollEvery); err != nil {
+		return unlessStopped(ctx, fmt.Errorf("wait until the server is ready: %w", err))
 	}
 	frontend := "not looked for (--no-page)"
 	if r.Page {
@@ -118,8 +119,8 @@ func (r *runCommand) Run(ctx context.Context) (err error) {
 	case <-ctx.Done():
 		fmt.Println("\nstopping")
 		return nil
-	case <-server.ended:
-		return fmt.Errorf("the server ended by itself: %w", server.err)
+	case <-server.Done():
+		return errors.Join(errors.New("the server ended by itself"), server.Err())
 	}
 }
 

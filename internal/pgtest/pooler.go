@@ -1,7 +1,7 @@
 package pgtest
 
 import (
-	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -9,12 +9,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/teamtask/teamtask/internal/process"
 )
 
 const poolerWithin = time.Minute // for a pooler to start or to end
@@ -32,17 +32,24 @@ func Pooler(t testing.TB, address, mode string, settings ...string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	port := freePort(t)
+	addresses, err := process.FreeAddresses(t.Context(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	host, port, err := net.SplitHostPort(addresses[0])
+	if err != nil {
+		t.Fatal(err)
+	}
 	password, _ := u.User.Password()
 	database := strings.TrimPrefix(u.Path, "/")
 	lines := append([]string{
 		"[databases]",
 		fmt.Sprintf("%s = host=%s port=%s user=%s password=%s", database, u.Hostname(), u.Port(), u.User.Username(), password),
 		"[pgbouncer]",
-		"listen_addr = 127.0.0.1",
-		"listen_port = " + strconv.Itoa(port),
+		"listen_addr = " + host,
+		"listen_port = " + port,
 		"unix_socket_dir =",
-		"auth_type = any", // whoever reaches it is the user above
+		"auth_type = any", // every client is the user above
 		"pool_mode = " + mode,
 		"default_pool_size = 30",
 	}, settings...)
@@ -60,32 +67,31 @@ func Pooler(t testing.TB, address, mode string, settings ...string) string {
 			}
 		}
 	}
-	var log safeBuffer
-	process := exec.Command(program, args...)
-	process.Stdout, process.Stderr = &log, &log
-	if err := process.Start(); err != nil {
-		t.Fatalf("start PgBouncer: %v", err)
+	output := filepath.Join(dir, "pgbouncer.log")
+	log, err := os.Create(output)
+	if err != nil {
+		t.Fatal(err)
 	}
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		_ = process.Wait() // it is told to end
-	}()
+	defer func() { _ = log.Close() }() // the child has its own
+	logged := func() string {
+		text, err := os.ReadFile(output)
+		return fmt.Sprintf("%s%v", text, err)
+	}
+	command := exec.Command(program, args...)
+	command.Stdout, command.Stderr = log, log
+	pooler, err := process.Start(command, syscall.SIGTERM)
+	if err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(func() {
-		_ = process.Process.Signal(syscall.SIGTERM) // it ends at once
-		select {
-		case <-ended:
-		case <-time.After(poolerWithin):
-			t.Error("PgBouncer does not end")
-			if err := process.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
-				t.Error(err)
-			}
+		if err := pooler.Stop(context.Background(), poolerWithin, syscall.SIGTERM); err != nil { // it ends at once
+			t.Errorf("PgBouncer: %v", err)
 		}
 		if t.Failed() {
-			t.Logf("PgBouncer:\n%s", log.String())
+			t.Logf("PgBouncer:\n%s", logged())
 		}
 	})
-	u.Host = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	u.Host = addresses[0]
 	query := u.Query()
 	query.Set("sslmode", "disable")
 	u.RawQuery = query.Encode()
@@ -97,54 +103,21 @@ func Pooler(t testing.TB, address, mode string, settings ...string) string {
 			return u.String()
 		}
 		select {
-		case err := <-ended:
-			ended <- err
-			t.Fatalf("PgBouncer has ended: %v\n%s", err, log.String())
+		case <-pooler.Done():
+			t.Fatalf("PgBouncer has ended: %v\n%s", pooler.Err(), logged())
 		case <-time.After(10 * time.Millisecond):
 		}
 		if time.Since(started) > poolerWithin {
-			t.Fatalf("PgBouncer does not start:\n%s", log.String())
+			t.Fatalf("PgBouncer does not start:\n%s", logged())
 		}
 	}
 }
 
 func findPooler() (string, error) {
-	for _, name := range []string{"pgbouncer", "/usr/sbin/pgbouncer"} { // Debian's is not on everybody's path
+	for _, name := range []string{"pgbouncer", "/usr/sbin/pgbouncer"} { // Debian's is not on every path
 		if path, err := exec.LookPath(name); err == nil {
 			return path, nil
 		}
 	}
 	return "", errors.New("PgBouncer is missing: install it with `apt-get install pgbouncer` or `brew install pgbouncer`")
-}
-
-// freePort returns a port that nobody listens at just now.
-func freePort(t testing.TB) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address, ok := l.Addr().(*net.TCPAddr)
-	if err := l.Close(); err != nil || !ok {
-		t.Fatalf("%v: %v", l.Addr(), err)
-	}
-	return address.Port
-}
-
-// safeBuffer is a buffer that may be read while it is written.
-type safeBuffer struct {
-	mu     sync.Mutex
-	buffer bytes.Buffer
-}
-
-func (b *safeBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buffer.Write(p)
-}
-
-func (b *safeBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buffer.String()
 }
