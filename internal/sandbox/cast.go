@@ -9,11 +9,13 @@ import (
 const castAge = 24 * time.Hour
 
 // cast is who is there at the start. They came one after the other, a second apart, a day before now.
-func cast(now time.Time) *directory {
+func cast(now func() time.Time, baseURL string) *directory {
 	d := &directory{
+		now: now, baseURL: baseURL,
 		people: map[string]person{}, organizations: map[string]*organization{}, invitations: map[string]invitation{}, gone: map[string]bool{},
 	}
-	start := now.Add(-castAge)
+	start := now().Add(-castAge)
+	d.started = start.UnixMilli()
 	tick := func() (int, int64) { // order and time
 		order := d.next()
 		return order, start.Add(time.Duration(order) * time.Second).UnixMilli()

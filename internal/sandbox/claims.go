@@ -16,7 +16,7 @@ const notBefore = 10 * time.Second
 var features = []string{"members", "tasks"}
 
 // commonClaims are those of both versions, with or without an organization.
-func (s *Sandbox) commonClaims(p person, now time.Time, ttl time.Duration) map[string]any {
+func (s *clerkServer) commonClaims(p person, now time.Time, ttl time.Duration) map[string]any {
 	issued, expires := now, now.Add(ttl)
 	if ttl <= 0 { // an ordinary token of the past, which nothing but its age speaks against
 		issued = expires.Add(-defaultTTL)

@@ -3,8 +3,8 @@ package sandbox
 import (
 	"crypto/rand"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -12,14 +12,14 @@ import (
 
 const clerkRoot = "/clerk/v1"
 
-// clerkAPI serves Clerk's Backend API as its version 2025-04-10 answers, as far as teamtask needs it: behind the secret key,
+// api serves Clerk's Backend API as its version 2025-04-10 answers, as far as teamtask needs it: behind the secret key,
 // within the limits and with the faults that were asked for. What it does not know it refuses, parameters too.
-func (s *Sandbox) clerkAPI() http.Handler {
-	return s.withSecretKey(s.withLimits(s.withFaults(s.clerkMethods())))
+func (s *clerkServer) api() http.Handler {
+	return s.withSecretKey(s.withLimits(s.withFailures(s.methods())))
 }
 
-// clerkMethods is the API and nothing before it.
-func (s *Sandbox) clerkMethods() http.Handler {
+// methods is the API and nothing before it.
+func (s *clerkServer) methods() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+clerkRoot+"/jwks", s.serveKeySet)
 	for pattern, method := range map[string]func(*http.Request) (any, error){
@@ -59,15 +59,16 @@ func (s *Sandbox) clerkMethods() http.Handler {
 				writeClerkRefusal(w, err)
 				return
 			}
-			writeJSON(w, http.StatusOK, body)
+			WriteJSON(w, http.StatusOK, body)
 		})
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if refuse, pattern := mux.Handler(r); pattern == "" {
-			said := &silent{header: w.Header()}
-			refuse.ServeHTTP(said, r) // 404, or 405 with Allow
-			unknown := &refusal{status: said.status, code: "resource_not_found", short: "URL not found", words: "The URL was not found."}
-			if said.status == http.StatusMethodNotAllowed {
+			done := NewRecorder()
+			refuse.ServeHTTP(done, r) // 404, or 405 with Allow
+			maps.Copy(w.Header(), done.Header())
+			unknown := &clerkRefusal{status: done.Status, code: "resource_not_found", short: "URL not found", words: "The URL was not found."}
+			if done.Status == http.StatusMethodNotAllowed {
 				unknown.code, unknown.short, unknown.words = "method_not_allowed", "", "The URL does not know this method."
 			}
 			writeClerkRefusal(w, unknown)
@@ -77,42 +78,21 @@ func (s *Sandbox) clerkMethods() http.Handler {
 	})
 }
 
-// silent is a ResponseWriter that keeps the status and the header and forgets the body.
-type silent struct {
-	header http.Header
-	status int
-}
-
-func (s *silent) Header() http.Header { return s.header }
-
-func (s *silent) Write(p []byte) (int, error) {
-	if s.status == 0 {
-		s.status = http.StatusOK
-	}
-	return len(p), nil
-}
-
-func (s *silent) WriteHeader(status int) {
-	if s.status == 0 {
-		s.status = status
-	}
-}
-
 // withSecretKey lets a request through to next when it carries the secret key, and answers 401 as Clerk does when not: one
 // code for a missing or malformed header, another for a wrong key.
-func (s *Sandbox) withSecretKey(next http.Handler) http.Handler {
+func (s *clerkServer) withSecretKey(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		key, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 		switch {
 		case !ok || key == "":
-			writeClerkRefusal(w, &refusal{
+			writeClerkRefusal(w, &clerkRefusal{
 				status: http.StatusUnauthorized, code: "authorization_header_format_invalid",
 				short: "Invalid Authorization header format",
 				words: `Invalid Authorization header format. Must be "Bearer <YOUR_API_KEY>".`,
 			})
 		case key != s.secretKey:
 			words := "The provided Clerk Secret Key is invalid. Make sure that your Clerk Secret Key is correct."
-			writeClerkRefusal(w, &refusal{status: http.StatusUnauthorized, code: "clerk_key_invalid", short: words, words: words})
+			writeClerkRefusal(w, &clerkRefusal{status: http.StatusUnauthorized, code: "clerk_key_invalid", short: words, words: words})
 		default:
 			next.ServeHTTP(w, r)
 		}
@@ -122,7 +102,7 @@ func (s *Sandbox) withSecretKey(next http.Handler) http.Handler {
 // withLimits refuses what is beyond Clerk's limits: 1000 requests in 10 s in all but for the key set, 10 changes of metadata in
 // 10 s to one user, organization or membership, and 250 invitations in an hour in all.
 // https://clerk.com/docs/guides/how-clerk-works/system-limits
-func (s *Sandbox) withLimits(next http.Handler) http.Handler {
+func (s *clerkServer) withLimits(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var wait int
 		if r.URL.Path != clerkRoot+"/jwks" {
@@ -154,9 +134,9 @@ type clerkError struct {
 
 // writeClerkRefusal answers with a refusal as Clerk writes it. Any other error is a fault of the sandbox.
 func writeClerkRefusal(w http.ResponseWriter, err error) {
-	r, ok := errors.AsType[*refusal](err)
+	r, ok := errors.AsType[*clerkRefusal](err)
 	if !ok {
-		r = &refusal{status: http.StatusInternalServerError, code: "internal_clerk_error", words: err.Error()}
+		r = &clerkRefusal{status: StatusOf(err), code: "internal_clerk_error", words: err.Error()}
 	}
 	if r.short == "" {
 		r.short = r.words
@@ -165,15 +145,8 @@ func writeClerkRefusal(w http.ResponseWriter, err error) {
 	_, _ = rand.Read(trace) // never fails
 	id := hex.EncodeToString(trace)
 	w.Header().Set("Clerk-Trace-Id", id)
-	writeJSON(w, r.status, struct {
+	WriteJSON(w, r.status, struct {
 		Errors  []clerkError `json:"errors"`
 		TraceID string       `json:"clerk_trace_id"`
 	}{[]clerkError{{Code: r.code, Message: r.short, LongMessage: r.words, Meta: r.meta}}, id})
-}
-
-// writeJSON answers with body, which must be encodable. A client that has gone away is no one's error.
-func writeJSON(w http.ResponseWriter, status int, body any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body)
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // invitationOf is the invitation of a request's path. The caller holds s.mu.
-func (s *Sandbox) invitationOf(r *http.Request) (invitation, error) {
+func (s *clerkServer) invitationOf(r *http.Request) (invitation, error) {
 	o, err := s.organizationOf(r)
 	if err != nil {
 		return invitation{}, err
@@ -21,7 +21,7 @@ func (s *Sandbox) invitationOf(r *http.Request) (invitation, error) {
 	return i, nil
 }
 
-func (s *Sandbox) listInvitations(r *http.Request) (any, error) {
+func (s *clerkServer) listInvitations(r *http.Request) (any, error) {
 	q, at, err := readList(r, "status", "email_address", "order_by")
 	if err != nil {
 		return nil, err
@@ -37,7 +37,7 @@ func (s *Sandbox) listInvitations(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	now := s.ms()
+	now := s.dir.ms()
 	email := strings.ToLower(q.Get("email_address"))
 	var found []invitation
 	for _, i := range s.dir.invitations {
@@ -56,7 +56,7 @@ func (s *Sandbox) listInvitations(r *http.Request) (any, error) {
 	return listJSON(found, at, func(i invitation) invitationJSON { return i.json(s.baseURL, now) }), nil
 }
 
-func (s *Sandbox) postInvitation(r *http.Request) (any, error) {
+func (s *clerkServer) postInvitation(r *http.Request) (any, error) {
 	var body struct {
 		EmailAddress string `json:"email_address"`
 		Role         string `json:"role"`
@@ -94,7 +94,7 @@ func (s *Sandbox) postInvitation(r *http.Request) (any, error) {
 	if err := checkAdmin(o, body.Inviter); err != nil {
 		return nil, err
 	}
-	made, err := s.invite(o, i, days)
+	made, err := s.dir.invite(o, i, days)
 	if err != nil {
 		return nil, err
 	}
@@ -107,12 +107,12 @@ func checkAdmin(o *organization, user string) error {
 	case user == "" || m.role == adminRole:
 		return nil
 	case !ok:
-		return &refusal{
+		return &clerkRefusal{
 			status: http.StatusForbidden, code: "not_a_member_in_organization", short: "not a member",
 			words: "Current user is not a member of the organization. Only organization members can perform this action.",
 		}
 	default:
-		return &refusal{
+		return &clerkRefusal{
 			status: http.StatusForbidden, code: "missing_organization_permission", short: "missing permission",
 			words: "Current user is missing an organization permission.",
 			meta:  map[string]any{"permissions": []string{"org:sys_memberships:manage"}},
@@ -120,17 +120,17 @@ func checkAdmin(o *organization, user string) error {
 	}
 }
 
-func (s *Sandbox) getInvitation(r *http.Request) (any, error) {
+func (s *clerkServer) getInvitation(r *http.Request) (any, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	i, err := s.invitationOf(r)
 	if err != nil {
 		return nil, err
 	}
-	return i.json(s.baseURL, s.ms()), nil
+	return i.json(s.baseURL, s.dir.ms()), nil
 }
 
-func (s *Sandbox) revokeInvitation(r *http.Request) (any, error) {
+func (s *clerkServer) revokeInvitation(r *http.Request) (any, error) {
 	var body struct {
 		Requester string `json:"requesting_user_id"`
 	}
@@ -146,8 +146,8 @@ func (s *Sandbox) revokeInvitation(r *http.Request) (any, error) {
 	if err := checkAdmin(s.dir.organizations[i.organization], body.Requester); err != nil {
 		return nil, err
 	}
-	if i, err = s.revoke(i); err != nil {
+	if i, err = s.dir.revoke(i); err != nil {
 		return nil, err
 	}
-	return i.json(s.baseURL, s.ms()), nil
+	return i.json(s.baseURL, s.dir.ms()), nil
 }

@@ -16,7 +16,7 @@ type member struct {
 func (m member) json() membershipJSON { return m.membership.json(m.organization, m.person) }
 
 // membershipOf is the membership of a request's path. The caller holds s.mu.
-func (s *Sandbox) membershipOf(r *http.Request) (member, error) {
+func (s *clerkServer) membershipOf(r *http.Request) (member, error) {
 	o, err := s.organizationOf(r)
 	if err != nil {
 		return member{}, err
@@ -29,7 +29,7 @@ func (s *Sandbox) membershipOf(r *http.Request) (member, error) {
 	return member{membership: m, organization: o, person: s.dir.people[user]}, nil
 }
 
-func (s *Sandbox) listMemberships(r *http.Request) (any, error) {
+func (s *clerkServer) listMemberships(r *http.Request) (any, error) {
 	q, at, err := readList(r, append([]string{"role"}, userFilters...)...)
 	if err != nil {
 		return nil, err
@@ -64,7 +64,7 @@ func (s *Sandbox) listMemberships(r *http.Request) (any, error) {
 	return listJSON(found, at, member.json), nil
 }
 
-func (s *Sandbox) listUserMemberships(r *http.Request) (any, error) {
+func (s *clerkServer) listUserMemberships(r *http.Request) (any, error) {
 	_, at, err := readList(r)
 	if err != nil {
 		return nil, err
@@ -85,7 +85,7 @@ func (s *Sandbox) listUserMemberships(r *http.Request) (any, error) {
 	return listJSON(found, at, member.json), nil
 }
 
-func (s *Sandbox) postMembership(r *http.Request) (any, error) {
+func (s *clerkServer) postMembership(r *http.Request) (any, error) {
 	var body struct {
 		UserID string `json:"user_id"`
 		Role   string `json:"role"`
@@ -108,14 +108,14 @@ func (s *Sandbox) postMembership(r *http.Request) (any, error) {
 	if !ok {
 		return nil, notFound("No user was found with id %s.", body.UserID)
 	}
-	m, err := s.addMember(o, p, membership{role: body.Role})
+	m, err := s.dir.addMember(o, p, membership{role: body.Role})
 	if err != nil {
 		return nil, err
 	}
 	return m.json(o, p), nil
 }
 
-func (s *Sandbox) patchMembership(r *http.Request) (any, error) {
+func (s *clerkServer) patchMembership(r *http.Request) (any, error) {
 	var body struct {
 		Role string `json:"role"`
 	}
@@ -135,7 +135,7 @@ func (s *Sandbox) patchMembership(r *http.Request) (any, error) {
 	return s.stored(m)
 }
 
-func (s *Sandbox) patchMembershipMetadata(r *http.Request) (any, error) {
+func (s *clerkServer) patchMembershipMetadata(r *http.Request) (any, error) {
 	var body metadataBody
 	if err := readBody(r, &body); err != nil {
 		return nil, err
@@ -153,21 +153,21 @@ func (s *Sandbox) patchMembershipMetadata(r *http.Request) (any, error) {
 }
 
 // stored stores a changed membership and answers its shape. The caller holds s.mu.
-func (s *Sandbox) stored(m member) (any, error) {
-	changed, err := s.changeMember(m.organization, m.person, m.membership)
+func (s *clerkServer) stored(m member) (any, error) {
+	changed, err := s.dir.changeMember(m.organization, m.person, m.membership)
 	if err != nil {
 		return nil, err
 	}
 	return changed.json(m.organization, m.person), nil
 }
 
-func (s *Sandbox) removeMembership(r *http.Request) (any, error) {
+func (s *clerkServer) removeMembership(r *http.Request) (any, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	m, err := s.membershipOf(r)
 	if err != nil {
 		return nil, err
 	}
-	s.removeMember(m.organization, m.person, m.membership)
+	s.dir.removeMember(m.organization, m.person, m.membership)
 	return m.json(), nil
 }

@@ -6,7 +6,7 @@ import (
 )
 
 // organizationOf is the organization of a request's path, by id alone. The caller holds s.mu.
-func (s *Sandbox) organizationOf(r *http.Request) (*organization, error) {
+func (s *clerkServer) organizationOf(r *http.Request) (*organization, error) {
 	o, ok := s.dir.organizations[r.PathValue("organization")]
 	if !ok {
 		return nil, organizationNotFound()
@@ -15,14 +15,14 @@ func (s *Sandbox) organizationOf(r *http.Request) (*organization, error) {
 }
 
 // counted is an organization's shape with the numbers of its members and invitations. The caller holds s.mu.
-func (s *Sandbox) counted(o *organization) organizationJSON {
+func (s *clerkServer) counted(o *organization) organizationJSON {
 	j := o.json()
-	members, invitations := len(o.members), s.dir.pendingFor(o.id, "", s.ms())
+	members, invitations := len(o.members), s.dir.pendingFor(o.id, "", s.dir.ms())
 	j.MembersCount, j.PendingInvitations = &members, &invitations
 	return j
 }
 
-func (s *Sandbox) listOrganizations(r *http.Request) (any, error) {
+func (s *clerkServer) listOrganizations(r *http.Request) (any, error) {
 	q, at, err := readList(r, "include_members_count", "query", "user_id", "organization_id", "order_by")
 	if err != nil {
 		return nil, err
@@ -59,7 +59,7 @@ func (s *Sandbox) listOrganizations(r *http.Request) (any, error) {
 	return listJSON(found, at, (*organization).json), nil
 }
 
-func (s *Sandbox) postOrganization(r *http.Request) (any, error) {
+func (s *clerkServer) postOrganization(r *http.Request) (any, error) {
 	var body struct {
 		metadataBody
 		Name       string `json:"name"`
@@ -84,14 +84,14 @@ func (s *Sandbox) postOrganization(r *http.Request) (any, error) {
 	if body.CreatedBy != "" {
 		p, ok := s.dir.people[body.CreatedBy]
 		if !ok {
-			return nil, &refusal{
+			return nil, &clerkRefusal{
 				status: http.StatusBadRequest, code: "organization_creator_not_found", short: "creator not found",
 				words: "No users found with id " + body.CreatedBy + ".",
 			}
 		}
 		creator = &p
 	}
-	made, err := s.addOrganization(o, creator)
+	made, err := s.dir.addOrganization(o, creator)
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +109,7 @@ func readMaxMembers(given *int64, absent int64) (int64, error) {
 }
 
 // getOrganization answers GET /organizations/{organization}, by id or slug.
-func (s *Sandbox) getOrganization(r *http.Request) (any, error) {
+func (s *clerkServer) getOrganization(r *http.Request) (any, error) {
 	q, err := readQuery(r, "include_members_count")
 	if err != nil {
 		return nil, err
@@ -130,7 +130,7 @@ func (s *Sandbox) getOrganization(r *http.Request) (any, error) {
 	return o.json(), nil
 }
 
-func (s *Sandbox) patchOrganization(r *http.Request) (any, error) {
+func (s *clerkServer) patchOrganization(r *http.Request) (any, error) {
 	var body struct {
 		metadataBody
 		Name        *string `json:"name"`
@@ -163,24 +163,24 @@ func (s *Sandbox) patchOrganization(r *http.Request) (any, error) {
 	if o.public, o.private, err = body.replaced(o.public, o.private); err != nil {
 		return nil, err
 	}
-	changed, err := s.changeOrganization(o)
+	changed, err := s.dir.changeOrganization(o)
 	if err != nil {
 		return nil, err
 	}
 	return changed.json(), nil
 }
 
-func (s *Sandbox) removeOrganization(r *http.Request) (any, error) {
+func (s *clerkServer) removeOrganization(r *http.Request) (any, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	o, err := s.organizationOf(r)
 	if err != nil {
 		return nil, err
 	}
-	return s.deleteOrganization(o), nil
+	return s.dir.deleteOrganization(o), nil
 }
 
-func (s *Sandbox) patchOrganizationMetadata(r *http.Request) (any, error) {
+func (s *clerkServer) patchOrganizationMetadata(r *http.Request) (any, error) {
 	var body metadataBody
 	if err := readBody(r, &body); err != nil {
 		return nil, err
@@ -195,7 +195,7 @@ func (s *Sandbox) patchOrganizationMetadata(r *http.Request) (any, error) {
 	if o.public, o.private, err = body.merged(o.public, o.private); err != nil {
 		return nil, err
 	}
-	changed, err := s.changeOrganization(o)
+	changed, err := s.dir.changeOrganization(o)
 	if err != nil {
 		return nil, err
 	}

@@ -27,7 +27,7 @@ func (p person) matches(q url.Values) bool {
 }
 
 // personOf is the person of a request's path. The caller holds s.mu.
-func (s *Sandbox) personOf(r *http.Request) (person, error) {
+func (s *clerkServer) personOf(r *http.Request) (person, error) {
 	p, ok := s.dir.people[r.PathValue("user")]
 	if !ok {
 		return person{}, notFound("No user was found with id %s.", r.PathValue("user"))
@@ -35,7 +35,7 @@ func (s *Sandbox) personOf(r *http.Request) (person, error) {
 	return p, nil
 }
 
-func (s *Sandbox) findUsers(r *http.Request) ([]person, page, error) {
+func (s *clerkServer) findUsers(r *http.Request) ([]person, page, error) {
 	q, at, err := readList(r, append([]string{"organization_id"}, userFilters...)...)
 	if err != nil {
 		return nil, page{}, err
@@ -66,7 +66,7 @@ func (s *Sandbox) findUsers(r *http.Request) ([]person, page, error) {
 }
 
 // listUsers answers GET /users: a bare array.
-func (s *Sandbox) listUsers(r *http.Request) (any, error) {
+func (s *clerkServer) listUsers(r *http.Request) (any, error) {
 	found, at, err := s.findUsers(r)
 	if err != nil {
 		return nil, err
@@ -75,12 +75,12 @@ func (s *Sandbox) listUsers(r *http.Request) (any, error) {
 }
 
 // countUsers answers GET /users/count.
-func (s *Sandbox) countUsers(r *http.Request) (any, error) {
+func (s *clerkServer) countUsers(r *http.Request) (any, error) {
 	found, _, err := s.findUsers(r)
 	return map[string]any{"object": "total_count", "total_count": len(found)}, err
 }
 
-func (s *Sandbox) getUser(r *http.Request) (any, error) {
+func (s *clerkServer) getUser(r *http.Request) (any, error) {
 	if _, err := readQuery(r); err != nil {
 		return nil, err
 	}
@@ -94,7 +94,7 @@ func (s *Sandbox) getUser(r *http.Request) (any, error) {
 }
 
 // postUser answers POST /users, of which it knows names, email addresses and metadata. Nobody has a password here.
-func (s *Sandbox) postUser(r *http.Request) (any, error) {
+func (s *clerkServer) postUser(r *http.Request) (any, error) {
 	var body struct {
 		metadataBody
 		Emails       []string `json:"email_address"`
@@ -106,7 +106,7 @@ func (s *Sandbox) postUser(r *http.Request) (any, error) {
 	if err := readBody(r, &body); err != nil {
 		return nil, err
 	}
-	p := person{id: freshID("user_"), firstName: body.FirstName, lastName: body.LastName, session: freshID("sess_")}
+	p := person{id: FreshID("user_"), firstName: body.FirstName, lastName: body.LastName, session: FreshID("sess_")}
 	var err error
 	if p.public, p.private, err = body.merged(nil, nil); err != nil {
 		return nil, err
@@ -124,15 +124,15 @@ func (s *Sandbox) postUser(r *http.Request) (any, error) {
 		if _, taken := s.dir.personAt(email); taken || p.has(email) {
 			return nil, badParam("email_address", "form_identifier_exists", "already exists", "That email address is taken. Please try another.")
 		}
-		p.addresses = append(p.addresses, address{id: freshID("idn_"), email: email})
+		p.addresses = append(p.addresses, address{id: FreshID("idn_"), email: email})
 	}
-	now := s.ms()
+	now := s.dir.ms()
 	p.created, p.updated, p.order = now, now, s.dir.next()
-	return s.storePerson(p).json(), nil
+	return s.dir.storePerson(p).json(), nil
 }
 
 // patchUser answers PATCH /users/{user}, of which it knows the names.
-func (s *Sandbox) patchUser(r *http.Request) (any, error) {
+func (s *clerkServer) patchUser(r *http.Request) (any, error) {
 	var body struct {
 		FirstName *string `json:"first_name"`
 		LastName  *string `json:"last_name"`
@@ -152,20 +152,20 @@ func (s *Sandbox) patchUser(r *http.Request) (any, error) {
 	if body.LastName != nil {
 		p.lastName = *body.LastName
 	}
-	return s.changePerson(p).json(), nil
+	return s.dir.changePerson(p).json(), nil
 }
 
-func (s *Sandbox) removeUser(r *http.Request) (any, error) {
+func (s *clerkServer) removeUser(r *http.Request) (any, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p, err := s.personOf(r)
 	if err != nil {
 		return nil, err
 	}
-	return s.deletePerson(p), nil
+	return s.dir.deletePerson(p), nil
 }
 
-func (s *Sandbox) patchUserMetadata(r *http.Request) (any, error) {
+func (s *clerkServer) patchUserMetadata(r *http.Request) (any, error) {
 	var body metadataBody
 	if err := readBody(r, &body); err != nil {
 		return nil, err
@@ -179,5 +179,5 @@ func (s *Sandbox) patchUserMetadata(r *http.Request) (any, error) {
 	if p.public, p.private, err = body.merged(p.public, p.private); err != nil {
 		return nil, err
 	}
-	return s.changePerson(p).json(), nil
+	return s.dir.changePerson(p).json(), nil
 }

@@ -4,11 +4,17 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"time"
 )
 
 // directory is all that Clerk keeps of people and organizations. Times are milliseconds since 1970. Metadata is never changed
 // in place but replaced, so that copies may share it.
 type directory struct {
+	now     func() time.Time
+	baseURL string                      // of the addresses at which invitations are accepted
+	emit    func(kind string, data any) // called with every event; nil: there are none
+	started int64                       // in milliseconds
+
 	people        map[string]person        // by user id
 	organizations map[string]*organization // by organization id
 	invitations   map[string]invitation    // by invitation id
@@ -86,9 +92,10 @@ func (d *directory) next() int {
 	return d.made
 }
 
-// clone is a directory of its own that starts with the same content.
+// clone returns a copy without events.
 func (d *directory) clone() *directory {
 	c := &directory{
+		now: d.now, baseURL: d.baseURL, started: d.started,
 		people: maps.Clone(d.people), organizations: map[string]*organization{},
 		invitations: maps.Clone(d.invitations), gone: maps.Clone(d.gone), made: d.made,
 	}
@@ -103,14 +110,14 @@ func (d *directory) clone() *directory {
 // personNamed finds someone by user id or by the name behind "user_", as people write it.
 func (d *directory) personNamed(user string) (person, error) {
 	if user == "" {
-		return person{}, refuse(http.StatusBadRequest, "The user is missing.")
+		return person{}, Refuse(http.StatusBadRequest, "The user is missing.")
 	}
 	for _, id := range []string{user, "user_" + user} {
 		if p, ok := d.people[id]; ok {
 			return p, nil
 		}
 	}
-	return person{}, refuse(http.StatusNotFound, "There is no person %q.", user)
+	return person{}, Refuse(http.StatusNotFound, "There is no person %q.", user)
 }
 
 // organizationNamed finds an organization by id or slug, as people write it.
@@ -120,7 +127,7 @@ func (d *directory) organizationNamed(org string) (*organization, error) {
 			return o, nil
 		}
 	}
-	return nil, refuse(http.StatusNotFound, "There is no organization %q.", org)
+	return nil, Refuse(http.StatusNotFound, "There is no organization %q.", org)
 }
 
 // personAt finds whoever has an email address, if anyone.
@@ -154,7 +161,7 @@ func (p person) has(email string) bool {
 func (o *organization) findMembership(p person) (membership, error) {
 	m, ok := o.members[p.id]
 	if !ok {
-		return membership{}, refuse(http.StatusForbidden, "%s is not a member of %s.", p.id, o.slug)
+		return membership{}, Refuse(http.StatusForbidden, "%s is not a member of %s.", p.id, o.slug)
 	}
 	return m, nil
 }

@@ -44,14 +44,14 @@ func newSigningKey() (*signingKey, error) {
 }
 
 // KeyID is the kid of the key that signs now.
-func (s *Sandbox) KeyID() string { return s.signingKey().id }
+func (s *clerkServer) KeyID() string { return s.signingKey().id }
 
 // PublicKeyPEM is the public half of the key that signs now, as CLERK_JWT_KEY takes it.
-func (s *Sandbox) PublicKeyPEM() string { return s.signingKey().pem }
+func (s *clerkServer) PublicKeyPEM() string { return s.signingKey().pem }
 
 // RotateKey replaces the key and its kid. The old key leaves the key set at once, so tokens signed before can no longer be
 // verified through it. On an error the old key stays.
-func (s *Sandbox) RotateKey() error {
+func (s *clerkServer) RotateKey() error {
 	key, err := newSigningKey()
 	if err != nil {
 		return err
@@ -63,7 +63,7 @@ func (s *Sandbox) RotateKey() error {
 }
 
 // JWKSFetches is how often a key set was served, counting both addresses and not counting refused requests.
-func (s *Sandbox) JWKSFetches() int {
+func (s *clerkServer) JWKSFetches() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.keySetsServed
@@ -72,7 +72,7 @@ func (s *Sandbox) JWKSFetches() int {
 // Sign makes a token of any claims with the key that signs now; it checks nothing about them. Nil claims are an empty object.
 // A nil header is that of a session token: alg, kid, typ and cat. Entries of header are added to it or replace its own, and
 // an entry whose value is nil is left out. The algorithm is always RS256: any other alg in header is an error.
-func (s *Sandbox) Sign(header, claims map[string]any) (string, error) {
+func (s *clerkServer) Sign(header, claims map[string]any) (string, error) {
 	key := s.signingKey()
 	merged := map[string]any{"alg": algorithm, "kid": key.id, "typ": "JWT", "cat": sessionCategory}
 	for name, value := range header {
@@ -115,21 +115,21 @@ type jwk struct {
 	E   string `json:"e"`
 }
 
-func (s *Sandbox) serveKeySet(w http.ResponseWriter, _ *http.Request) {
+func (s *clerkServer) serveKeySet(w http.ResponseWriter, _ *http.Request) {
 	s.mu.Lock()
 	s.keySetsServed++
 	key := s.key
 	s.mu.Unlock()
 
 	public := key.private.PublicKey
-	writeJSON(w, http.StatusOK, map[string][]jwk{"keys": {{
+	WriteJSON(w, http.StatusOK, map[string][]jwk{"keys": {{
 		Use: "sig", Kty: "RSA", Kid: key.id, Alg: algorithm,
 		N: base64.RawURLEncoding.EncodeToString(public.N.Bytes()),
 		E: base64.RawURLEncoding.EncodeToString(big.NewInt(int64(public.E)).Bytes()),
 	}}})
 }
 
-func (s *Sandbox) signingKey() *signingKey {
+func (s *clerkServer) signingKey() *signingKey {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.key

@@ -56,7 +56,7 @@ func mergeMetadata(param string, old map[string]any, raw json.RawMessage) (map[s
 		return nil, err
 	}
 	if len(written) > metadataSizeMax {
-		return nil, &refusal{
+		return nil, &clerkRefusal{
 			status: http.StatusUnprocessableEntity, code: "form_param_exceeds_allowed_size", short: "exceeds allowed size",
 			words: param + " exceeds the maximum allowed size of 8KB.", meta: about(param),
 		}

@@ -2,7 +2,6 @@ package sandbox
 
 import (
 	"cmp"
-	"encoding/json"
 	"errors"
 	"io"
 	"mime"
@@ -17,7 +16,6 @@ import (
 const (
 	limitDefault = 10
 	limitMax     = 500
-	bodyMax      = 1 << 20 // bytes
 )
 
 // page is the part of a list that was asked for.
@@ -42,7 +40,7 @@ func readList(r *http.Request, known ...string) (url.Values, page, error) {
 func readQuery(r *http.Request, known ...string) (url.Values, error) {
 	q, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return nil, &refusal{
+		return nil, &clerkRefusal{
 			status: http.StatusBadRequest, code: "malformed_request_parameters", short: "Malformed request parameters",
 			words: "The request parameters are malformed and could not be parsed.",
 		}
@@ -152,15 +150,15 @@ func contains(query string, texts ...string) bool {
 // readBody reads a JSON object into the struct at into, and refuses fields that it does not have. No body at all and null are
 // an empty object.
 func readBody(r *http.Request, into any) error {
-	raw, err := io.ReadAll(io.LimitReader(r.Body, bodyMax+1))
-	if err != nil || len(raw) > bodyMax {
+	raw, err := io.ReadAll(io.LimitReader(r.Body, BodyMax+1))
+	if err != nil || len(raw) > BodyMax {
 		return badBody()
 	}
 	if len(strings.TrimSpace(string(raw))) == 0 {
 		return nil
 	}
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
-		return &refusal{
+		return &clerkRefusal{
 			status: http.StatusUnsupportedMediaType, code: "unsupported_content_type", short: "Content-Type is unsupported",
 			words: "This Content-Type is unsupported. You should use application/json instead.",
 		}
@@ -168,28 +166,23 @@ func readBody(r *http.Request, into any) error {
 	return decode(raw, into)
 }
 
-// decode reads JSON as readBody does.
+// decode decodes JSON as readBody does.
 func decode(raw []byte, into any) error {
-	decoder := json.NewDecoder(strings.NewReader(string(raw)))
-	decoder.DisallowUnknownFields()
-	err := decoder.Decode(into)
-	if err == nil {
-		if _, more := decoder.Token(); !errors.Is(more, io.EOF) {
-			return badBody()
-		}
+	err := DecodeJSON(raw, into)
+	bad, ok := errors.AsType[*BodyError](err)
+	switch {
+	case err == nil:
 		return nil
+	case !ok || bad.Field == "":
+		return badBody()
+	case bad.Want == "":
+		return unknownParam(bad.Field)
 	}
-	if kind, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && kind.Field != "" {
-		return badParam(kind.Field, "form_param_type_invalid", "is invalid", "`%s` must be a `%s`.", kind.Field, kind.Type)
-	}
-	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
-		return unknownParam(strings.Trim(name, `"`))
-	}
-	return badBody()
+	return badParam(bad.Field, "form_param_type_invalid", "is invalid", "%s", bad.Error())
 }
 
 func badBody() error {
-	return &refusal{
+	return &clerkRefusal{
 		status: http.StatusBadRequest, code: "request_body_invalid", short: "Request body invalid",
 		words: "The request body is invalid. Please consult the API documentation for more information.",
 	}

@@ -109,7 +109,7 @@ func (r role) json(at int64, plain bool) roleJSON {
 }
 
 // listRoles answers GET /organization_roles.
-func (s *Sandbox) listRoles(r *http.Request) (any, error) {
+func (s *clerkServer) listRoles(r *http.Request) (any, error) {
 	q, p, err := readList(r, "order_by", "query")
 	if err != nil {
 		return nil, err
@@ -125,5 +125,5 @@ func (s *Sandbox) listRoles(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return listJSON(found, p, func(r role) roleJSON { return r.json(s.started, s.plainRoles) }), nil
+	return listJSON(found, p, func(r role) roleJSON { return r.json(s.dir.started, s.plainRoles) }), nil
 }

@@ -10,8 +10,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strings"
-	"sync"
 	"time"
 )
 
@@ -53,38 +51,24 @@ type Options struct {
 	Now func() time.Time
 }
 
-// Sandbox is one Clerk instance with its signing key, its people and its organizations, and one Stripe account. It is safe for
-// concurrent use.
+// TokenRequest says for whom a session token is.
+type TokenRequest = ClerkTokenRequest
+
+// Sandbox is one Clerk instance and one Stripe account. It is safe for concurrent use.
 type Sandbox struct {
-	baseURL, secretKey, authorizedParty, webhookSecret string
-	stripeSecretKey, stripeWebhookSecret               string
-	now                                                func() time.Time
-	requestLimit, metadataLimit, invitationLimit       int
-	plainRoles                                         bool
-	clerkMail, stripeMail                              mailbox
+	clerk     *clerkServer
+	stripe    *stripeServer
+	failures  *Failures
+	deliverer *Deliverer
 
-	limiter limiter
-	faults  faults
-	saved   savedAnswers
-	courier *courier
-
-	mu            sync.Mutex // guards everything below; taken before the courier's
-	key           *signingKey
-	keySetsServed int
-	dir           *directory
-	money         *stripeAccount
-	started       int64 // when the directory began, in milliseconds
+	secretKey, stripeSecretKey string
+	webhookURL, stripeURL      string
 }
 
-// New makes a sandbox with a fresh signing key and the people described in cast.go. It fails when BaseURL is not an http
-// or https origin, when WebhookURL or StripeWebhookURL is no such address, and when a secret is not one.
+// New returns a sandbox with a fresh signing key and the people and subscription of the start. It fails when BaseURL is not an
+// http or https origin, when WebhookURL or StripeWebhookURL is not an http or https address, and when a secret is malformed.
 func New(o Options) (*Sandbox, error) {
 	if err := checkOrigin(o.BaseURL); err != nil {
-		return nil, err
-	}
-	secret := cmp.Or(o.WebhookSecret, defaultSecret)
-	webhook, err := webhookKey(secret)
-	if err != nil {
 		return nil, err
 	}
 	for name, at := range map[string]string{"WebhookURL": o.WebhookURL, "StripeWebhookURL": o.StripeWebhookURL} {
@@ -92,96 +76,121 @@ func New(o Options) (*Sandbox, error) {
 			return nil, fmt.Errorf("%s %q is not an address such as http://127.0.0.1:8080/webhooks/clerk", name, at)
 		}
 	}
-	stripeSecret := cmp.Or(o.StripeWebhookSecret, defaultStripeSecret)
-	if rest, ok := strings.CutPrefix(stripeSecret, secretPrefix); !ok || len(rest) < stripeSecretMin {
-		return nil, fmt.Errorf("StripeWebhookSecret is not whsec_ and at least %d characters", stripeSecretMin)
+	if o.Now == nil {
+		o.Now = time.Now
 	}
-	key, err := newSigningKey()
+	s := &Sandbox{
+		failures:        &Failures{},
+		deliverer:       NewDeliverer(o.Now),
+		secretKey:       cmp.Or(o.SecretKey, defaultSecretKey),
+		stripeSecretKey: cmp.Or(o.StripeSecretKey, defaultSecretKey),
+	}
+	var err error
+	s.clerk, err = NewClerk(ClerkOptions{
+		BaseURL: o.BaseURL, SecretKey: s.secretKey, AuthorizedParty: o.AuthorizedParty,
+		WebhookURL: o.WebhookURL, WebhookSecret: o.WebhookSecret, PlainRoles: o.PlainRoles,
+		RequestLimit: o.RequestLimit, MetadataLimit: o.MetadataLimit, InvitationLimit: o.InvitationLimit,
+		Now: o.Now, Failures: s.failures, Deliverer: s.deliverer,
+	})
 	if err != nil {
 		return nil, err
 	}
-	s := &Sandbox{
-		baseURL:         o.BaseURL,
-		secretKey:       cmp.Or(o.SecretKey, defaultSecretKey),
-		authorizedParty: o.AuthorizedParty,
-		webhookSecret:   secret,
-		clerkMail:       mailbox{service: serviceClerk, url: o.WebhookURL, sign: svixSigner(webhook)},
-		stripeMail:      mailbox{service: serviceStripe, url: o.StripeWebhookURL, sign: stripeSigner(stripeSecret)},
-		stripeSecretKey: cmp.Or(o.StripeSecretKey, defaultSecretKey),
-		requestLimit:    cmp.Or(o.RequestLimit, requestsMax),
-		metadataLimit:   cmp.Or(o.MetadataLimit, metadataMax),
-		invitationLimit: cmp.Or(o.InvitationLimit, invitationsMax),
-		plainRoles:      o.PlainRoles,
-		now:             o.Now,
-		key:             key,
-
-		stripeWebhookSecret: stripeSecret,
+	s.stripe, err = NewStripe(StripeOptions{
+		BaseURL: o.BaseURL, SecretKey: s.stripeSecretKey, WebhookURL: o.StripeWebhookURL, WebhookSecret: o.StripeWebhookSecret,
+		Now: o.Now, Failures: s.failures, Deliverer: s.deliverer,
+	})
+	if err != nil {
+		return nil, err
 	}
-	if s.now == nil {
-		s.now = time.Now
-	}
-	s.courier = newCourier(s.now)
 	s.Reset()
 	return s, nil
 }
 
-// Reset brings the cast and its subscription back as they were and forgets all else: faults, limits, idempotency keys, how webhooks
-// are sent and those that are pending.
-// The signing key stays. It sends no events, so whoever keeps a copy has to fetch anew.
+// Reset restores the people and the subscription of the start and drops all else: injected failures, limits, idempotency keys,
+// the delivery settings and the pending deliveries. The signing key stays. It sends no events, so a server with a copy has to
+// fetch anew.
 func (s *Sandbox) Reset() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := s.now()
-	s.dir, s.started = cast(now), now.Add(-castAge).UnixMilli()
-	s.money = seededAccount(s.baseURL, s.now)
-	s.money.post = s.postStripe
-	s.faults.reset()
-	s.saved.reset()
-	s.limiter.reset()
-	s.courier.reset()
+	// Both providers are locked until nothing of before is left.
+	s.clerk.Reset(func() {
+		s.stripe.Reset(func() {
+			s.failures.Reset()
+			s.deliverer.Reset()
+		})
+	})
 }
 
-// Close gives up the webhooks that are pending and waits for none to be under way. A sandbox that sends none need not be
-// closed. Handler still answers afterwards.
-func (s *Sandbox) Close() { s.courier.close() }
+// Close drops the pending deliveries and waits until none is under way. A sandbox that sends no webhooks need not be closed.
+// Handler still works afterwards.
+func (s *Sandbox) Close() { s.deliverer.Close() }
 
 // Handler serves the sandbox. Every handler of one Sandbox shares its state.
 func (s *Sandbox) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") })
-	mux.HandleFunc("GET /sandbox/token", s.serveToken)
-	mux.HandleFunc("OPTIONS /sandbox/token", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Access-Control-Allow-Origin", "*")
-		w.Header().Set("Access-Control-Allow-Headers", "*") // of tracing, which many frontends add to every request
-		w.WriteHeader(http.StatusNoContent)
-	})
-	s.handleControl(mux)
-	mux.Handle("GET /clerk/.well-known/jwks.json", s.withFaults(http.HandlerFunc(s.serveKeySet)))
-	mux.Handle(clerkRoot+"/", s.clerkAPI())
-	mux.HandleFunc(stripeAPIRoot+"/", s.serveStripe)
-	s.handlePages(mux)
+	s.clerk.Handle(mux)
+	s.stripe.Handle(mux)
+	control := Control{"POST /sandbox/reset": s.serveReset}
+	for _, part := range []Control{s.clerk.Control(), s.stripe.Control(), s.failures.Control(), s.deliverer.Control()} {
+		control.Add(part)
+	}
+	control.Handle(mux)
 	return mux
 }
 
-// Issuer is the iss of every token: BaseURL and /clerk.
-func (s *Sandbox) Issuer() string { return s.baseURL + "/clerk" }
+// serveReset serves POST /sandbox/reset; see Reset.
+func (s *Sandbox) serveReset(*http.Request) (any, error) {
+	s.Reset()
+	return map[string]bool{"reset": true}, nil
+}
 
-// SecretKey is what the Backend API asks for as a bearer token.
+// Token returns a session token. It fails for an unknown person, an unknown organization, a person who is not a member of it,
+// and a version or a TTL that TokenRequest does not allow.
+func (s *Sandbox) Token(r TokenRequest) (string, error) { return s.clerk.Token(r) }
+
+// Claims returns the claims that Token would sign, for tests that change one and Sign the rest. The map is the caller's. exp, iat
+// and nbf are int64; fva is []int; org_permissions is []string; o and org_metadata are map[string]any; v is int; all else are
+// strings. It fails as Token does.
+func (s *Sandbox) Claims(r TokenRequest) (map[string]any, error) { return s.clerk.Claims(r) }
+
+// Sign signs any claims with the current key and checks nothing about them. Nil claims are an empty object. A nil header is that
+// of a session token: alg, kid, typ and cat. Entries of header are added to it or replace its own; one whose value is nil is left
+// out. The algorithm is always RS256: any other alg in header is an error.
+func (s *Sandbox) Sign(header, claims map[string]any) (string, error) {
+	return s.clerk.Sign(header, claims)
+}
+
+// KeyID returns the kid of the current signing key.
+func (s *Sandbox) KeyID() string { return s.clerk.KeyID() }
+
+// PublicKeyPEM returns the public half of the current signing key, as CLERK_JWT_KEY takes it.
+func (s *Sandbox) PublicKeyPEM() string { return s.clerk.PublicKeyPEM() }
+
+// RotateKey replaces the signing key and its kid. The old key leaves the key set at once, so tokens signed before can no longer be
+// verified through it. On an error the old key stays.
+func (s *Sandbox) RotateKey() error { return s.clerk.RotateKey() }
+
+// JWKSFetches returns how often a key set was served, counting both addresses and not counting refused requests.
+func (s *Sandbox) JWKSFetches() int { return s.clerk.JWKSFetches() }
+
+// Issuer returns the iss of every token: BaseURL and /clerk.
+func (s *Sandbox) Issuer() string { return s.clerk.Issuer() }
+
+// SecretKey returns the bearer token that the Backend API requires.
 func (s *Sandbox) SecretKey() string { return s.secretKey }
 
-// WebhookSecret is what webhooks are signed with, as CLERK_WEBHOOK_SECRET takes it.
-func (s *Sandbox) WebhookSecret() string { return s.webhookSecret }
+// WebhookSecret returns the secret that Clerk's webhooks are signed with, as CLERK_WEBHOOK_SECRET takes it.
+func (s *Sandbox) WebhookSecret() string { return s.clerk.WebhookSecret() }
 
-// StripeSecretKey is what Stripe's API asks for, as STRIPE_SECRET_KEY takes it.
+// StripeSecretKey returns the key that Stripe's API requires, as STRIPE_SECRET_KEY takes it.
 func (s *Sandbox) StripeSecretKey() string { return s.stripeSecretKey }
 
-// StripeWebhookSecret is what Stripe's webhooks are signed with, as STRIPE_WEBHOOK_SECRET takes it.
-func (s *Sandbox) StripeWebhookSecret() string { return s.stripeWebhookSecret }
+// StripeWebhookSecret returns the secret that Stripe's webhooks are signed with, as STRIPE_WEBHOOK_SECRET takes it.
+func (s *Sandbox) StripeWebhookSecret() string { return s.stripe.WebhookSecret() }
 
-// StripeURL is the base of Stripe's API, as STRIPE_API_URL and stripe-go's BackendConfig.URL take it: what follows is /v1.
-func (s *Sandbox) StripeURL() string { return s.baseURL + stripeRoot }
+// StripeURL returns the base of Stripe's API, as STRIPE_API_URL and stripe-go's BackendConfig.URL take it: what follows is /v1.
+func (s *Sandbox) StripeURL() string { return s.stripe.URL() }
 
-// SeatPrice is the id of the price of a seat, as STRIPE_SEAT_PRICE takes it.
+// SeatPrice returns the id of the price of a seat, as STRIPE_SEAT_PRICE takes it.
 func (s *Sandbox) SeatPrice() string { return seatPrice }
 
 func checkOrigin(base string) error {

@@ -60,7 +60,7 @@ type verificationJSON struct {
 
 func (p person) json() userJSON {
 	j := userJSON{
-		Object: "user", ID: p.id, FirstName: orNull(p.firstName), LastName: orNull(p.lastName),
+		Object: "user", ID: p.id, FirstName: OrNull(p.firstName), LastName: OrNull(p.lastName),
 		PrimaryEmail: &p.addresses[0].id, EmailAddresses: []emailJSON{},
 		PhoneNumbers: []struct{}{}, Web3Wallets: []struct{}{}, ExternalAccounts: []struct{}{}, SAMLAccounts: []struct{}{},
 		PublicMetadata: p.public, PrivateMetadata: p.private, UnsafeMetadata: map[string]any{},
@@ -135,7 +135,7 @@ func (m membership) json(o *organization, p person) membershipJSON {
 		Role: m.role, RoleName: named.name, Permissions: named.permissions(o.plain), CreatedAt: m.created, UpdatedAt: m.updated,
 		Organization: o.json(),
 		PublicUserData: publicUserJSON{
-			UserID: p.id, FirstName: orNull(p.firstName), LastName: orNull(p.lastName), Identifier: p.email(),
+			UserID: p.id, FirstName: OrNull(p.firstName), LastName: OrNull(p.lastName), Identifier: p.email(),
 		},
 	}
 }
@@ -162,11 +162,11 @@ func (i invitation) json(baseURL string, now int64) invitationJSON {
 	named, _ := roleNamed(i.role)
 	j := invitationJSON{
 		Object: "organization_invitation", ID: i.id, EmailAddress: i.email, Role: i.role, RoleName: named.name,
-		OrganizationID: i.organization, InviterID: orNull(i.inviter), Status: i.statusAt(now),
+		OrganizationID: i.organization, InviterID: OrNull(i.inviter), Status: i.statusAt(now),
 		PublicMetadata: i.public, PrivateMetadata: i.private, ExpiresAt: i.expires, CreatedAt: i.created, UpdatedAt: i.updated,
 	}
 	if j.Status == pending {
-		j.URL = orNull(baseURL + "/sandbox/invitations/" + i.id + "/accept")
+		j.URL = OrNull(baseURL + "/sandbox/invitations/" + i.id + "/accept")
 	}
 	return j
 }
@@ -177,11 +177,4 @@ type deletedJSON struct {
 	ID      string `json:"id"`
 	Slug    string `json:"slug,omitempty"`
 	Deleted bool   `json:"deleted"`
-}
-
-func orNull(text string) *string {
-	if text == "" {
-		return nil
-	}
-	return &text
 }

@@ -10,7 +10,6 @@ import (
 )
 
 const (
-	serviceStripe    = "stripe"
 	stripeRoot       = "/stripe"
 	stripeAPIRoot    = stripeRoot + "/v1"
 	stripeVersion    = "2023-10-16"
@@ -45,17 +44,15 @@ func (a stripeAnswer) write(w http.ResponseWriter) {
 
 // refusalAnswer is a refusal as Stripe writes it.
 func refusalAnswer(err error) stripeAnswer {
-	said := &kept{silent: silent{header: http.Header{}}}
+	said := NewRecorder()
 	writeStripeRefusal(said, err)
-	return stripeAnswer{status: said.status, body: said.body.Bytes(), kind: jsonKind}
+	return stripeAnswer{status: said.Status, body: said.Body.Bytes(), kind: JSONType}
 }
-
-const jsonKind = "application/json"
 
 // serveStripe serves Stripe's API as its version 2023-10-16 answers, as far as teamtask needs it: behind the secret key, once for
 // each idempotency key and with the faults that were asked for. What it does not know it refuses, parameters too.
-func (s *Sandbox) serveStripe(w http.ResponseWriter, r *http.Request) {
-	id := freshID("req_")
+func (s *stripeServer) serveStripe(w http.ResponseWriter, r *http.Request) {
+	id := FreshID("req_")
 	w.Header().Set("Request-Id", id)
 	w.Header().Set(stripeVersionKey, stripeVersion)
 	if err := s.checkStripe(r); err != nil {
@@ -97,17 +94,17 @@ func (s *Sandbox) serveStripe(w http.ResponseWriter, r *http.Request) {
 }
 
 // checkStripe refuses a request without the secret key, or for another version of the API.
-func (s *Sandbox) checkStripe(r *http.Request) error {
+func (s *stripeServer) checkStripe(r *http.Request) error {
 	key, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	if user, _, basic := r.BasicAuth(); basic { // as curl -u sk_test_...: sends it
 		key, ok = user, true
 	}
-	unauthorized := &refusal{status: http.StatusUnauthorized, kind: kindInvalid}
+	unauthorized := &stripeRefusal{status: http.StatusUnauthorized, kind: kindInvalid}
 	switch version := r.Header.Get(stripeVersionKey); {
 	case !ok || key == "":
 		unauthorized.words = "You did not provide an API key. You need to provide your API key in the Authorization header, using Bearer auth."
 		return unauthorized
-	case key != s.stripeSecretKey:
+	case key != s.secretKey:
 		unauthorized.words = "Invalid API Key provided."
 		return unauthorized
 	case version != "" && version != stripeVersion:
@@ -129,30 +126,30 @@ func stripePath(path string) string {
 
 // tryStripe carries a request out with the fault it meets, if any. It answers what to say, nil where the client has gone away
 // before anything was done, and what an idempotency key keeps of it, nil for nothing.
-func (s *Sandbox) tryStripe(r *http.Request, q stripeRequest) (answer, keep *stripeAnswer) {
-	f, ok := s.faults.take(serviceStripe, r)
+func (s *stripeServer) tryStripe(r *http.Request, q stripeRequest) (answer, keep *stripeAnswer) {
+	f, ok := s.failures.Take(Stripe, r)
 	if !ok {
 		done := s.doStripe(q)
 		return &done, keptAnswer(done)
 	}
 	if f.ApplyFirst {
 		done := s.doStripe(q)
-		f.wait(r.Context())
-		if f.answers() {
-			failed := f.stripeAnswer()
+		f.Wait(r.Context())
+		if f.HasResponse() {
+			failed := failureAnswer(f)
 			return &failed, keptAnswer(done)
 		}
 		return &done, keptAnswer(done)
 	}
-	if !f.wait(r.Context()) {
+	if !f.Wait(r.Context()) {
 		return nil, nil
 	}
 	switch {
 	case f.Lie:
 		told := s.lieStripe(q)
 		return &told, nil
-	case f.answers():
-		failed := f.stripeAnswer()
+	case f.HasResponse():
+		failed := failureAnswer(f)
 		if f.Status == http.StatusInternalServerError { // Stripe itself failed: what is in front of it remembers nothing
 			return &failed, &failed
 		}
@@ -171,14 +168,14 @@ func keptAnswer(a stripeAnswer) *stripeAnswer {
 }
 
 // stripeAnswer is how a fault is told.
-func (f *fault) stripeAnswer() stripeAnswer {
+func failureAnswer(f Failure) stripeAnswer {
 	status := f.Status
 	if status == 0 {
 		status = http.StatusOK
 	}
 	a := refusalAnswer(stripeStatus(status))
 	if f.Body != "" {
-		a.body, a.kind = []byte(f.Body), f.kind()
+		a.body, a.kind = []byte(f.Body), f.ContentType()
 	}
 	a.status, a.retry = status, f.RetryAfter
 	return a
@@ -193,27 +190,27 @@ type stripeRequest struct {
 }
 
 // doStripe carries a request out.
-func (s *Sandbox) doStripe(q stripeRequest) stripeAnswer {
+func (s *stripeServer) doStripe(q stripeRequest) stripeAnswer {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.money.answer(q)
+	return stripeAPI{s.account}.answer(q)
 }
 
 // lieStripe answers 200 with what a copy of the account answers, which is then forgotten; where that is a refusal, with an empty
 // object.
-func (s *Sandbox) lieStripe(q stripeRequest) stripeAnswer {
+func (s *stripeServer) lieStripe(q stripeRequest) stripeAnswer {
 	s.mu.Lock()
-	shadow := s.money.clone()
+	shadow := s.account.clone()
 	s.mu.Unlock()
-	said := shadow.answer(q)
+	said := stripeAPI{shadow}.answer(q)
 	if said.status != http.StatusOK {
-		said = stripeAnswer{status: http.StatusOK, body: []byte("{}\n"), kind: jsonKind}
+		said = stripeAnswer{status: http.StatusOK, body: []byte("{}\n"), kind: JSONType}
 	}
 	return said
 }
 
 // answer carries a request out on an account. The caller holds the lock of what the account belongs to.
-func (a *stripeAccount) answer(q stripeRequest) stripeAnswer {
+func (a stripeAPI) answer(q stripeRequest) stripeAnswer {
 	body, err := a.perform(q)
 	if err != nil {
 		return refusalAnswer(err)
@@ -222,20 +219,20 @@ func (a *stripeAccount) answer(q stripeRequest) stripeAnswer {
 	if err := json.NewEncoder(&out).Encode(body); err != nil {
 		return refusalAnswer(err)
 	}
-	return stripeAnswer{status: http.StatusOK, body: out.Bytes(), kind: jsonKind}
+	return stripeAnswer{status: http.StatusOK, body: out.Bytes(), kind: JSONType}
 }
 
-func (a *stripeAccount) perform(q stripeRequest) (map[string]any, error) {
+func (a stripeAPI) perform(q stripeRequest) (map[string]any, error) {
 	method, id := stripeMethodFor(q.method, q.path)
 	if method == nil {
-		return nil, &refusal{
+		return nil, &stripeRefusal{
 			status: http.StatusNotFound, kind: kindInvalid,
 			words: "Unrecognized request URL (" + q.method + ": /v1" + q.path + ").",
 		}
 	}
 	q.id = id
 	expand := q.form.texts("expand")
-	a.cause = stripeCause{ID: &q.request, IdempotencyKey: orNull(q.key)}
+	a.cause = stripeCause{ID: &q.request, IdempotencyKey: OrNull(q.key)}
 	defer func() { a.cause = stripeCause{} }()
 	a.sweep()
 	body, err := method(a, q)

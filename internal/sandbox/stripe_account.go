@@ -46,12 +46,12 @@ type stripeAccount struct {
 // seededAccount is what there is at the start: a price for seats, and five of them bought by D2 Gamers half a month ago.
 func seededAccount(baseURL string, now func() time.Time) *stripeAccount {
 	a := &stripeAccount{baseURL: baseURL, gone: map[string]bool{}}
-	start := now().Add(-15 * day)
+	start := now().Add(-15 * Day)
 	a.now = func() time.Time { return start }
 	at := a.at()
 	a.products.add(seatProduct, &stripeProduct{
 		ID: seatProduct, Object: "product", Active: true, Created: at, Features: []string{}, Images: []string{}, Metadata: hash{},
-		Name: "Seat", Type: "service", UnitLabel: orNull("seat"), Updated: at,
+		Name: "Seat", Type: "service", UnitLabel: OrNull("seat"), Updated: at,
 	})
 	price := a.prices.add(seatPrice, &stripePrice{
 		ID: seatPrice, Object: "price", Active: true, BillingScheme: "per_unit", Created: at, Currency: seatCurrency, Metadata: hash{},
@@ -68,7 +68,7 @@ func seededAccount(baseURL string, now func() time.Time) *stripeAccount {
 	a.portals.add(portal.ID, portal)
 
 	customer := a.newCustomer("cus_d2gamers")
-	customer.Name, customer.Email = orNull("D2 Gamers"), orNull("dana@d2-gamers.test")
+	customer.Name, customer.Email = OrNull("D2 Gamers"), OrNull("dana@d2-gamers.test")
 	customer.Metadata = hash{"organization_id": "org_d2gamers"}
 	card := a.newCard("pm_d2gamers", testCards["pm_card_visa"])
 	card.Customer = &customer.ID
@@ -93,7 +93,7 @@ type accountJSON struct {
 }
 
 // getAccount answers GET /v1/account.
-func (a *stripeAccount) getAccount(q stripeRequest) (any, error) {
+func (a stripeAPI) getAccount(q stripeRequest) (any, error) {
 	return accountJSON{ID: ownAccount, Object: "account", ChargesEnabled: true, Country: "IE", DefaultCurrency: seatCurrency, Type: "standard"}, q.form.done()
 }
 

@@ -108,7 +108,7 @@ func (a *stripeAccount) newItem(id string, s *stripeSubscription, b bought) stri
 func (a *stripeAccount) begin(p purchase) (*stripeSubscription, *stripeInvoice) {
 	now := a.at()
 	if p.id == "" {
-		p.id = freshID("sub_")
+		p.id = FreshID("sub_")
 	}
 	price := p.items[0].price
 	if p.currency == "" {
@@ -128,7 +128,7 @@ func (a *stripeAccount) begin(p purchase) (*stripeSubscription, *stripeInvoice) 
 		s.TrialSettings.EndBehavior.MissingPaymentMethod = p.noMethod
 	}
 	for i, b := range p.items {
-		id := freshID("si_")
+		id := FreshID("si_")
 		if i == 0 && p.item != "" {
 			id = p.item
 		}
@@ -226,7 +226,7 @@ func (a *stripeAccount) end(s *stripeSubscription) {
 		s.CanceledAt = &now
 	}
 	if s.CancellationDetails.Reason == nil {
-		s.CancellationDetails.Reason = orNull("cancellation_requested")
+		s.CancellationDetails.Reason = OrNull("cancellation_requested")
 	}
 	for _, invoice := range a.openInvoices(s) {
 		invoice.AutoAdvance, invoice.NextPaymentAttempt = false, nil
@@ -250,7 +250,7 @@ func (a *stripeAccount) endLater(s *stripeSubscription, on bool) {
 		s.CancelAtPeriodEnd, s.CancelAt, s.CanceledAt, s.CancellationDetails.Reason = on, nil, nil, nil
 		if on {
 			now := a.at()
-			s.CanceledAt, s.CancellationDetails.Reason = &now, orNull("cancellation_requested")
+			s.CanceledAt, s.CancellationDetails.Reason = &now, OrNull("cancellation_requested")
 		}
 	})
 }

@@ -31,7 +31,7 @@ func (a *stripeAccount) attachable(id string) (*stripeMethod, error) {
 		if !card.attaches {
 			return nil, declined()
 		}
-		return a.newCard(freshID("pm_"), card), nil
+		return a.newCard(FreshID("pm_"), card), nil
 	}
 	return named(&a.methods, "id", "PaymentMethod", id)
 }
@@ -41,7 +41,7 @@ func (a *stripeAccount) attach(m *stripeMethod, c *stripeCustomer) {
 	a.tell("payment_method.attached", m, nil)
 }
 
-func (a *stripeAccount) attachMethod(q stripeRequest) (any, error) {
+func (a stripeAPI) attachMethod(q stripeRequest) (any, error) {
 	customer := q.form.must("customer")
 	if err := q.form.done(); err != nil {
 		return nil, err
@@ -61,7 +61,7 @@ func (a *stripeAccount) attachMethod(q stripeRequest) (any, error) {
 	return m, nil
 }
 
-func (a *stripeAccount) detachMethod(q stripeRequest) (any, error) {
+func (a stripeAPI) detachMethod(q stripeRequest) (any, error) {
 	m, err := named(&a.methods, "id", "PaymentMethod", q.id)
 	if err != nil {
 		return nil, err
@@ -75,20 +75,20 @@ func (a *stripeAccount) detachMethod(q stripeRequest) (any, error) {
 	return m, nil
 }
 
-func (a *stripeAccount) getMethod(q stripeRequest) (any, error) {
+func (a stripeAPI) getMethod(q stripeRequest) (any, error) {
 	return only(&a.methods, "PaymentMethod", q)
 }
 
-func (a *stripeAccount) listMethods(q stripeRequest) (any, error) {
+func (a stripeAPI) listMethods(q stripeRequest) (any, error) {
 	customer := q.form.must("customer")
 	return a.methodsOf(q, "customer", customer)
 }
 
-func (a *stripeAccount) listCustomerMethods(q stripeRequest) (any, error) {
+func (a stripeAPI) listCustomerMethods(q stripeRequest) (any, error) {
 	return a.methodsOf(q, "id", q.id)
 }
 
-func (a *stripeAccount) methodsOf(q stripeRequest, param, customer string) (any, error) {
+func (a stripeAPI) methodsOf(q stripeRequest, param, customer string) (any, error) {
 	kind := q.form.textOr("type", "card")
 	if _, err := named(&a.customers, param, "customer", customer); err != nil && customer != "" {
 		return nil, err

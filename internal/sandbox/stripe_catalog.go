@@ -4,7 +4,7 @@ import (
 	"slices"
 )
 
-func (a *stripeAccount) readProduct(f *form, p *stripeProduct) {
+func (a stripeAPI) readProduct(f *form, p *stripeProduct) {
 	if name := f.str("name"); name != nil {
 		p.Name = *name
 		if *name == "" {
@@ -13,7 +13,7 @@ func (a *stripeAccount) readProduct(f *form, p *stripeProduct) {
 	}
 	for name, into := range map[string]**string{"description": &p.Description, "unit_label": &p.UnitLabel} {
 		if given := f.str(name); given != nil {
-			*into = orNull(*given)
+			*into = OrNull(*given)
 		}
 	}
 	if active := f.flag("active"); active != nil {
@@ -23,9 +23,9 @@ func (a *stripeAccount) readProduct(f *form, p *stripeProduct) {
 	f.ignore("images", "features", "statement_descriptor", "tax_code", "url", "type", "shippable")
 }
 
-func (a *stripeAccount) postProduct(q stripeRequest) (any, error) {
+func (a stripeAPI) postProduct(q stripeRequest) (any, error) {
 	p := stripeProduct{
-		ID: q.form.textOr("id", freshID("prod_")), Object: "product", Active: true, Created: a.at(), Features: []string{}, Images: []string{},
+		ID: q.form.textOr("id", FreshID("prod_")), Object: "product", Active: true, Created: a.at(), Features: []string{}, Images: []string{},
 		Type: "service", Updated: a.at(),
 	}
 	if !q.form.has("name") {
@@ -43,18 +43,18 @@ func (a *stripeAccount) postProduct(q stripeRequest) (any, error) {
 	return &p, nil
 }
 
-func (a *stripeAccount) getProduct(q stripeRequest) (any, error) {
+func (a stripeAPI) getProduct(q stripeRequest) (any, error) {
 	return only(&a.products, "product", q)
 }
 
-func (a *stripeAccount) listProducts(q stripeRequest) (any, error) {
+func (a stripeAPI) listProducts(q stripeRequest) (any, error) {
 	active, ids := q.form.flag("active"), q.form.texts("ids")
 	return listed(q, a.products.where(func(p *stripeProduct) bool {
 		return (active == nil || *active == p.Active) && (len(ids) == 0 || slices.Contains(ids, p.ID))
 	}))
 }
 
-func (a *stripeAccount) changeProduct(q stripeRequest) (any, error) {
+func (a stripeAPI) changeProduct(q stripeRequest) (any, error) {
 	p, err := named(&a.products, "id", "product", q.id)
 	if err != nil {
 		return nil, err
@@ -78,13 +78,13 @@ func (a *stripeAccount) changeProduct(q stripeRequest) (any, error) {
 }
 
 // readPrice reads what can be changed of a price.
-func (a *stripeAccount) readPrice(f *form, p *stripePrice) {
+func (a stripeAPI) readPrice(f *form, p *stripePrice) {
 	if active := f.flag("active"); active != nil {
 		p.Active = *active
 	}
 	for name, into := range map[string]**string{"nickname": &p.Nickname, "lookup_key": &p.LookupKey} {
 		if given := f.str(name); given != nil {
-			*into = orNull(*given)
+			*into = OrNull(*given)
 		}
 	}
 	p.Metadata = f.metadata(p.Metadata)
@@ -102,16 +102,16 @@ func (a *stripeAccount) readPrice(f *form, p *stripePrice) {
 	}
 }
 
-func (a *stripeAccount) postPrice(q stripeRequest) (any, error) {
+func (a stripeAPI) postPrice(q stripeRequest) (any, error) {
 	f := q.form
 	p := stripePrice{
-		ID: freshID("price_"), Object: "price", Active: true, Created: a.at(),
+		ID: FreshID("price_"), Object: "price", Active: true, Created: a.at(),
 		Currency: f.must("currency"), Product: f.textOr("product", ""), TaxBehavior: "unspecified", Type: "one_time",
 	}
 	if len(p.Currency) != 3 {
 		f.fail(invalidRequest("currency", "", "Invalid currency: %s.", p.Currency))
 	}
-	p.readAmounts(f)
+	readAmounts(f, &p)
 	if every := f.child("recurring"); every != nil {
 		p.Type = "recurring"
 		p.Recurring = &stripeRecurring{
@@ -129,7 +129,7 @@ func (a *stripeAccount) postPrice(q stripeRequest) (any, error) {
 	var product *stripeProduct
 	if branch := f.child("product_data"); branch != nil {
 		product = &stripeProduct{
-			ID: branch.textOr("id", freshID("prod_")), Object: "product", Active: true, Created: a.at(), Features: []string{}, Images: []string{},
+			ID: branch.textOr("id", FreshID("prod_")), Object: "product", Active: true, Created: a.at(), Features: []string{}, Images: []string{},
 			Name: branch.must("name"), Type: "service", UnitLabel: branch.str("unit_label"), Updated: a.at(), Metadata: branch.metadata(nil),
 		}
 		p.Product = product.ID
@@ -151,9 +151,9 @@ func (a *stripeAccount) postPrice(q stripeRequest) (any, error) {
 	return &p, nil
 }
 
-func (a *stripeAccount) getPrice(q stripeRequest) (any, error) { return only(&a.prices, "price", q) }
+func (a stripeAPI) getPrice(q stripeRequest) (any, error) { return only(&a.prices, "price", q) }
 
-func (a *stripeAccount) listPrices(q stripeRequest) (any, error) {
+func (a stripeAPI) listPrices(q stripeRequest) (any, error) {
 	active, product, kind := q.form.flag("active"), q.form.str("product"), q.form.str("type")
 	currency, keys := q.form.str("currency"), q.form.texts("lookup_keys")
 	interval := q.form.child("recurring").str("interval")
@@ -164,7 +164,7 @@ func (a *stripeAccount) listPrices(q stripeRequest) (any, error) {
 	}))
 }
 
-func (a *stripeAccount) changePrice(q stripeRequest) (any, error) {
+func (a stripeAPI) changePrice(q stripeRequest) (any, error) {
 	p, err := named(&a.prices, "id", "price", q.id)
 	if err != nil {
 		return nil, err

@@ -2,7 +2,7 @@ package sandbox
 
 // intend makes what an invoice is paid by.
 func (a *stripeAccount) intend(invoice *stripeInvoice) {
-	id := freshID("pi_")
+	id := FreshID("pi_")
 	intent := a.intents.add(id, &stripeIntent{
 		ID: id, Object: "payment_intent", Amount: invoice.AmountDue, Created: a.at(), Currency: invoice.Currency, Customer: invoice.Customer,
 		Invoice: &invoice.ID, Metadata: hash{}, Status: "requires_payment_method",
@@ -17,10 +17,10 @@ func (a *stripeAccount) charge(invoice *stripeInvoice, method *stripeMethod, pai
 	if !ok {
 		return
 	}
-	id := freshID("ch_")
+	id := FreshID("ch_")
 	c := a.charges.add(id, &stripeCharge{
 		ID: id, Object: "charge", Amount: invoice.AmountDue, Captured: paid, Created: a.at(), Currency: invoice.Currency,
-		Customer: invoice.Customer, Description: orNull("Subscription update"), Invoice: &invoice.ID, Metadata: hash{}, Paid: paid,
+		Customer: invoice.Customer, Description: OrNull("Subscription update"), Invoice: &invoice.ID, Metadata: hash{}, Paid: paid,
 		PaymentIntent: &intent.ID, PaymentMethodDetails: stripePaidBy{Type: "card"},
 		Outcome: stripeOutcome{NetworkStatus: "approved_by_network", RiskLevel: "normal", SellerMessage: "Payment complete.", Type: "authorized"},
 		Status:  "succeeded",
@@ -43,14 +43,14 @@ func (a *stripeAccount) charge(invoice *stripeInvoice, method *stripeMethod, pai
 		return
 	}
 	before := document(invoice)
-	c.Status, c.FailureCode, c.FailureMessage = "failed", orNull("card_declined"), orNull("Your card was declined.")
+	c.Status, c.FailureCode, c.FailureMessage = "failed", OrNull("card_declined"), OrNull("Your card was declined.")
 	c.Outcome = stripeOutcome{
-		NetworkStatus: "declined_by_network", Reason: orNull("generic_decline"), RiskLevel: "normal",
+		NetworkStatus: "declined_by_network", Reason: OrNull("generic_decline"), RiskLevel: "normal",
 		SellerMessage: "The bank did not return any further details with this decline.", Type: "issuer_declined",
 	}
 	intent.Status = "requires_payment_method"
 	intent.LastPaymentError = &stripeError{Type: kindCard, Code: "card_declined", DeclineCode: "generic_decline", Message: "Your card was declined."}
-	next := a.now().Add(retryAfterDays * day).Unix()
+	next := a.now().Add(retryAfterDays * Day).Unix()
 	invoice.NextPaymentAttempt = &next
 	a.tell("charge.failed", c, nil)
 	a.tell("payment_intent.payment_failed", intent, nil)
@@ -58,12 +58,12 @@ func (a *stripeAccount) charge(invoice *stripeInvoice, method *stripeMethod, pai
 	a.tell("invoice.payment_failed", invoice, nil)
 }
 
-func (a *stripeAccount) getIntent(q stripeRequest) (any, error) {
+func (a stripeAPI) getIntent(q stripeRequest) (any, error) {
 	return only(&a.intents, "payment_intent", q)
 }
-func (a *stripeAccount) getCharge(q stripeRequest) (any, error) { return only(&a.charges, "charge", q) }
+func (a stripeAPI) getCharge(q stripeRequest) (any, error) { return only(&a.charges, "charge", q) }
 
-func (a *stripeAccount) listCharges(q stripeRequest) (any, error) {
+func (a stripeAPI) listCharges(q stripeRequest) (any, error) {
 	customer, intent := q.form.str("customer"), q.form.str("payment_intent")
 	return listed(q, a.charges.where(func(c *stripeCharge) bool {
 		return (customer == nil || c.Customer == *customer) && (intent == nil || c.PaymentIntent != nil && *c.PaymentIntent == *intent)
@@ -71,7 +71,7 @@ func (a *stripeAccount) listCharges(q stripeRequest) (any, error) {
 }
 
 // postRefund answers POST /v1/refunds.
-func (a *stripeAccount) postRefund(q stripeRequest) (any, error) {
+func (a stripeAPI) postRefund(q stripeRequest) (any, error) {
 	f := q.form
 	id := f.textOr("charge", "")
 	if intent := f.str("payment_intent"); intent != nil && id == "" {
@@ -97,7 +97,7 @@ func (a *stripeAccount) postRefund(q stripeRequest) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.refund(c, amount, orNull(reason), metadata)
+	return a.refund(c, amount, OrNull(reason), metadata)
 }
 
 // refund gives a charge back, or a part of it.
@@ -114,7 +114,7 @@ func (a *stripeAccount) refund(c *stripeCharge, amount *int64, reason *string, m
 		return nil, invalidRequest("amount", "", "Refund amount (%d) is greater than unrefunded amount on charge (%d)", *amount, left)
 	}
 	before := document(c)
-	id := freshID("re_")
+	id := FreshID("re_")
 	r := a.refunds.add(id, &stripeRefund{
 		ID: id, Object: "refund", Amount: *amount, Charge: c.ID, Created: a.at(), Currency: c.Currency, Metadata: copied(metadata),
 		PaymentIntent: c.PaymentIntent, Reason: reason, Status: "succeeded",
@@ -125,9 +125,9 @@ func (a *stripeAccount) refund(c *stripeCharge, amount *int64, reason *string, m
 	return r, nil
 }
 
-func (a *stripeAccount) getRefund(q stripeRequest) (any, error) { return only(&a.refunds, "refund", q) }
+func (a stripeAPI) getRefund(q stripeRequest) (any, error) { return only(&a.refunds, "refund", q) }
 
-func (a *stripeAccount) listRefunds(q stripeRequest) (any, error) {
+func (a stripeAPI) listRefunds(q stripeRequest) (any, error) {
 	charge := q.form.str("charge")
 	return listed(q, a.refunds.where(func(r *stripeRefund) bool { return charge == nil || r.Charge == *charge }))
 }
@@ -138,21 +138,21 @@ func (a *stripeAccount) dispute(c *stripeCharge) (*stripeDispute, error) {
 		return nil, invalidRequest("", "charge_disputed", "Charge %s has been charged back already.", c.ID)
 	}
 	c.Disputed = true
-	id := freshID("dp_")
+	id := FreshID("dp_")
 	d := a.disputes.add(id, &stripeDispute{
 		ID: id, Object: "dispute", Amount: c.Amount, Charge: c.ID, Created: a.at(), Currency: c.Currency, Metadata: hash{},
-		EvidenceDetails: stripeEvidence{DueBy: a.now().Add(7 * day).Unix()}, PaymentIntent: c.PaymentIntent, Reason: "fraudulent",
+		EvidenceDetails: stripeEvidence{DueBy: a.now().Add(7 * Day).Unix()}, PaymentIntent: c.PaymentIntent, Reason: "fraudulent",
 		Status: "needs_response",
 	})
 	a.tell("charge.dispute.created", d, nil)
 	return d, nil
 }
 
-func (a *stripeAccount) getDispute(q stripeRequest) (any, error) {
+func (a stripeAPI) getDispute(q stripeRequest) (any, error) {
 	return only(&a.disputes, "dispute", q)
 }
 
-func (a *stripeAccount) listDisputes(q stripeRequest) (any, error) {
+func (a stripeAPI) listDisputes(q stripeRequest) (any, error) {
 	charge := q.form.str("charge")
 	return listed(q, a.disputes.where(func(d *stripeDispute) bool { return charge == nil || d.Charge == *charge }))
 }

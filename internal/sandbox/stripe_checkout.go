@@ -29,9 +29,9 @@ var checkoutOrder = []string{
 }
 
 // postSession answers POST /v1/checkout/sessions, for subscriptions alone.
-func (a *stripeAccount) postSession(q stripeRequest) (any, error) {
+func (a stripeAPI) postSession(q stripeRequest) (any, error) {
 	f := q.form
-	id := freshID("cs_test_")
+	id := FreshID("cs_test_")
 	s := stripeSession{
 		ID: id, Object: "checkout.session", AllowPromotionCodes: f.flag("allow_promotion_codes"), CancelURL: f.address("cancel_url"),
 		BillingAddress: f.str("billing_address_collection"), ClientReferenceID: f.str("client_reference_id"), Created: a.at(),
@@ -39,7 +39,7 @@ func (a *stripeAccount) postSession(q stripeRequest) (any, error) {
 		Locale: f.str("locale"), Metadata: f.metadata(nil), PaymentMethodTypes: []string{"card"},
 		PaymentStatus: outcomeUnpaid, Status: sessionOpen, UIMode: f.one("ui_mode", "hosted", "hosted"),
 		PaymentCollection: f.one("payment_method_collection", "always", "always", "if_required"),
-		URL:               orNull(a.baseURL + stripeRoot + "/checkout/" + id),
+		URL:               OrNull(a.baseURL + stripeRoot + "/checkout/" + id),
 	}
 	if s.Mode = f.one("mode", "", "subscription"); s.Mode == "" {
 		f.missing("mode")
@@ -85,7 +85,7 @@ func (a *stripeAccount) postSession(q stripeRequest) (any, error) {
 	return a.sessions.add(id, &s), nil
 }
 
-func (a *stripeAccount) readSessionLines(f *form, s *stripeSession) {
+func (a stripeAPI) readSessionLines(f *form, s *stripeSession) {
 	branches := f.list("line_items")
 	if len(branches) == 0 {
 		f.missing("line_items")
@@ -95,7 +95,7 @@ func (a *stripeAccount) readSessionLines(f *form, s *stripeSession) {
 		return
 	}
 	for _, branch := range branches {
-		line := stripeSessionLine{ID: freshID("li_"), Object: "item", Quantity: 1}
+		line := stripeSessionLine{ID: FreshID("li_"), Object: "item", Quantity: 1}
 		if price := a.recurringPrice(branch); price != nil {
 			line.Price, line.Currency, line.Description = *price, price.Currency, a.productName(price.Product)
 		}
@@ -132,7 +132,7 @@ func (a *stripeAccount) readSessionLines(f *form, s *stripeSession) {
 	}
 }
 
-func (a *stripeAccount) readSubscriptionData(f *form, s *stripeSession) {
+func (a stripeAPI) readSubscriptionData(f *form, s *stripeSession) {
 	if f == nil {
 		return
 	}
@@ -142,7 +142,7 @@ func (a *stripeAccount) readSubscriptionData(f *form, s *stripeSession) {
 	}
 	if at := f.number("trial_end", 0, 1<<40); at != nil {
 		s.Wish.TrialEnd = *at
-		if *at < a.now().Add(2*day).Unix() {
+		if *at < a.now().Add(2*Day).Unix() {
 			f.fail(invalidRequest(f.within("trial_end"), "", "The `trial_end` date has to be at least 2 days in the future."))
 		}
 	}

@@ -7,34 +7,41 @@ const (
 	failuresMax   = 10
 )
 
-// onAccount does something with Stripe's account and answers the object that came of it.
-func (s *Sandbox) onAccount(do func(*stripeAccount) (any, error)) (any, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.money.sweep()
-	object, err := do(s.money)
-	if err != nil {
-		return nil, err
+// Control returns the control requests for checkouts, the portal and subscriptions.
+func (s *stripeServer) Control() Control {
+	return Control{
+		"POST /sandbox/checkout/{session}/complete":          s.completeCheckout,
+		"POST /sandbox/checkout/{session}/settle":            s.settleCheckout,
+		"POST /sandbox/portal/{session}":                     s.usePortal,
+		"POST /sandbox/subscriptions/{subscription}/advance": s.advanceSubscription,
+		"POST /sandbox/subscriptions/{subscription}/refund":  s.refundSubscription,
+		"POST /sandbox/subscriptions/{subscription}/dispute": s.disputeSubscription,
+		"POST /sandbox/subscriptions/{subscription}/pause":   s.pauseSubscription,
+		"POST /sandbox/subscriptions/{subscription}/resume":  s.unpauseSubscription,
 	}
-	return document(object), nil
 }
 
-// readOptional reads the JSON object of a control request, if there is a body at all.
-func readOptional(r *http.Request, into any) error {
-	if r.ContentLength == 0 {
-		return nil
-	}
-	return readControl(r, into)
+// onAccount does something with Stripe's account and answers the object that came of it.
+func (s *stripeServer) onAccount(do func(*stripeAccount) (any, error)) (any, error) {
+	var shown any
+	err := s.use(func(a *stripeAccount) error {
+		object, err := do(a)
+		if err == nil {
+			shown = document(object)
+		}
+		return err
+	})
+	return shown, err
 }
 
 // completeCheckout answers POST /sandbox/checkout/{session}/complete {quantity, outcome}: what the hosted page does. Without a
 // quantity it stays as it is, without an outcome it is paid.
-func (s *Sandbox) completeCheckout(r *http.Request) (any, error) {
+func (s *stripeServer) completeCheckout(r *http.Request) (any, error) {
 	body := struct {
 		Quantity *int64 `json:"quantity"`
 		Outcome  string `json:"outcome"`
 	}{Outcome: outcomePaid}
-	if err := readOptional(r, &body); err != nil {
+	if err := ReadOptional(r, &body); err != nil {
 		return nil, err
 	}
 	return s.onAccount(func(a *stripeAccount) (any, error) {
@@ -47,15 +54,15 @@ func (s *Sandbox) completeCheckout(r *http.Request) (any, error) {
 }
 
 // settleCheckout answers POST /sandbox/checkout/{session}/settle {paid}: what came of a payment that took days.
-func (s *Sandbox) settleCheckout(r *http.Request) (any, error) {
+func (s *stripeServer) settleCheckout(r *http.Request) (any, error) {
 	var body struct {
 		Paid *bool `json:"paid"`
 	}
-	if err := readControl(r, &body); err != nil {
+	if err := ReadControl(r, &body); err != nil {
 		return nil, err
 	}
 	if body.Paid == nil {
-		return nil, refuse(http.StatusBadRequest, "Was it paid? The body is {\"paid\": true} or {\"paid\": false}.")
+		return nil, Refuse(http.StatusBadRequest, "Was it paid? The body is {\"paid\": true} or {\"paid\": false}.")
 	}
 	return s.onAccount(func(a *stripeAccount) (any, error) {
 		session, err := named(&a.sessions, "id", "checkout session", r.PathValue("session"))
@@ -68,13 +75,13 @@ func (s *Sandbox) settleCheckout(r *http.Request) (any, error) {
 
 // usePortal answers POST /sandbox/portal/{session} {quantity}, {cancel: "period_end" or "now"} or {resume: true}: what the hosted
 // page does, which is bound to its configuration. It cancels either way where the configuration lets customers cancel at all.
-func (s *Sandbox) usePortal(r *http.Request) (any, error) {
+func (s *stripeServer) usePortal(r *http.Request) (any, error) {
 	var body struct {
 		Quantity *int64 `json:"quantity"`
 		Cancel   string `json:"cancel"`
 		Resume   bool   `json:"resume"`
 	}
-	if err := readControl(r, &body); err != nil {
+	if err := ReadControl(r, &body); err != nil {
 		return nil, err
 	}
 	return s.onAccount(func(a *stripeAccount) (any, error) {
@@ -90,14 +97,14 @@ func (s *Sandbox) usePortal(r *http.Request) (any, error) {
 		case body.Quantity == nil && body.Cancel == "" && body.Resume:
 			err = a.stay(v)
 		default:
-			err = refuse(http.StatusBadRequest, `The body is one of {"quantity": 8}, {"cancel": "period_end"}, {"cancel": "now"} and {"resume": true}.`)
+			err = Refuse(http.StatusBadRequest, `The body is one of {"quantity": 8}, {"cancel": "period_end"}, {"cancel": "now"} and {"resume": true}.`)
 		}
 		return v.subscription, err
 	})
 }
 
 // onSubscription does something with the subscription of a request's path.
-func (s *Sandbox) onSubscription(r *http.Request, do func(*stripeAccount, *stripeSubscription) (any, error)) (any, error) {
+func (s *stripeServer) onSubscription(r *http.Request, do func(*stripeAccount, *stripeSubscription) (any, error)) (any, error) {
 	return s.onAccount(func(a *stripeAccount) (any, error) {
 		sub, err := named(&a.subscriptions, "id", "subscription", r.PathValue("subscription"))
 		if err != nil {
@@ -109,19 +116,19 @@ func (s *Sandbox) onSubscription(r *http.Request, do func(*stripeAccount, *strip
 
 // advanceSubscription answers POST /sandbox/subscriptions/{subscription}/advance {payment: "paid" or "failed", failures}: the next
 // period, or the next attempt at a payment that failed.
-func (s *Sandbox) advanceSubscription(r *http.Request) (any, error) {
+func (s *stripeServer) advanceSubscription(r *http.Request) (any, error) {
 	body := struct {
 		Payment  string `json:"payment"`
 		Failures int    `json:"failures"`
 	}{"paid", failuresUsual}
-	if err := readOptional(r, &body); err != nil {
+	if err := ReadOptional(r, &body); err != nil {
 		return nil, err
 	}
 	if body.Payment != "paid" && body.Payment != "failed" {
-		return nil, refuse(http.StatusBadRequest, "The payment is paid or failed.")
+		return nil, Refuse(http.StatusBadRequest, "The payment is paid or failed.")
 	}
 	if body.Failures < 1 || body.Failures > failuresMax {
-		return nil, refuse(http.StatusBadRequest, "The failures are from 1 to %d.", failuresMax)
+		return nil, Refuse(http.StatusBadRequest, "The failures are from 1 to %d.", failuresMax)
 	}
 	return s.onSubscription(r, func(a *stripeAccount, sub *stripeSubscription) (any, error) {
 		return sub, a.advance(sub, body.Payment == "paid", body.Failures)
@@ -129,27 +136,27 @@ func (s *Sandbox) advanceSubscription(r *http.Request) (any, error) {
 }
 
 // refundSubscription answers POST /sandbox/subscriptions/{subscription}/refund {amount}: the latest charge is given back.
-func (s *Sandbox) refundSubscription(r *http.Request) (any, error) {
+func (s *stripeServer) refundSubscription(r *http.Request) (any, error) {
 	var body struct {
 		Amount *int64 `json:"amount"`
 	}
-	if err := readOptional(r, &body); err != nil {
+	if err := ReadOptional(r, &body); err != nil {
 		return nil, err
 	}
 	if body.Amount != nil && *body.Amount < 1 {
-		return nil, refuse(http.StatusBadRequest, "The amount is 1 or more.")
+		return nil, Refuse(http.StatusBadRequest, "The amount is 1 or more.")
 	}
 	return s.onSubscription(r, func(a *stripeAccount, sub *stripeSubscription) (any, error) {
 		charge, err := a.latestCharge(sub)
 		if err != nil {
 			return nil, err
 		}
-		return a.refund(charge, body.Amount, orNull("requested_by_customer"), nil)
+		return a.refund(charge, body.Amount, OrNull("requested_by_customer"), nil)
 	})
 }
 
 // disputeSubscription answers POST /sandbox/subscriptions/{subscription}/dispute: the buyer's bank takes the latest charge back.
-func (s *Sandbox) disputeSubscription(r *http.Request) (any, error) {
+func (s *stripeServer) disputeSubscription(r *http.Request) (any, error) {
 	return s.onSubscription(r, func(a *stripeAccount, sub *stripeSubscription) (any, error) {
 		charge, err := a.latestCharge(sub)
 		if err != nil {
@@ -160,10 +167,10 @@ func (s *Sandbox) disputeSubscription(r *http.Request) (any, error) {
 }
 
 // pauseSubscription answers POST /sandbox/subscriptions/{subscription}/pause.
-func (s *Sandbox) pauseSubscription(r *http.Request) (any, error) {
+func (s *stripeServer) pauseSubscription(r *http.Request) (any, error) {
 	return s.onSubscription(r, func(a *stripeAccount, sub *stripeSubscription) (any, error) {
 		if !sub.live() {
-			return nil, refuse(http.StatusBadRequest, "The subscription %s is %s.", sub.ID, sub.Status)
+			return nil, Refuse(http.StatusBadRequest, "The subscription %s is %s.", sub.ID, sub.Status)
 		}
 		a.pause(sub)
 		return sub, nil
@@ -171,7 +178,7 @@ func (s *Sandbox) pauseSubscription(r *http.Request) (any, error) {
 }
 
 // unpauseSubscription answers POST /sandbox/subscriptions/{subscription}/resume.
-func (s *Sandbox) unpauseSubscription(r *http.Request) (any, error) {
+func (s *stripeServer) unpauseSubscription(r *http.Request) (any, error) {
 	return s.onSubscription(r, func(a *stripeAccount, sub *stripeSubscription) (any, error) {
 		return sub, a.resume(sub, true)
 	})

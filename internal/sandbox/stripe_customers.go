@@ -2,16 +2,16 @@ package sandbox
 
 func (a *stripeAccount) newCustomer(id string) *stripeCustomer {
 	return a.customers.add(id, &stripeCustomer{
-		ID: id, Object: "customer", Created: a.at(), InvoicePrefix: freshID("")[:8], Metadata: hash{}, NextInvoice: 1, Locales: []string{},
+		ID: id, Object: "customer", Created: a.at(), InvoicePrefix: FreshID("")[:8], Metadata: hash{}, NextInvoice: 1, Locales: []string{},
 		TaxExempt: "none",
 	})
 }
 
 // readCustomer reads the parameters that a customer is made and changed with into one.
-func (a *stripeAccount) readCustomer(f *form, c *stripeCustomer) {
+func (a stripeAPI) readCustomer(f *form, c *stripeCustomer) {
 	for name, into := range map[string]**string{"name": &c.Name, "email": &c.Email, "description": &c.Description, "phone": &c.Phone} {
 		if given := f.str(name); given != nil {
-			*into = orNull(*given)
+			*into = OrNull(*given)
 		}
 	}
 	c.Metadata = f.metadata(c.Metadata)
@@ -27,20 +27,20 @@ func (a *stripeAccount) readCustomer(f *form, c *stripeCustomer) {
 	c.TaxExempt = f.one("tax_exempt", c.TaxExempt, "none", "exempt", "reverse")
 	if branch := f.child("invoice_settings"); branch != nil {
 		if id := branch.str("default_payment_method"); id != nil {
-			c.InvoiceSettings.DefaultPaymentMethod = orNull(*id)
+			c.InvoiceSettings.DefaultPaymentMethod = OrNull(*id)
 			if m, ok := a.methods.get(*id); *id != "" && (!ok || m.Customer == nil || *m.Customer != c.ID) {
 				f.fail(missingAt("invoice_settings[default_payment_method]", "PaymentMethod", *id))
 			}
 		}
 		if footer := branch.str("footer"); footer != nil {
-			c.InvoiceSettings.Footer = orNull(*footer)
+			c.InvoiceSettings.Footer = OrNull(*footer)
 		}
 	}
 	f.ignore("preferred_locales", "shipping", "tax", "validate")
 }
 
-func (a *stripeAccount) postCustomer(q stripeRequest) (any, error) {
-	id := freshID("cus_")
+func (a stripeAPI) postCustomer(q stripeRequest) (any, error) {
+	id := FreshID("cus_")
 	made := stripeCustomer{ID: id, TaxExempt: "none"}
 	a.readCustomer(q.form, &made)
 	card := q.form.str("payment_method")
@@ -64,14 +64,14 @@ func (a *stripeAccount) postCustomer(q stripeRequest) (any, error) {
 	return c, nil
 }
 
-func (a *stripeAccount) getCustomer(q stripeRequest) (any, error) {
+func (a stripeAPI) getCustomer(q stripeRequest) (any, error) {
 	if a.gone[q.id] {
 		return a.find(q.id), q.form.done()
 	}
 	return only(&a.customers, "customer", q)
 }
 
-func (a *stripeAccount) listCustomers(q stripeRequest) (any, error) {
+func (a stripeAPI) listCustomers(q stripeRequest) (any, error) {
 	email := q.form.str("email")
 	return listed(q, a.customers.where(func(c *stripeCustomer) bool {
 		return email == nil || c.Email != nil && *c.Email == *email
@@ -79,7 +79,7 @@ func (a *stripeAccount) listCustomers(q stripeRequest) (any, error) {
 }
 
 // searchCustomers finds at once what was made; Stripe may take a minute.
-func (a *stripeAccount) searchCustomers(q stripeRequest) (any, error) {
+func (a stripeAPI) searchCustomers(q stripeRequest) (any, error) {
 	limit := q.form.number("limit", 1, searchResultMax)
 	q.form.ignore("page")
 	fits, err := searchTerms(q.form.must("query"))
@@ -104,7 +104,7 @@ func (a *stripeAccount) searchCustomers(q stripeRequest) (any, error) {
 	return result, nil
 }
 
-func (a *stripeAccount) changeCustomer(q stripeRequest) (any, error) {
+func (a stripeAPI) changeCustomer(q stripeRequest) (any, error) {
 	c, err := named(&a.customers, "id", "customer", q.id)
 	if err != nil {
 		return nil, err
@@ -121,7 +121,7 @@ func (a *stripeAccount) changeCustomer(q stripeRequest) (any, error) {
 }
 
 // deleteCustomer takes a customer away, whose subscriptions end at once.
-func (a *stripeAccount) deleteCustomer(q stripeRequest) (any, error) {
+func (a stripeAPI) deleteCustomer(q stripeRequest) (any, error) {
 	c, err := named(&a.customers, "id", "customer", q.id)
 	if err != nil {
 		return nil, err

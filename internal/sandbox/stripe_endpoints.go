@@ -9,9 +9,9 @@ const endpointsMax = 16
 
 var eventKind = regexp.MustCompile(`^[a-z_]+(\.[a-z_]+)+$`)
 
-func (a *stripeAccount) readEndpoint(f *form, e *stripeEndpoint) {
+func (a stripeAPI) readEndpoint(f *form, e *stripeEndpoint) {
 	if description := f.str("description"); description != nil {
-		e.Description = orNull(*description)
+		e.Description = OrNull(*description)
 	}
 	e.Metadata = f.metadata(e.Metadata)
 	if at := f.str("url"); at != nil {
@@ -33,9 +33,9 @@ func (a *stripeAccount) readEndpoint(f *form, e *stripeEndpoint) {
 	}
 }
 
-func (a *stripeAccount) postEndpoint(q stripeRequest) (any, error) {
+func (a stripeAPI) postEndpoint(q stripeRequest) (any, error) {
 	e := stripeEndpoint{
-		ID: freshID("we_"), Object: "webhook_endpoint", Created: a.at(), Status: "enabled", Key: freshID(secretPrefix),
+		ID: FreshID("we_"), Object: "webhook_endpoint", Created: a.at(), Status: "enabled", Key: FreshID(SecretPrefix),
 		APIVersion: q.form.str("api_version"),
 	}
 	for _, name := range []string{"url", "enabled_events"} {
@@ -60,15 +60,15 @@ func (a *stripeAccount) postEndpoint(q stripeRequest) (any, error) {
 	return shown, nil
 }
 
-func (a *stripeAccount) getEndpoint(q stripeRequest) (any, error) {
+func (a stripeAPI) getEndpoint(q stripeRequest) (any, error) {
 	return only(&a.endpoints, "webhook endpoint", q)
 }
 
-func (a *stripeAccount) listEndpoints(q stripeRequest) (any, error) {
+func (a stripeAPI) listEndpoints(q stripeRequest) (any, error) {
 	return listed(q, a.endpoints.where(nil))
 }
 
-func (a *stripeAccount) changeEndpoint(q stripeRequest) (any, error) {
+func (a stripeAPI) changeEndpoint(q stripeRequest) (any, error) {
 	e, err := named(&a.endpoints, "id", "webhook endpoint", q.id)
 	if err != nil {
 		return nil, err
@@ -85,7 +85,7 @@ func (a *stripeAccount) changeEndpoint(q stripeRequest) (any, error) {
 	return e, nil
 }
 
-func (a *stripeAccount) deleteEndpoint(q stripeRequest) (any, error) {
+func (a stripeAPI) deleteEndpoint(q stripeRequest) (any, error) {
 	e, err := named(&a.endpoints, "id", "webhook endpoint", q.id)
 	if err != nil {
 		return nil, err

@@ -30,7 +30,7 @@ func (a *stripeAccount) tell(kind string, object any, before map[string]any) {
 		panic(fmt.Sprintf("sandbox: write %s: %v", kind, err)) // a document of ours that is no JSON
 	}
 	e := stripeEvent{
-		ID: freshID("evt_"), Object: "event", APIVersion: stripeVersion, Created: a.at(), Data: stripeEventData{Object: raw},
+		ID: FreshID("evt_"), Object: "event", APIVersion: stripeVersion, Created: a.at(), Data: stripeEventData{Object: raw},
 		Request: a.cause, Type: kind,
 	}
 	if before != nil {
@@ -85,9 +85,9 @@ func (a *stripeAccount) inOrder(kinds []string, do func() error) error {
 	return err
 }
 
-func (a *stripeAccount) getEvent(q stripeRequest) (any, error) { return only(&a.events, "event", q) }
+func (a stripeAPI) getEvent(q stripeRequest) (any, error) { return only(&a.events, "event", q) }
 
-func (a *stripeAccount) listEvents(q stripeRequest) (any, error) {
+func (a stripeAPI) listEvents(q stripeRequest) (any, error) {
 	kind, kinds := q.form.textOr("type", ""), q.form.texts("types")
 	q.form.ignore("delivery_success")
 	return listed(q, a.events.where(func(e *stripeEvent) bool {
@@ -97,21 +97,18 @@ func (a *stripeAccount) listEvents(q stripeRequest) (any, error) {
 }
 
 // postStripe sends an event to the server and to the endpoints that were made. The caller holds s.mu.
-func (s *Sandbox) postStripe(e stripeEvent, to []stripeEndpoint) {
-	if s.courier == nil {
-		return
-	}
+func (s *stripeServer) postStripe(e stripeEvent, to []stripeEndpoint) {
 	var told any = e
-	if s.courier.thin() {
+	if s.deliverer.Thin() {
 		told = thinOf(e)
 	}
 	body, err := json.Marshal(told)
 	if err != nil {
 		panic(fmt.Sprintf("sandbox: write %s: %v", e.Type, err))
 	}
-	s.courier.tell(s.stripeMail, e.ID, e.Type, body)
+	s.deliverer.Deliver(s.webhook, e.ID, e.Type, body)
 	for _, endpoint := range to {
-		s.courier.tell(mailbox{service: serviceStripe, url: endpoint.URL, sign: stripeSigner(endpoint.Key)}, e.ID, e.Type, body)
+		s.deliverer.Deliver(Destination{Service: Stripe, URL: endpoint.URL, Sign: stripeSigner(endpoint.Key)}, e.ID, e.Type, body)
 	}
 }
 
@@ -145,7 +142,7 @@ func thinOf(e stripeEvent) thinEvent {
 }
 
 // stripeSigner signs as Stripe does: https://docs.stripe.com/webhooks#verify-manually
-func stripeSigner(secret string) signer {
+func stripeSigner(secret string) Signer {
 	return func(_ string, now time.Time, body []byte) http.Header {
 		timestamp := strconv.FormatInt(now.Unix(), 10)
 		mac := hmac.New(sha256.New, []byte(secret))

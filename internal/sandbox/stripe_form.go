@@ -29,8 +29,8 @@ type form struct {
 
 // readForm reads the query and the body of a request.
 func readForm(r *http.Request) (*form, string, error) {
-	raw, err := io.ReadAll(io.LimitReader(r.Body, bodyMax+1))
-	if err != nil || len(raw) > bodyMax {
+	raw, err := io.ReadAll(io.LimitReader(r.Body, BodyMax+1))
+	if err != nil || len(raw) > BodyMax {
 		return nil, "", invalidRequest("", "", "The body is too long or did not arrive.")
 	}
 	kind := r.Header.Get("Content-Type")

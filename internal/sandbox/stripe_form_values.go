@@ -50,7 +50,7 @@ func (f *form) missing(name string) {
 	if f == nil {
 		return
 	}
-	f.fail(&refusal{
+	f.fail(&stripeRefusal{
 		status: http.StatusBadRequest, kind: kindInvalid, code: "parameter_missing", param: f.within(name),
 		words: fmt.Sprintf("Missing required param: %s.", f.within(name)),
 	})

@@ -42,7 +42,7 @@ func (a *stripeAccount) productName(id string) string {
 
 func (a *stripeAccount) line(s *stripeSubscription, item stripeItem, quantity, amount int64) stripeLine {
 	return stripeLine{
-		ID: freshID("il_"), Object: "line_item", Amount: amount, Currency: s.Currency, Discountable: true, Metadata: hash{},
+		ID: FreshID("il_"), Object: "line_item", Amount: amount, Currency: s.Currency, Discountable: true, Metadata: hash{},
 		Plan: item.Plan, Price: item.Price, Quantity: quantity, Subscription: s.ID, SubscriptionItem: item.ID,
 	}
 }
@@ -67,7 +67,7 @@ func (a *stripeAccount) proration(s *stripeSubscription, item stripeItem, was, i
 		line.Description = fmt.Sprintf(one.words, one.quantity, a.productName(item.Price.Product))
 		line.Period = stripePeriod{Start: s.CurrentPeriodEnd - left, End: s.CurrentPeriodEnd}
 		line.Type, line.Proration, line.Discountable = "invoiceitem", true, false
-		id := freshID("ii_")
+		id := FreshID("ii_")
 		extra := a.extras.add(id, &stripeInvoiceItem{
 			ID: id, Object: "invoiceitem", Amount: line.Amount, Currency: line.Currency, Customer: s.Customer, Date: a.at(),
 			Description: line.Description, Metadata: hash{}, Period: line.Period, Price: line.Price, Proration: true,
@@ -81,7 +81,7 @@ func (a *stripeAccount) proration(s *stripeSubscription, item stripeItem, was, i
 
 // draft makes an invoice that is the subscription's latest from then on.
 func (a *stripeAccount) draft(s *stripeSubscription, reason string, lines []stripeLine) *stripeInvoice {
-	id := freshID("in_")
+	id := FreshID("in_")
 	invoice := a.invoices.add(id, &stripeInvoice{
 		ID: id, Object: "invoice", AutoAdvance: true, BillingReason: reason, CollectionMethod: s.CollectionMethod, Created: a.at(),
 		Currency: s.Currency, Customer: s.Customer, Discounts: []string{}, Metadata: hash{}, PeriodStart: s.CurrentPeriodStart,
@@ -115,7 +115,7 @@ func (a *stripeAccount) finalize(invoice *stripeInvoice) {
 	left := min(0, invoice.Total+invoice.StartingBalance)
 	invoice.EndingBalance = &left
 	if c, ok := a.customers.get(invoice.Customer); ok {
-		invoice.Number = orNull(fmt.Sprintf("%s-%04d", c.InvoicePrefix, c.NextInvoice))
+		invoice.Number = OrNull(fmt.Sprintf("%s-%04d", c.InvoicePrefix, c.NextInvoice))
 		c.NextInvoice++
 		c.Balance = left
 	}
@@ -167,7 +167,7 @@ func (a *stripeAccount) voidOne(invoice *stripeInvoice) {
 
 // voidInvoice answers POST /v1/invoices/{id}/void. A payment that is under way cannot be stopped. The subscription whose first
 // invoice it is comes to its end.
-func (a *stripeAccount) voidInvoice(q stripeRequest) (any, error) {
+func (a stripeAPI) voidInvoice(q stripeRequest) (any, error) {
 	invoice, err := named(&a.invoices, "id", "invoice", q.id)
 	if err != nil {
 		return nil, err
@@ -190,11 +190,11 @@ func (a *stripeAccount) voidInvoice(q stripeRequest) (any, error) {
 	return invoice, nil
 }
 
-func (a *stripeAccount) getInvoice(q stripeRequest) (any, error) {
+func (a stripeAPI) getInvoice(q stripeRequest) (any, error) {
 	return only(&a.invoices, "invoice", q)
 }
 
-func (a *stripeAccount) listInvoices(q stripeRequest) (any, error) {
+func (a stripeAPI) listInvoices(q stripeRequest) (any, error) {
 	customer, subscription := q.form.str("customer"), q.form.str("subscription")
 	status := q.form.one("status", "", invoiceDraft, invoiceOpen, invoicePaid, invoiceLost, invoiceVoid)
 	q.form.ignore("collection_method")
@@ -207,7 +207,7 @@ func (a *stripeAccount) listInvoices(q stripeRequest) (any, error) {
 	}))
 }
 
-func (a *stripeAccount) listLines(q stripeRequest) (any, error) {
+func (a stripeAPI) listLines(q stripeRequest) (any, error) {
 	invoice, err := named(&a.invoices, "id", "invoice", q.id)
 	if err != nil {
 		return nil, err
@@ -220,7 +220,7 @@ func (a *stripeAccount) listLines(q stripeRequest) (any, error) {
 }
 
 // knows refuses filters by a customer or a subscription that never was.
-func (a *stripeAccount) knows(customer, subscription *string) error {
+func (a stripeAPI) knows(customer, subscription *string) error {
 	if customer != nil && !a.gone[*customer] {
 		if _, err := named(&a.customers, "customer", "customer", *customer); err != nil {
 			return err
@@ -235,7 +235,7 @@ func (a *stripeAccount) knows(customer, subscription *string) error {
 }
 
 // payInvoice answers POST /v1/invoices/{id}/pay.
-func (a *stripeAccount) payInvoice(q stripeRequest) (any, error) {
+func (a stripeAPI) payInvoice(q stripeRequest) (any, error) {
 	invoice, err := named(&a.invoices, "id", "invoice", q.id)
 	if err != nil {
 		return nil, err
@@ -278,7 +278,7 @@ func (a *stripeAccount) payInvoice(q stripeRequest) (any, error) {
 }
 
 // loseInvoice answers POST /v1/invoices/{id}/mark_uncollectible.
-func (a *stripeAccount) loseInvoice(q stripeRequest) (any, error) {
+func (a stripeAPI) loseInvoice(q stripeRequest) (any, error) {
 	invoice, err := named(&a.invoices, "id", "invoice", q.id)
 	if err != nil {
 		return nil, err

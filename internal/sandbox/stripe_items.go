@@ -24,7 +24,7 @@ func readProration(f *form, c *itemsChange) {
 }
 
 // readItemsChange reads items and what goes with them.
-func (a *stripeAccount) readItemsChange(f *form, s *stripeSubscription) itemsChange {
+func (a stripeAPI) readItemsChange(f *form, s *stripeSubscription) itemsChange {
 	var c itemsChange
 	readProration(f, &c)
 	for _, branch := range f.list("items") {
@@ -43,7 +43,7 @@ func (a *stripeAccount) readItemsChange(f *form, s *stripeSubscription) itemsCha
 }
 
 // readItem reads one item's change.
-func (a *stripeAccount) readItem(f *form, s *stripeSubscription, one *itemChange) {
+func (a stripeAPI) readItem(f *form, s *stripeSubscription, one *itemChange) {
 	was := hash{}
 	if one.index >= 0 {
 		one.quantity, was = s.Items.Data[one.index].Quantity, s.Items.Data[one.index].Metadata
@@ -86,7 +86,7 @@ func (a *stripeAccount) changeItems(s *stripeSubscription, c itemsChange, also f
 		for _, one := range c.items {
 			switch {
 			case one.index < 0:
-				item := a.newItem(freshID("si_"), s, bought{one.price, one.quantity, one.metadata})
+				item := a.newItem(FreshID("si_"), s, bought{one.price, one.quantity, one.metadata})
 				s.Items.Data = append(s.Items.Data, item)
 				differences(item, 0, one.quantity)
 			case one.deleted:
@@ -154,7 +154,7 @@ func (a *stripeAccount) costsMore(s *stripeSubscription, c itemsChange) bool {
 }
 
 // itemNamed finds an item and its subscription.
-func (a *stripeAccount) itemNamed(id string) (*stripeSubscription, int, error) {
+func (a stripeAPI) itemNamed(id string) (*stripeSubscription, int, error) {
 	for _, s := range a.subscriptions.where(nil) {
 		if i := slices.IndexFunc(s.Items.Data, func(i stripeItem) bool { return i.ID == id }); i >= 0 {
 			return s, i, nil
@@ -163,7 +163,7 @@ func (a *stripeAccount) itemNamed(id string) (*stripeSubscription, int, error) {
 	return nil, 0, missingAt("id", "subscription_item", id)
 }
 
-func (a *stripeAccount) getItem(q stripeRequest) (any, error) {
+func (a stripeAPI) getItem(q stripeRequest) (any, error) {
 	s, i, err := a.itemNamed(q.id)
 	if err != nil {
 		return nil, err
@@ -171,7 +171,7 @@ func (a *stripeAccount) getItem(q stripeRequest) (any, error) {
 	return s.Items.Data[i], q.form.done()
 }
 
-func (a *stripeAccount) listItems(q stripeRequest) (any, error) {
+func (a stripeAPI) listItems(q stripeRequest) (any, error) {
 	id := q.form.must("subscription")
 	var items []*stripeItem
 	if s, ok := a.subscriptions.get(id); ok {
@@ -185,7 +185,7 @@ func (a *stripeAccount) listItems(q stripeRequest) (any, error) {
 }
 
 // changeItem answers POST /v1/subscription_items/{id}.
-func (a *stripeAccount) changeItem(q stripeRequest) (any, error) {
+func (a stripeAPI) changeItem(q stripeRequest) (any, error) {
 	s, i, err := a.itemNamed(q.id)
 	if err != nil {
 		return nil, err

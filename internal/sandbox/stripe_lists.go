@@ -101,7 +101,7 @@ var expandable = []string{
 }
 
 // expand replaces ids in an answer by what they stand for, as paths such as data.latest_invoice.charge name them.
-func (a *stripeAccount) expand(doc map[string]any, paths []string) error {
+func (a stripeAPI) expand(doc map[string]any, paths []string) error {
 	for _, path := range paths {
 		steps := strings.Split(path, ".")
 		depth := len(steps)
@@ -119,7 +119,7 @@ func (a *stripeAccount) expand(doc map[string]any, paths []string) error {
 }
 
 // expandAt follows a path from an object, and says whether it leads somewhere.
-func (a *stripeAccount) expandAt(at any, steps []string) bool {
+func (a stripeAPI) expandAt(at any, steps []string) bool {
 	if len(steps) == 0 {
 		return true
 	}
@@ -172,7 +172,7 @@ func (a *stripeAccount) expandAt(at any, steps []string) bool {
 var portalProducts = []string{"features", "subscription_update", "products"}
 
 // expandPortal puts the products into the document of a portal configuration, and says whether there is a place for them.
-func (a *stripeAccount) expandPortal(doc map[string]any, id string) bool {
+func (a stripeAPI) expandPortal(doc map[string]any, id string) bool {
 	p, ok := a.portals.get(id)
 	features, _ := doc["features"].(map[string]any)
 	update, found := features["subscription_update"].(map[string]any)

@@ -2,15 +2,20 @@ package sandbox
 
 import (
 	"bytes"
-	"errors"
 	"html/template"
 	"net/http"
 	"strconv"
 	"strings"
 )
 
-// handlePages serves the pages that a person clicks through: plain forms, no script.
-func (s *Sandbox) handlePages(mux *http.ServeMux) {
+// stripePages are the pages of checkout and portal that Stripe hosts.
+type stripePages struct {
+	// use calls do with the account, which nothing else changes meanwhile.
+	use func(do func(*stripeAccount) error) error
+}
+
+// handle serves the pages: plain forms, no script.
+func (s *stripePages) handle(mux *http.ServeMux) {
 	mux.HandleFunc("GET "+stripeRoot+"/checkout/{session}", s.showCheckout)
 	mux.HandleFunc("POST "+stripeRoot+"/checkout/{session}", s.clickCheckout)
 	mux.HandleFunc("GET "+stripeRoot+"/portal/{session}", s.showPortal)
@@ -26,7 +31,7 @@ type pageAnswer struct {
 }
 
 // page answers what is made of the account.
-func (s *Sandbox) page(w http.ResponseWriter, do func(*stripeAccount) (pageAnswer, error)) {
+func (s *stripePages) page(w http.ResponseWriter, do func(*stripeAccount) (pageAnswer, error)) {
 	answer, body, err := s.fillPage(do)
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
@@ -35,7 +40,7 @@ func (s *Sandbox) page(w http.ResponseWriter, do func(*stripeAccount) (pageAnswe
 	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'")
 	switch {
 	case err != nil:
-		writeRefusal(w, err)
+		WriteRefusal(w, err)
 	case answer.goTo != "":
 		h.Set("Location", answer.goTo)
 		w.WriteHeader(http.StatusSeeOther)
@@ -47,16 +52,16 @@ func (s *Sandbox) page(w http.ResponseWriter, do func(*stripeAccount) (pageAnswe
 }
 
 // fillPage is a page as it is now.
-func (s *Sandbox) fillPage(do func(*stripeAccount) (pageAnswer, error)) (pageAnswer, []byte, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.money.sweep()
-	answer, err := do(s.money)
-	if err != nil || answer.goTo != "" {
-		return answer, nil, err
-	}
+func (s *stripePages) fillPage(do func(*stripeAccount) (pageAnswer, error)) (pageAnswer, []byte, error) {
+	var answer pageAnswer
 	var body bytes.Buffer
-	err = answer.page.Execute(&body, answer.data)
+	err := s.use(func(a *stripeAccount) error {
+		var err error
+		if answer, err = do(a); err != nil || answer.goTo != "" {
+			return err
+		}
+		return answer.page.Execute(&body, answer.data)
+	})
 	return answer, body.Bytes(), err
 }
 
@@ -68,7 +73,7 @@ func pageQuantity(r *http.Request) (*int64, error) {
 	}
 	n, err := strconv.ParseInt(given, 10, 64)
 	if err != nil {
-		return nil, refuse(http.StatusBadRequest, "The quantity is a whole number.")
+		return nil, Refuse(http.StatusBadRequest, "The quantity is a whole number.")
 	}
 	return &n, nil
 }
@@ -78,10 +83,7 @@ func said(err error) (string, int) {
 	if err == nil {
 		return "", http.StatusOK
 	}
-	if r, ok := errors.AsType[*refusal](err); ok {
-		return r.words, r.status
-	}
-	return err.Error(), http.StatusInternalServerError
+	return err.Error(), StatusOf(err)
 }
 
 // sellerName is whose account it is, as buyers read it.
@@ -91,7 +93,7 @@ const sellerName = "Sandbox Seats"
 type parties struct{ Seller, Buyer string }
 
 // parties are those of a purchase by the customer, who may have no name, no address or not be there yet.
-func (a *stripeAccount) parties(customer *string) parties {
+func partiesOf(a *stripeAccount, customer *string) parties {
 	p := parties{Seller: sellerName, Buyer: "not known yet"}
 	if customer == nil {
 		return p
@@ -125,9 +127,9 @@ type checkoutPage struct {
 	TotalNow string
 }
 
-func (a *stripeAccount) checkoutAnswer(session *stripeSession, refused error) pageAnswer {
+func checkoutAnswer(a *stripeAccount, session *stripeSession, refused error) pageAnswer {
 	p := checkoutPage{
-		Parties: a.parties(session.Customer),
+		Parties: partiesOf(a, session.Customer),
 		Session: session, Lines: session.Lines, Trial: session.trial(), Complete: session.Status == sessionComplete,
 		Expired: session.Status == sessionExpired, Success: session.successURL(), TotalNow: amount(session.AmountTotal, session.Currency),
 	}
@@ -140,18 +142,18 @@ func (a *stripeAccount) checkoutAnswer(session *stripeSession, refused error) pa
 	return answer
 }
 
-func (s *Sandbox) showCheckout(w http.ResponseWriter, r *http.Request) {
+func (s *stripePages) showCheckout(w http.ResponseWriter, r *http.Request) {
 	s.page(w, func(a *stripeAccount) (pageAnswer, error) {
 		session, err := named(&a.sessions, "id", "checkout session", r.PathValue("session"))
 		if err != nil {
 			return pageAnswer{}, err
 		}
-		return a.checkoutAnswer(session, nil), nil
+		return checkoutAnswer(a, session, nil), nil
 	})
 }
 
-func (s *Sandbox) clickCheckout(w http.ResponseWriter, r *http.Request) {
-	r.Body = http.MaxBytesReader(w, r.Body, bodyMax)
+func (s *stripePages) clickCheckout(w http.ResponseWriter, r *http.Request) {
+	r.Body = http.MaxBytesReader(w, r.Body, BodyMax)
 	quantity, refused := pageQuantity(r)
 	outcome := r.PostFormValue("outcome")
 	s.page(w, func(a *stripeAccount) (pageAnswer, error) {
@@ -171,6 +173,6 @@ func (s *Sandbox) clickCheckout(w http.ResponseWriter, r *http.Request) {
 		if refused == nil {
 			refused = declined()
 		}
-		return a.checkoutAnswer(session, refused), nil
+		return checkoutAnswer(a, session, refused), nil
 	})
 }

@@ -30,8 +30,8 @@ type portalInvoice struct {
 	Open                             bool
 }
 
-func (a *stripeAccount) portalAnswer(v visited, refused error) pageAnswer {
-	p := portalPage{Parties: a.parties(&v.visit.Customer), Session: v.visit, Subscription: v.subscription}
+func portalAnswer(a *stripeAccount, v visited, refused error) pageAnswer {
+	p := portalPage{Parties: partiesOf(a, &v.visit.Customer), Session: v.visit, Subscription: v.subscription}
 	if v.visit.ReturnURL != nil {
 		p.Return = *v.visit.ReturnURL
 	}
@@ -57,18 +57,18 @@ func (a *stripeAccount) portalAnswer(v visited, refused error) pageAnswer {
 	return answer
 }
 
-func (s *Sandbox) showPortal(w http.ResponseWriter, r *http.Request) {
+func (s *stripePages) showPortal(w http.ResponseWriter, r *http.Request) {
 	s.page(w, func(a *stripeAccount) (pageAnswer, error) {
 		v, err := a.visitNamed(r.PathValue("session"))
 		if err != nil {
 			return pageAnswer{}, err
 		}
-		return a.portalAnswer(v, nil), nil
+		return portalAnswer(a, v, nil), nil
 	})
 }
 
-func (s *Sandbox) clickPortal(w http.ResponseWriter, r *http.Request) {
-	r.Body = http.MaxBytesReader(w, r.Body, bodyMax)
+func (s *stripePages) clickPortal(w http.ResponseWriter, r *http.Request) {
+	r.Body = http.MaxBytesReader(w, r.Body, BodyMax)
 	quantity, refused := pageQuantity(r)
 	s.page(w, func(a *stripeAccount) (pageAnswer, error) {
 		v, err := a.visitNamed(r.PathValue("session"))
@@ -76,21 +76,21 @@ func (s *Sandbox) clickPortal(w http.ResponseWriter, r *http.Request) {
 			return pageAnswer{}, err
 		}
 		if refused == nil {
-			refused = a.click(v, r.PostFormValue("do"), quantity, r.PostFormValue("invoice"))
+			refused = click(a, v, r.PostFormValue("do"), quantity, r.PostFormValue("invoice"))
 		}
 		if refused != nil {
-			return a.portalAnswer(v, refused), nil
+			return portalAnswer(a, v, refused), nil
 		}
 		return pageAnswer{goTo: v.visit.URL}, nil
 	})
 }
 
 // click is a button of the portal page.
-func (a *stripeAccount) click(v visited, do string, quantity *int64, invoice string) error {
+func click(a *stripeAccount, v visited, do string, quantity *int64, invoice string) error {
 	switch do {
 	case "change":
 		if quantity == nil {
-			return refuse(http.StatusBadRequest, "How many?")
+			return Refuse(http.StatusBadRequest, "How many?")
 		}
 		return a.setQuantity(v, *quantity)
 	case "cancel":
@@ -98,26 +98,26 @@ func (a *stripeAccount) click(v visited, do string, quantity *int64, invoice str
 	case "resume":
 		return a.stay(v)
 	case "pay":
-		return a.payAnew(v, invoice)
+		return payAnew(a, v, invoice)
 	}
-	return refuse(http.StatusBadRequest, "The page has no such button.")
+	return Refuse(http.StatusBadRequest, "The page has no such button.")
 }
 
 // payAnew pays an open invoice, with another card where the one at hand is no good.
-func (a *stripeAccount) payAnew(v visited, id string) error {
+func payAnew(a *stripeAccount, v visited, id string) error {
 	invoice, err := named(&a.invoices, "id", "invoice", id)
 	if err != nil {
 		return err
 	}
 	if invoice.Customer != v.visit.Customer || invoice.Status != invoiceOpen {
-		return refuse(http.StatusBadRequest, "The invoice %s is not open.", id)
+		return Refuse(http.StatusBadRequest, "The invoice %s is not open.", id)
 	}
 	s, err := named(&a.subscriptions, "id", "subscription", invoice.Subscription)
 	if err != nil {
 		return err
 	}
 	if m := a.methodOf(s); m != nil && m.Declines {
-		card := a.newCard(freshID("pm_"), testCards["pm_card_visa"])
+		card := a.newCard(FreshID("pm_"), testCards["pm_card_visa"])
 		card.Customer = &s.Customer
 		s.DefaultPaymentMethod = &card.ID
 	}

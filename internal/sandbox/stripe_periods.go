@@ -88,7 +88,7 @@ func (a *stripeAccount) advance(s *stripeSubscription, paid bool, failures int) 
 	return nil
 }
 
-// due is the day on which invoices that were sent are paid, or past due.
+// due is the Day on which invoices that were sent are paid, or past due.
 func (a *stripeAccount) due(s *stripeSubscription, open []*stripeInvoice, paid bool) {
 	if !paid {
 		a.change(s, func() { s.Status = subPastDue })
@@ -126,7 +126,7 @@ func (a *stripeAccount) methodFor(s *stripeSubscription) *stripeMethod {
 	if m := a.methodOf(s); m != nil {
 		return m
 	}
-	m := a.newCard(freshID("pm_"), testCards["pm_card_visa"])
+	m := a.newCard(FreshID("pm_"), testCards["pm_card_visa"])
 	m.Customer = &s.Customer
 	s.DefaultPaymentMethod = &m.ID
 	return m

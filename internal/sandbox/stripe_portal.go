@@ -10,7 +10,7 @@ const (
 
 func (a *stripeAccount) newPortal() *stripePortal {
 	return &stripePortal{
-		ID: freshID("bpc_"), Object: "billing_portal.configuration", Active: true, Created: a.at(), Updated: a.at(), Metadata: hash{},
+		ID: FreshID("bpc_"), Object: "billing_portal.configuration", Active: true, Created: a.at(), Updated: a.at(), Metadata: hash{},
 		Features: stripePortalFeatures{
 			CustomerUpdate:     stripeCustomerUpdate{AllowedUpdates: []string{}},
 			SubscriptionCancel: stripeCancelFeature{Mode: cancelAtEnd, ProrationBehavior: prorateNever, CancellationReason: stripeReasons{Options: []string{}}},
@@ -22,19 +22,19 @@ func (a *stripeAccount) newPortal() *stripePortal {
 }
 
 // readPortal reads the parameters that a configuration is made and changed with. What they leave out stays.
-func (a *stripeAccount) readPortal(f *form, p *stripePortal) {
+func (a stripeAPI) readPortal(f *form, p *stripePortal) {
 	if branch := f.child("business_profile"); branch != nil {
 		for name, into := range map[string]**string{
 			"headline": &p.BusinessProfile.Headline, "privacy_policy_url": &p.BusinessProfile.PrivacyPolicyURL,
 			"terms_of_service_url": &p.BusinessProfile.TermsOfServiceURL,
 		} {
 			if given := branch.str(name); given != nil {
-				*into = orNull(*given)
+				*into = OrNull(*given)
 			}
 		}
 	}
 	if given := f.str("default_return_url"); given != nil {
-		p.DefaultReturnURL = orNull(*given)
+		p.DefaultReturnURL = OrNull(*given)
 	}
 	p.Metadata = f.metadata(p.Metadata)
 	if branch := f.child("login_page"); branch != nil {
@@ -71,7 +71,7 @@ func (a *stripeAccount) readPortal(f *form, p *stripePortal) {
 	}
 }
 
-func (a *stripeAccount) readPortalUpdate(f *form, u *stripeUpdateFeature) {
+func (a stripeAPI) readPortalUpdate(f *form, u *stripeUpdateFeature) {
 	setFlag(f, "enabled", &u.Enabled)
 	setOf(f, "default_allowed_updates", &u.DefaultAllowedUpdates, "price", "promotion_code", "quantity")
 	u.ProrationBehavior = f.one("proration_behavior", u.ProrationBehavior, prorateLater, prorateNow, prorateNever)
@@ -115,7 +115,7 @@ func setOf(f *form, name string, into *[]string, of ...string) {
 	}
 }
 
-func (a *stripeAccount) postPortal(q stripeRequest) (any, error) {
+func (a stripeAPI) postPortal(q stripeRequest) (any, error) {
 	p := a.newPortal()
 	if !q.form.has("features") {
 		q.form.missing("features")
@@ -129,18 +129,18 @@ func (a *stripeAccount) postPortal(q stripeRequest) (any, error) {
 	return p, nil
 }
 
-func (a *stripeAccount) getPortal(q stripeRequest) (any, error) {
+func (a stripeAPI) getPortal(q stripeRequest) (any, error) {
 	return only(&a.portals, "configuration", q)
 }
 
-func (a *stripeAccount) listPortals(q stripeRequest) (any, error) {
+func (a stripeAPI) listPortals(q stripeRequest) (any, error) {
 	active, standard := q.form.flag("active"), q.form.flag("is_default")
 	return listed(q, a.portals.where(func(p *stripePortal) bool {
 		return (active == nil || p.Active == *active) && (standard == nil || p.IsDefault == *standard)
 	}))
 }
 
-func (a *stripeAccount) changePortal(q stripeRequest) (any, error) {
+func (a stripeAPI) changePortal(q stripeRequest) (any, error) {
 	p, err := named(&a.portals, "id", "configuration", q.id)
 	if err != nil {
 		return nil, err
@@ -162,9 +162,9 @@ func (a *stripeAccount) changePortal(q stripeRequest) (any, error) {
 }
 
 // postPortalSession answers POST /v1/billing_portal/sessions.
-func (a *stripeAccount) postPortalSession(q stripeRequest) (any, error) {
+func (a stripeAPI) postPortalSession(q stripeRequest) (any, error) {
 	f := q.form
-	id := freshID("bps_")
+	id := FreshID("bps_")
 	visit := stripePortalSession{
 		ID: id, Object: "billing_portal.session", Configuration: f.textOr("configuration", defaultPortal), Created: a.at(),
 		Customer: f.must("customer"), Locale: f.str("locale"), ReturnURL: f.address("return_url"),

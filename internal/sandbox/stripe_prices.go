@@ -88,12 +88,12 @@ func (t stripeTier) cost(quantity int64) int64 {
 }
 
 // readAmounts reads what a new price costs.
-func (p *stripePrice) readAmounts(f *form) {
+func readAmounts(f *form, p *stripePrice) {
 	p.BillingScheme = f.one("billing_scheme", schemePerUnit, schemePerUnit, schemeTiered)
 	whole, decimal := f.number("unit_amount", 0, amountMax), f.str("unit_amount_decimal")
 	p.UnitAmount, p.UnitAmountDecimal = readAmount(f, whole, decimal)
 	if p.BillingScheme == schemeTiered {
-		p.readTiers(f)
+		readTiers(f, p)
 	} else if whole == nil && decimal == nil {
 		f.missing("unit_amount")
 	}
@@ -135,8 +135,8 @@ func readAmount(f *form, whole *int64, decimal *string) (int64, string) {
 	return n, *decimal
 }
 
-func (p *stripePrice) readTiers(f *form) {
-	p.TiersMode = orNull(f.one("tiers_mode", "", "graduated", "volume"))
+func readTiers(f *form, p *stripePrice) {
+	p.TiersMode = OrNull(f.one("tiers_mode", "", "graduated", "volume"))
 	if p.TiersMode == nil {
 		f.missing("tiers_mode")
 	}

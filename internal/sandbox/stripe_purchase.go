@@ -36,7 +36,7 @@ func (a *stripeAccount) buy(s *stripeSession, outcome string) {
 	}
 	var card *stripeMethod
 	if outcome != outcomeDeclined && (!free || s.PaymentCollection == "always") {
-		card = a.newCard(freshID("pm_"), testCards["pm_card_visa"])
+		card = a.newCard(FreshID("pm_"), testCards["pm_card_visa"])
 		a.attach(card, customer)
 	}
 	var invoice *stripeInvoice
@@ -79,10 +79,10 @@ func (a *stripeAccount) buyer(s *stripeSession) *stripeCustomer {
 			return c
 		}
 	}
-	c := a.newCustomer(freshID("cus_"))
+	c := a.newCustomer(FreshID("cus_"))
 	c.Email = s.CustomerEmail
 	if c.Email == nil {
-		c.Email = orNull("buyer@checkout.test")
+		c.Email = OrNull("buyer@checkout.test")
 	}
 	s.Customer = &c.ID
 	a.tell("customer.created", c, nil)

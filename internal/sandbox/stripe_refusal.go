@@ -23,11 +23,23 @@ type stripeError struct {
 	Param       string `json:"param,omitempty"`
 }
 
+// stripeRefusal is an error of Stripe's API: a status, a type, mostly a code, and the parameter it is about.
+type stripeRefusal struct {
+	status            int
+	kind, code, param string
+	words             string
+}
+
+func (r *stripeRefusal) Error() string { return r.words }
+
+// HTTPStatus returns the status of the response.
+func (r *stripeRefusal) HTTPStatus() int { return r.status }
+
 // writeStripeRefusal answers with a refusal as Stripe writes it. Any other error is a fault of the sandbox.
 func writeStripeRefusal(w http.ResponseWriter, err error) {
-	r, ok := errors.AsType[*refusal](err)
+	r, ok := errors.AsType[*stripeRefusal](err)
 	if !ok {
-		r = &refusal{status: http.StatusInternalServerError, words: err.Error()}
+		r = &stripeRefusal{status: StatusOf(err), words: err.Error()}
 	}
 	body := stripeError{Type: r.kind, Code: r.code, Message: r.words, Param: r.param}
 	if body.Type == "" {
@@ -39,12 +51,12 @@ func writeStripeRefusal(w http.ResponseWriter, err error) {
 	if body.Type == kindCard {
 		body.DeclineCode = "generic_decline"
 	}
-	writeJSON(w, r.status, map[string]stripeError{"error": body})
+	WriteJSON(w, r.status, map[string]stripeError{"error": body})
 }
 
 // invalidRequest is a refusal of a parameter, or of the request where param is empty.
 func invalidRequest(param, code, format string, args ...any) error {
-	return &refusal{status: http.StatusBadRequest, kind: kindInvalid, code: code, param: param, words: fmt.Sprintf(format, args...)}
+	return &stripeRefusal{status: http.StatusBadRequest, kind: kindInvalid, code: code, param: param, words: fmt.Sprintf(format, args...)}
 }
 
 func unknownStripeParam(name string) error {
@@ -57,18 +69,18 @@ func missingAt(param, what, id string) error {
 	if param == "id" {
 		status = http.StatusNotFound
 	}
-	return &refusal{
+	return &stripeRefusal{
 		status: status, kind: kindInvalid, code: "resource_missing", param: param, words: fmt.Sprintf("No such %s: '%s'", what, id),
 	}
 }
 
 func declined() error {
-	return &refusal{status: http.StatusPaymentRequired, kind: kindCard, code: "card_declined", words: "Your card was declined."}
+	return &stripeRefusal{status: http.StatusPaymentRequired, kind: kindCard, code: "card_declined", words: "Your card was declined."}
 }
 
 // stripeStatus is a refusal that says no more than its status.
 func stripeStatus(status int) error {
-	r := &refusal{status: status, kind: kindInvalid, words: http.StatusText(status)}
+	r := &stripeRefusal{status: status, kind: kindInvalid, words: http.StatusText(status)}
 	switch {
 	case status == http.StatusTooManyRequests:
 		r.code, r.words = "rate_limit", "Request rate limit exceeded. You can learn more about rate limits here https://stripe.com/docs/rate-limits."

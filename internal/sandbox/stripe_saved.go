@@ -35,7 +35,7 @@ func (s *savedAnswers) claim(key, method, parameters string, now time.Time) (*sa
 		s.byKey[key] = mine
 		return mine, nil, nil
 	}
-	refused := &refusal{status: http.StatusBadRequest, kind: kindIdempotency}
+	refused := &stripeRefusal{status: http.StatusBadRequest, kind: kindIdempotency}
 	switch {
 	case was.method != method:
 		refused.words = fmt.Sprintf("Keys for idempotent requests can only be used for the same endpoint they were first used for "+
@@ -46,7 +46,7 @@ func (s *savedAnswers) claim(key, method, parameters string, now time.Time) (*sa
 			"Try using a key other than '%s' if you meant to execute a different request.", key)
 		return nil, nil, refused
 	case was.answer == nil:
-		return nil, nil, &refusal{
+		return nil, nil, &stripeRefusal{
 			status: http.StatusConflict, kind: kindInvalid, code: "idempotency_key_in_use",
 			words: "There is currently another in-progress request using this Idempotent Key. Please try again later.",
 		}

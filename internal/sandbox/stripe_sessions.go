@@ -11,11 +11,11 @@ func (s *stripeSession) successURL() string {
 	return strings.ReplaceAll(s.SuccessURL, sessionIDTemplate, url.PathEscape(s.ID))
 }
 
-func (a *stripeAccount) getSession(q stripeRequest) (any, error) {
+func (a stripeAPI) getSession(q stripeRequest) (any, error) {
 	return only(&a.sessions, "checkout.session", q)
 }
 
-func (a *stripeAccount) listSessions(q stripeRequest) (any, error) {
+func (a stripeAPI) listSessions(q stripeRequest) (any, error) {
 	customer, subscription := q.form.str("customer"), q.form.str("subscription")
 	status := q.form.one("status", "", sessionOpen, sessionComplete, sessionExpired)
 	return listed(q, a.sessions.where(func(s *stripeSession) bool {
@@ -24,7 +24,7 @@ func (a *stripeAccount) listSessions(q stripeRequest) (any, error) {
 	}))
 }
 
-func (a *stripeAccount) listSessionLines(q stripeRequest) (any, error) {
+func (a stripeAPI) listSessionLines(q stripeRequest) (any, error) {
 	s, err := named(&a.sessions, "id", "checkout.session", q.id)
 	if err != nil {
 		return nil, err
@@ -44,7 +44,7 @@ func sessionLines(s *stripeSession) stripeListJSON {
 	return list
 }
 
-func (a *stripeAccount) expireSession(q stripeRequest) (any, error) {
+func (a stripeAPI) expireSession(q stripeRequest) (any, error) {
 	s, err := named(&a.sessions, "id", "checkout.session", q.id)
 	if err != nil {
 		return nil, err

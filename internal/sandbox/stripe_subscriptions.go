@@ -4,12 +4,12 @@ import "slices"
 
 const quantityMax = 999_999
 
-func (a *stripeAccount) getSubscription(q stripeRequest) (any, error) {
+func (a stripeAPI) getSubscription(q stripeRequest) (any, error) {
 	return only(&a.subscriptions, "subscription", q)
 }
 
 // listSubscriptions leaves canceled ones out, unless a status asks for them.
-func (a *stripeAccount) listSubscriptions(q stripeRequest) (any, error) {
+func (a stripeAPI) listSubscriptions(q stripeRequest) (any, error) {
 	customer, price, plan := q.form.str("customer"), q.form.str("price"), q.form.str("plan")
 	status := q.form.one("status", "", "all", "ended", subActive, subCanceled, subIncomplete, subExpired, subPastDue, subPaused, subTrialing, subUnpaid)
 	q.form.ignore("collection_method")
@@ -39,7 +39,7 @@ func (a *stripeAccount) listSubscriptions(q stripeRequest) (any, error) {
 }
 
 // recurringPrice is the price of a line, which must be one that can be bought again and again.
-func (a *stripeAccount) recurringPrice(f *form) *stripePrice {
+func (a stripeAPI) recurringPrice(f *form) *stripePrice {
 	id := f.must("price")
 	p, ok := a.prices.get(id)
 	switch {
@@ -55,7 +55,7 @@ func (a *stripeAccount) recurringPrice(f *form) *stripePrice {
 }
 
 // postSubscription makes a subscription without anybody's checkout.
-func (a *stripeAccount) postSubscription(q stripeRequest) (any, error) {
+func (a stripeAPI) postSubscription(q stripeRequest) (any, error) {
 	f := q.form
 	p := purchase{metadata: f.metadata(nil), description: f.str("description"), method: f.str("default_payment_method")}
 	customer := f.must("customer")
@@ -72,7 +72,7 @@ func (a *stripeAccount) postSubscription(q stripeRequest) (any, error) {
 	p.trialEnd, p.noMethod = a.readTrial(f)
 	later := f.flag("cancel_at_period_end")
 	behavior := f.one("payment_behavior", "allow_incomplete", "allow_incomplete", "default_incomplete", "error_if_incomplete")
-	p.readCollection(f)
+	readCollection(f, &p)
 	p.currency = f.textOr("currency", "")
 	f.one("proration_behavior", prorateLater, prorateLater, prorateNow, prorateNever)
 	f.ignore("off_session", "payment_settings", "automatic_tax")
@@ -111,7 +111,7 @@ func (a *stripeAccount) postSubscription(q stripeRequest) (any, error) {
 }
 
 // readCollection reads whether a card is charged, or invoices are sent.
-func (p *purchase) readCollection(f *form) {
+func readCollection(f *form, p *purchase) {
 	days := f.number("days_until_due", 0, 730)
 	if f.one("collection_method", chargeCard, chargeCard, sendInvoice) == chargeCard {
 		return
@@ -122,7 +122,7 @@ func (p *purchase) readCollection(f *form) {
 }
 
 // readTrial reads when a trial ends, 0 for none, and what follows without a payment method.
-func (a *stripeAccount) readTrial(f *form) (end int64, noMethod string) {
+func (a stripeAPI) readTrial(f *form) (end int64, noMethod string) {
 	if days := f.number("trial_period_days", 0, 730); days != nil && *days > 0 {
 		end = a.now().AddDate(0, 0, int(*days)).Unix()
 	}
@@ -139,7 +139,7 @@ func (a *stripeAccount) readTrial(f *form) (end int64, noMethod string) {
 }
 
 // changeSubscription answers POST /v1/subscriptions/{id}.
-func (a *stripeAccount) changeSubscription(q stripeRequest) (any, error) {
+func (a stripeAPI) changeSubscription(q stripeRequest) (any, error) {
 	s, err := named(&a.subscriptions, "id", "subscription", q.id)
 	if err != nil {
 		return nil, err
@@ -158,7 +158,7 @@ func (a *stripeAccount) changeSubscription(q stripeRequest) (any, error) {
 	}
 	var collection purchase
 	if f.has("collection_method") {
-		collection.readCollection(f)
+		readCollection(f, &collection)
 	}
 	collects := f.has("collection_method")
 	f.ignore("off_session", "payment_settings", "automatic_tax")
@@ -182,7 +182,7 @@ func (a *stripeAccount) changeSubscription(q stripeRequest) (any, error) {
 			}
 		}
 		if description != nil {
-			s.Description = orNull(*description)
+			s.Description = OrNull(*description)
 		}
 		if method != nil {
 			s.DefaultPaymentMethod = method
@@ -204,7 +204,7 @@ func (a *stripeAccount) changeSubscription(q stripeRequest) (any, error) {
 }
 
 // cancelSubscription answers DELETE /v1/subscriptions/{id}. One that is over is not found, as with Stripe.
-func (a *stripeAccount) cancelSubscription(q stripeRequest) (any, error) {
+func (a stripeAPI) cancelSubscription(q stripeRequest) (any, error) {
 	s, err := named(&a.subscriptions, "id", "subscription", q.id)
 	if err != nil {
 		return nil, err
@@ -224,7 +224,7 @@ func (a *stripeAccount) cancelSubscription(q stripeRequest) (any, error) {
 }
 
 // resumeSubscription answers POST /v1/subscriptions/{id}/resume.
-func (a *stripeAccount) resumeSubscription(q stripeRequest) (any, error) {
+func (a stripeAPI) resumeSubscription(q stripeRequest) (any, error) {
 	s, err := named(&a.subscriptions, "id", "subscription", q.id)
 	if err != nil {
 		return nil, err

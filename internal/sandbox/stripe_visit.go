@@ -35,7 +35,7 @@ func (a *stripeAccount) visitNamed(id string) (visited, error) {
 
 func (v visited) check() error {
 	if v.subscription == nil {
-		return refuse(http.StatusBadRequest, "The customer %s has no subscription.", v.visit.Customer)
+		return Refuse(http.StatusBadRequest, "The customer %s has no subscription.", v.visit.Customer)
 	}
 	return nil
 }
@@ -46,7 +46,7 @@ func (v visited) limits() (least, most int64, err error) {
 	if err := v.check(); err != nil {
 		return 0, 0, err
 	}
-	refused := refuse(http.StatusBadRequest, "The portal configuration %s does not let customers change the quantity.", v.portal.ID)
+	refused := Refuse(http.StatusBadRequest, "The portal configuration %s does not let customers change the quantity.", v.portal.ID)
 	if !update.Enabled || !slices.Contains(update.DefaultAllowedUpdates, "quantity") || len(v.subscription.Items.Data) != 1 {
 		return 0, 0, refused
 	}
@@ -58,7 +58,7 @@ func (v visited) limits() (least, most int64, err error) {
 		return 0, 0, refused
 	}
 	if !v.subscription.live() {
-		return 0, 0, refuse(http.StatusBadRequest, "The subscription %s is %s.", v.subscription.ID, v.subscription.Status)
+		return 0, 0, Refuse(http.StatusBadRequest, "The subscription %s is %s.", v.subscription.ID, v.subscription.Status)
 	}
 	least, most = 1, quantityMax
 	if given := update.Products[i].Least; given != nil {
@@ -77,7 +77,7 @@ func (a *stripeAccount) setQuantity(v visited, quantity int64) error {
 		return err
 	}
 	if quantity < least || quantity > most {
-		return refuse(http.StatusBadRequest, "The quantity is from %d to %d.", least, most)
+		return Refuse(http.StatusBadRequest, "The quantity is from %d to %d.", least, most)
 	}
 	s := v.subscription
 	return a.changeItems(s, itemsChange{
@@ -92,7 +92,7 @@ func (a *stripeAccount) leave(v visited, now bool) error {
 		return err
 	}
 	if !v.portal.Features.SubscriptionCancel.Enabled {
-		return refuse(http.StatusBadRequest, "The portal configuration %s does not let customers cancel.", v.portal.ID)
+		return Refuse(http.StatusBadRequest, "The portal configuration %s does not let customers cancel.", v.portal.ID)
 	}
 	if now {
 		a.end(v.subscription)

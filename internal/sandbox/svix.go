@@ -15,16 +15,9 @@ import (
 // Svix sends Clerk's webhooks. How it signs: https://docs.svix.com/receiving/verifying-payloads/how-manual, when it tries
 // again: https://docs.svix.com/retries.
 
-const secretPrefix = "whsec_"
-
-// retrySchedule is how long after each failed attempt the next one follows.
-var retrySchedule = []time.Duration{
-	5 * time.Second, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 5 * time.Hour, 10 * time.Hour, 10 * time.Hour,
-}
-
 // webhookKey reads the key behind whsec_.
 func webhookKey(secret string) ([]byte, error) {
-	encoded, ok := strings.CutPrefix(secret, secretPrefix)
+	encoded, ok := strings.CutPrefix(secret, SecretPrefix)
 	key, err := base64.StdEncoding.DecodeString(encoded)
 	if !ok || err != nil || len(key) == 0 {
 		return nil, errors.New("WebhookSecret is not whsec_ and base64")
@@ -40,7 +33,7 @@ func svixSignature(key []byte, id, timestamp string, body []byte) string {
 }
 
 // svixSigner signs with a key as Svix does.
-func svixSigner(key []byte) signer {
+func svixSigner(key []byte) Signer {
 	return func(id string, now time.Time, body []byte) http.Header {
 		timestamp := strconv.FormatInt(now.Unix(), 10)
 		return http.Header{

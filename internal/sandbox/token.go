@@ -20,8 +20,8 @@ const (
 	ttlWords     = "The ttl is whole seconds from -86400 to 86400."
 )
 
-// TokenRequest says whose session token is wanted.
-type TokenRequest struct {
+// ClerkTokenRequest says for whom a session token is.
+type ClerkTokenRequest struct {
 	// User is a name such as "alice" or an id such as "user_alice".
 	User string
 	// Org is a slug or an id; the token is for this active organization. Empty: the personal workspace.
@@ -37,7 +37,7 @@ type TokenRequest struct {
 
 // Token makes a session token. It fails for someone unknown, for an unknown organization, for someone who is not a member of
 // it, and for a version or a TTL that TokenRequest does not allow.
-func (s *Sandbox) Token(r TokenRequest) (string, error) {
+func (s *clerkServer) Token(r ClerkTokenRequest) (string, error) {
 	claims, err := s.Claims(r)
 	if err != nil {
 		return "", err
@@ -49,7 +49,7 @@ func (s *Sandbox) Token(r TokenRequest) (string, error) {
 const noCategory = "none"
 
 // header is what Sign takes for the request.
-func (r TokenRequest) header() map[string]any {
+func (r ClerkTokenRequest) header() map[string]any {
 	switch r.Category {
 	case "":
 		return nil
@@ -62,7 +62,7 @@ func (r TokenRequest) header() map[string]any {
 // Claims are those that Token would sign for the same request, for tests that bend one and Sign the rest. The map is the
 // caller's. exp, iat and nbf are int64; fva is []int; org_permissions is []string; o and org_metadata are map[string]any;
 // v is int; all else are strings. It fails as Token does.
-func (s *Sandbox) Claims(r TokenRequest) (map[string]any, error) {
+func (s *clerkServer) Claims(r ClerkTokenRequest) (map[string]any, error) {
 	if r.Version == 0 {
 		r.Version = 2
 	}
@@ -73,12 +73,12 @@ func (s *Sandbox) Claims(r TokenRequest) (map[string]any, error) {
 }
 
 // claims takes the request as it stands: no field has a default but Org.
-func (s *Sandbox) claims(r TokenRequest) (map[string]any, error) {
+func (s *clerkServer) claims(r ClerkTokenRequest) (map[string]any, error) {
 	if r.Version != 1 && r.Version != 2 {
-		return nil, refuse(http.StatusBadRequest, versionWords)
+		return nil, Refuse(http.StatusBadRequest, versionWords)
 	}
 	if r.TTL%time.Second != 0 || r.TTL < -ttlMax || r.TTL > ttlMax {
-		return nil, refuse(http.StatusBadRequest, ttlWords)
+		return nil, Refuse(http.StatusBadRequest, ttlWords)
 	}
 	now := s.now()
 	s.mu.Lock()
@@ -113,11 +113,11 @@ func (s *Sandbox) claims(r TokenRequest) (map[string]any, error) {
 
 // serveToken answers GET /sandbox/token?user=&org=&v=&ttl=&cat= with a session token. A
 // page of any origin may ask: a frontend in development has no other place to sign in.
-func (s *Sandbox) serveToken(w http.ResponseWriter, r *http.Request) {
+func (s *clerkServer) serveToken(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Access-Control-Allow-Origin", "*")
 	token, err := s.tokenFor(r.URL.RawQuery)
 	if err != nil {
-		writeRefusal(w, err)
+		WriteRefusal(w, err)
 		return
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
@@ -125,7 +125,7 @@ func (s *Sandbox) serveToken(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, token)
 }
 
-func (s *Sandbox) tokenFor(query string) (string, error) {
+func (s *clerkServer) tokenFor(query string) (string, error) {
 	request, err := readTokenRequest(query)
 	if err != nil {
 		return "", err
@@ -139,15 +139,15 @@ func (s *Sandbox) tokenFor(query string) (string, error) {
 
 // readTokenRequest reads a query in which each parameter may stand once and no other may stand. v is 2 and ttl is 60 when
 // absent; here a ttl of 0 is no default but a token at the end of its life.
-func readTokenRequest(query string) (TokenRequest, error) {
+func readTokenRequest(query string) (ClerkTokenRequest, error) {
 	values, err := url.ParseQuery(query)
 	if err != nil {
-		return TokenRequest{}, refuse(http.StatusBadRequest, "The query is malformed.")
+		return ClerkTokenRequest{}, Refuse(http.StatusBadRequest, "The query is malformed.")
 	}
-	r := TokenRequest{Version: 2, TTL: defaultTTL}
+	r := ClerkTokenRequest{Version: 2, TTL: defaultTTL}
 	for name, given := range values {
 		if len(given) > 1 {
-			return TokenRequest{}, refuse(http.StatusBadRequest, "The parameter %q is given more than once.", name)
+			return ClerkTokenRequest{}, Refuse(http.StatusBadRequest, "The parameter %q is given more than once.", name)
 		}
 		switch value := given[0]; name {
 		case "user":
@@ -158,17 +158,17 @@ func readTokenRequest(query string) (TokenRequest, error) {
 			r.Category = value
 		case "v":
 			if value != "1" && value != "2" {
-				return TokenRequest{}, refuse(http.StatusBadRequest, versionWords)
+				return ClerkTokenRequest{}, Refuse(http.StatusBadRequest, versionWords)
 			}
 			r.Version, _ = strconv.Atoi(value)
 		case "ttl":
 			seconds, err := strconv.ParseInt(value, 10, 32) // 32 bits, so that nanoseconds cannot overflow
 			if err != nil {
-				return TokenRequest{}, refuse(http.StatusBadRequest, ttlWords)
+				return ClerkTokenRequest{}, Refuse(http.StatusBadRequest, ttlWords)
 			}
 			r.TTL = time.Duration(seconds) * time.Second
 		default:
-			return TokenRequest{}, refuse(http.StatusBadRequest, "There is no parameter %q: use user, org, v, ttl and cat.", name)
+			return ClerkTokenRequest{}, Refuse(http.StatusBadRequest, "There is no parameter %q: use user, org, v, ttl and cat.", name)
 		}
 	}
 	return r, nil

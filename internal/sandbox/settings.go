@@ -2,7 +2,6 @@ package sandbox
 
 import (
 	"encoding/json"
-	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"strconv"
@@ -10,14 +9,17 @@ import (
 )
 
 const (
-	copiesMax     = 10
-	retriesMax    = 20
-	defaultSecret = "whsec_dGVhbXRhc2sgc2FuZGJveCBvZiBDbGVyaw==" //nolint:gosec // known to everybody, as the secret key of the sandbox is
-	instanceID    = "ins_sandbox"
+	copiesMax  = 10
+	retriesMax = 20
 )
 
-// webhookSettings is how events are delivered. The zero value is the usual way.
-type webhookSettings struct {
+// retrySchedule is how long after each failed attempt the next one follows: https://docs.svix.com/retries
+var retrySchedule = []time.Duration{
+	5 * time.Second, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 5 * time.Hour, 10 * time.Hour, 10 * time.Hour,
+}
+
+// deliverySettings is how events are delivered. The zero value is the usual way.
+type deliverySettings struct {
 	Shuffle   bool   `json:"shuffle"`
 	Duplicate copies `json:"duplicate"`
 	DelayMS   int    `json:"delay_ms"`
@@ -39,7 +41,7 @@ func (c *copies) UnmarshalJSON(raw []byte) error {
 	}
 	n, err := strconv.Atoi(string(raw))
 	if err != nil || n < 0 || n > copiesMax {
-		return refuse(http.StatusBadRequest, "The duplicate is true, false or how many times more an event is sent, at most %d.", copiesMax)
+		return Refuse(http.StatusBadRequest, "The duplicate is true, false or how many times more an event is sent, at most %d.", copiesMax)
 	}
 	*c = copies(n)
 	return nil
@@ -69,7 +71,7 @@ func (d *drop) UnmarshalJSON(raw []byte) error {
 	case err == nil && n > 0 && n < 1:
 		d.share = n
 	default:
-		return refuse(http.StatusBadRequest, "The drop is true for all events, how many to come, or a share between 0 and 1.")
+		return Refuse(http.StatusBadRequest, "The drop is true for all events, how many to come, or a share between 0 and 1.")
 	}
 	return nil
 }
@@ -95,51 +97,15 @@ func (d *drop) take() bool {
 	return d.all || rand.Float64() < d.share //nolint:gosec // chance, no secret
 }
 
-// event is the envelope of Clerk's events.
-type event struct {
-	Data       any             `json:"data"`
-	Object     string          `json:"object"`
-	Type       string          `json:"type"`
-	Timestamp  int64           `json:"timestamp"` // milliseconds
-	InstanceID string          `json:"instance_id"`
-	Attributes eventAttributes `json:"event_attributes"`
-}
-
-type eventAttributes struct {
-	HTTPRequest struct {
-		ClientIP  string `json:"client_ip"`
-		UserAgent string `json:"user_agent"`
-	} `json:"http_request"`
-}
-
-// tell sends an event of a kind such as user.created to the webhook's address, with the data as it is now. The caller holds
-// s.mu, so that events are told in the order of the changes.
-func (s *Sandbox) tell(kind string, data any) {
-	if s.courier == nil || s.clerkMail.url == "" {
-		return
+// Control returns the control requests that show the deliveries and change how events are delivered.
+func (d *Deliverer) Control() Control {
+	return Control{
+		"GET /sandbox/webhooks":  func(*http.Request) (any, error) { return d.report(), nil },
+		"POST /sandbox/webhooks": d.set,
 	}
-	if user, ok := data.(userJSON); ok {
-		user.PrivateMetadata = nil
-		data = user
-	}
-	body, err := json.Marshal(event{Data: data, Object: "event", Type: kind, Timestamp: s.ms(), InstanceID: instanceID})
-	if err != nil {
-		panic(fmt.Sprintf("sandbox: write %s: %v", kind, err)) // a shape of ours that is no JSON
-	}
-	s.courier.tell(s.clerkMail, freshID("msg_"), kind, body)
 }
 
-// serveWebhooks answers GET /sandbox/webhooks: the settings, how many events were sent, are pending, failed and were dropped
-// since the start or the last reset, and each of them, the last 1000 of those that are over.
-func (s *Sandbox) serveWebhooks(*http.Request) (any, error) { return s.reportWebhooks(), nil }
-
-func (s *Sandbox) reportWebhooks() map[string]any {
-	report := s.courier.report()
-	report["url"], report["stripe_url"] = s.clerkMail.url, s.stripeMail.url
-	return report
-}
-
-// setWebhooks answers POST /sandbox/webhooks. The body is the whole setting for the events to come; what it leaves out is off:
+// set serves POST /sandbox/webhooks. The body is the whole setting for the events to come; what it leaves out is off:
 //
 //   - shuffle: true holds every event back for up to 300 ms by chance, so that they come in another order;
 //   - duplicate: true sends every event twice at the same time, a number so many times more;
@@ -150,23 +116,23 @@ func (s *Sandbox) reportWebhooks() map[string]any {
 //
 // retry_ms is a list of milliseconds to wait after each failed attempt, also for events that are waiting for their next one.
 // An empty list is a single attempt, null is Svix's own schedule; left out, the schedule stays as it is.
-func (s *Sandbox) setWebhooks(r *http.Request) (any, error) {
+func (d *Deliverer) set(r *http.Request) (any, error) {
 	var body struct {
-		webhookSettings
+		deliverySettings
 		RetryMS json.RawMessage `json:"retry_ms"`
 	}
-	if err := readControl(r, &body); err != nil {
+	if err := ReadControl(r, &body); err != nil {
 		return nil, err
 	}
 	if body.DelayMS < 0 || body.DelayMS > delayMax {
-		return nil, refuse(http.StatusBadRequest, "The delay_ms is from 0 to %d.", delayMax)
+		return nil, Refuse(http.StatusBadRequest, "The delay_ms is from 0 to %d.", delayMax)
 	}
 	schedule, err := readSchedule(body.RetryMS)
 	if err != nil {
 		return nil, err
 	}
-	s.courier.setup(body.webhookSettings, schedule)
-	return s.reportWebhooks(), nil
+	d.configure(body.deliverySettings, schedule)
+	return d.report(), nil
 }
 
 // readSchedule reads retry_ms. It answers nil where it was left out.
@@ -180,12 +146,12 @@ func readSchedule(raw json.RawMessage) ([]time.Duration, error) {
 	var waits []int64
 	words := "The retry_ms are a list of milliseconds, at most 20 of them, each from 0 to 36000000."
 	if err := json.Unmarshal(raw, &waits); err != nil || len(waits) > retriesMax {
-		return nil, refuse(http.StatusBadRequest, "%s", words)
+		return nil, Refuse(http.StatusBadRequest, "%s", words)
 	}
 	schedule := []time.Duration{}
 	for _, wait := range waits {
 		if wait < 0 || wait > (10*time.Hour).Milliseconds() {
-			return nil, refuse(http.StatusBadRequest, "%s", words)
+			return nil, Refuse(http.StatusBadRequest, "%s", words)
 		}
 		schedule = append(schedule, time.Duration(wait)*time.Millisecond)
 	}
