@@ -10,6 +10,8 @@ import (
 	"os/user"
 	"strconv"
 	"syscall"
+
+	"github.com/teamtask/teamtask/internal/process"
 )
 
 // account is the user that PostgreSQL runs as: ourselves, or for root another one, since PostgreSQL refuses to run as root.
@@ -49,14 +51,32 @@ func dropTo(u *user.User) (account, error) {
 	return account{uid: uint32(uid), gid: uint32(gid), name: u.Username, drop: true}, nil
 }
 
-// command is a short program run as the account, away from any folder it may not enter. It ends with ctx.
+// command returns a short program that runs as the account, in a folder that it may enter. It ends with ctx.
 func (a account) command(ctx context.Context, path string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, path, args...) //nolint:gosec // a program of PostgreSQL, or the shell
-	cmd.Dir, cmd.Env, cmd.SysProcAttr = "/", environment(), attributes(a, 0)
+	cmd.Dir, cmd.Env, cmd.SysProcAttr = "/", environment(), a.attributes()
 	return cmd
 }
 
-// enters tells whether the account can enter dir. It is tried, since modes alone do not tell.
+// launch starts a program as the account, with its output in the log. If this process is killed, Linux sends the
+// program the signal orphaned; elsewhere it goes on until the next Start stops it.
+func (a account) launch(path string, args []string, log *log, orphaned syscall.Signal) (*process.Process, error) {
+	cmd := exec.Command(path, args...) //nolint:gosec,noctx // a program of PostgreSQL; it outlives the context of the start
+	cmd.Dir, cmd.Env, cmd.SysProcAttr = "/", environment(), a.attributes()
+	cmd.Stdout, cmd.Stderr = log.file, log.file
+	log.begin()
+	return process.Start(cmd, orphaned)
+}
+
+func (a account) attributes() *syscall.SysProcAttr {
+	attr := &syscall.SysProcAttr{}
+	if a.drop {
+		attr.Credential = &syscall.Credential{Uid: a.uid, Gid: a.gid}
+	}
+	return attr
+}
+
+// enters reports whether the account can enter dir. It tries, because modes alone do not decide that.
 func (a account) enters(ctx context.Context, dir string) bool {
 	if !a.drop {
 		return true
@@ -66,7 +86,7 @@ func (a account) enters(ctx context.Context, dir string) bool {
 	return cmd.Run() == nil
 }
 
-// own hands a file that we made to the account.
+// own gives a file that we made to the account.
 func (a account) own(f *os.File) error {
 	if !a.drop {
 		return nil
@@ -74,7 +94,7 @@ func (a account) own(f *os.File) error {
 	return f.Chown(int(a.uid), int(a.gid))
 }
 
-// ownerOf is the uid of a file's owner, or where the system does not tell it one that no account has.
+// ownerOf returns the uid of a file's owner. Where the system does not report one, no account has the returned uid.
 func ownerOf(info os.FileInfo) uint32 {
 	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
 		return stat.Uid

@@ -15,17 +15,16 @@ import (
 // variable names the environment variable with the address of an external server.
 const variable = "TEAMTASK_POSTGRES_URL"
 
-// oldest is the first version of PostgreSQL that will do.
+// oldest is the first version of PostgreSQL that is supported.
 const oldest = 15
 
 // binaries are the programs of one PostgreSQL.
 type binaries struct {
-	dir     string // holds postgres and initdb
-	version string
-	major   int
+	dir   string // holds postgres and initdb
+	major int    // version
 }
 
-// sources say where PostgreSQL is looked for.
+// sources are where PostgreSQL is looked for.
 type sources struct {
 	getenv   func(name string) string
 	lookPath func(program string) (string, error)
@@ -48,18 +47,12 @@ func machine() sources {
 	}
 }
 
-// find returns the first binaries that will do: of the given major version, or of any from oldest on if that is 0.
+// find returns the first binaries that are new enough: of the given major version, or of any if that is 0. It downloads
+// them if there are none on this machine.
 func (m sources) find(ctx context.Context, who account, major int) (binaries, error) {
-	var reasons []string
-	for _, dir := range m.candidates(ctx, who) {
-		b, err := inspect(ctx, who, dir)
-		if err == nil {
-			err = b.fits(major)
-		}
-		if err == nil {
-			return b, nil
-		}
-		reasons = append(reasons, err.Error())
+	found, reasons := m.installed(ctx, who, major)
+	if found != nil {
+		return *found, nil
 	}
 	if ctx.Err() != nil {
 		return binaries{}, context.Cause(ctx)
@@ -67,10 +60,7 @@ func (m sources) find(ctx context.Context, who account, major int) (binaries, er
 	dir, err := m.download(ctx, who, major)
 	if err == nil {
 		var b binaries
-		if b, err = inspect(ctx, who, dir); err == nil {
-			err = b.fits(major)
-		}
-		if err == nil {
+		if b, err = inspect(ctx, who, dir, major); err == nil {
 			return b, nil
 		}
 	}
@@ -79,16 +69,38 @@ func (m sources) find(ctx context.Context, who account, major int) (binaries, er
 		max(major, oldest), strings.Join(reasons, "; "), m.install())
 }
 
-// candidates are the folders with both programs, in the order in which they are tried.
-func (m sources) candidates(ctx context.Context, who account) []string {
+// installed returns the first binaries on this machine that are new enough, or the reasons against all that are there.
+func (m sources) installed(ctx context.Context, who account, major int) (*binaries, []string) {
+	var reasons []string
+	for _, dir := range m.candidates() {
+		b, err := inspect(ctx, who, dir, major)
+		if err == nil {
+			return &b, nil
+		}
+		reasons = append(reasons, err.Error())
+	}
+	return nil, reasons
+}
+
+// Installed returns the folder of the PostgreSQL programs on this machine that Start uses for a new cluster. It is an
+// error if there are none, so that Start would have to download them.
+func Installed(ctx context.Context) (string, error) {
+	who, err := accountFor("")
+	if err != nil {
+		return "", err
+	}
+	found, reasons := machine().installed(ctx, who, 0)
+	if found == nil {
+		return "", fmt.Errorf("no PostgreSQL %d or newer on this machine %v", oldest, reasons)
+	}
+	return found.dir, nil
+}
+
+// candidates returns the folders with both programs, in the order in which they are tried.
+func (m sources) candidates() []string {
 	var dirs []string
 	if path, err := m.lookPath("postgres"); err == nil {
 		dirs = append(dirs, filepath.Dir(path))
-	}
-	if path, err := m.lookPath("pg_config"); err == nil {
-		if out, err := who.command(ctx, path, "--bindir").Output(); err == nil {
-			dirs = append(dirs, strings.TrimSpace(string(out)))
-		}
 	}
 	var matches []string
 	for _, pattern := range m.folders {
@@ -101,7 +113,7 @@ func (m sources) candidates(ctx context.Context, who account) []string {
 
 	var complete []string
 	for _, dir := range append(dirs, matches...) {
-		// PostgreSQL finds its other files from where its program really is.
+		// PostgreSQL finds its other files relative to its real program, not to a link.
 		program, err := filepath.EvalSymlinks(filepath.Join(dir, "postgres"))
 		if err != nil {
 			continue
@@ -116,33 +128,29 @@ func (m sources) candidates(ctx context.Context, who account) []string {
 
 var digits = regexp.MustCompile(`\d+`)
 
-// number is the first number in a text, 0 if there is none.
+// number returns the first number in a text, 0 if there is none.
 func number(text string) int {
 	n, _ := strconv.Atoi(digits.FindString(text))
 	return n
 }
 
-// inspect asks the programs in dir, as the account that is going to run them, for their version.
-func inspect(ctx context.Context, who account, dir string) (binaries, error) {
+// inspect returns the binaries in dir if the account can run them and they are of the major version, or of any that is
+// new enough if that is 0.
+func inspect(ctx context.Context, who account, dir string, major int) (binaries, error) {
 	out, err := who.command(ctx, filepath.Join(dir, "postgres"), "--version").Output()
 	if err != nil {
 		return binaries{}, fmt.Errorf("PostgreSQL in %s does not run as %s: %w", dir, who.name, err)
 	}
 	_, rest, _ := strings.Cut(string(out), "PostgreSQL) ")
 	version, _, _ := strings.Cut(strings.TrimSpace(rest), " ")
-	if number(version) == 0 {
-		return binaries{}, fmt.Errorf("the program postgres in %s does not tell its version", dir)
+	switch b := (binaries{dir: dir, major: number(version)}); {
+	case b.major == 0:
+		return binaries{}, fmt.Errorf("the program postgres in %s does not print its version", dir)
+	case b.major < oldest:
+		return binaries{}, fmt.Errorf("PostgreSQL %s in %s is too old", version, dir)
+	case major != 0 && b.major != major:
+		return binaries{}, fmt.Errorf("PostgreSQL %s in %s does not read the data of PostgreSQL %d", version, dir, major)
+	default:
+		return b, nil
 	}
-	return binaries{dir: dir, version: version, major: number(version)}, nil
-}
-
-// fits tells why these binaries will not do.
-func (b binaries) fits(major int) error {
-	if b.major < oldest {
-		return fmt.Errorf("PostgreSQL %s in %s is too old", b.version, b.dir)
-	}
-	if major != 0 && b.major != major {
-		return fmt.Errorf("PostgreSQL %s in %s does not read the data of PostgreSQL %d", b.version, b.dir, major)
-	}
-	return nil
 }

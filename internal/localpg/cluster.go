@@ -19,8 +19,8 @@ type cluster struct {
 	ephemeral bool
 }
 
-// openCluster returns the cluster in the home, made now if there is none or only a half-made one.
-func openCluster(ctx context.Context, h *home, from sources, ephemeral bool) (*cluster, error) {
+// openCluster returns the cluster in the home. It makes one if there is none, or only a half-made one.
+func openCluster(ctx context.Context, h *home, from sources, log *log, ephemeral bool) (*cluster, error) {
 	major, err := h.major()
 	if err != nil {
 		return nil, err
@@ -45,7 +45,7 @@ func openCluster(ctx context.Context, h *home, from sources, ephemeral bool) (*c
 			return nil, err
 		}
 	}
-	return c, c.initialize(ctx)
+	return c, c.initialize(ctx, log)
 }
 
 // major is the version of PostgreSQL that wrote the data, 0 if there is none.
@@ -65,7 +65,7 @@ func (h *home) major() (int, error) {
 }
 
 // initialize makes the data under another name and renames it when it is complete.
-func (c *cluster) initialize(ctx context.Context) error {
+func (c *cluster) initialize(ctx context.Context, log *log) error {
 	const secret = "initdb.password"
 	h := c.home
 	if err := h.files.RemoveAll(newFolder); err != nil {
@@ -81,27 +81,26 @@ func (c *cluster) initialize(ctx context.Context) error {
 	if c.ephemeral {
 		args = append(args, "--no-sync")
 	}
-	err := c.initdb(ctx, args)
+	err := c.initdb(ctx, args, log)
 	if err = errors.Join(err, h.files.RemoveAll(secret)); err != nil {
 		return err
 	}
 	return h.files.Rename(newFolder, dataFolder)
 }
 
-func (c *cluster) initdb(ctx context.Context, args []string) error {
-	output := &journal{}
-	p, err := launch(c.home.who, filepath.Join(c.bin.dir, "initdb"), args, output, syscall.SIGKILL)
+func (c *cluster) initdb(ctx context.Context, args []string, log *log) error {
+	p, err := c.home.who.launch(filepath.Join(c.bin.dir, "initdb"), args, log, syscall.SIGKILL)
 	if err != nil {
 		return err
 	}
 	select {
-	case <-p.gone:
+	case <-p.Done():
 	case <-ctx.Done():
-		p.kill()
+		p.Kill()
 		return fmt.Errorf("initdb: %w", context.Cause(ctx))
 	}
-	if p.err != nil {
-		return fmt.Errorf("initdb: %w:\n%s", p.err, output.tail())
+	if err := p.Err(); err != nil {
+		return fmt.Errorf("initdb: %w:\n%s", err, log.tail())
 	}
 	return nil
 }

@@ -3,11 +3,37 @@ package localpg
 import (
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 )
 
-// install is the one command that brings PostgreSQL to this system, or words if the system is unknown.
+// The archive of the PostgreSQL project, for systems whose own version is too old.
+const aptFromArchive = "sh -c 'apt-get update && apt-get install -y postgresql-common && " +
+	"/usr/share/postgresql-common/pgdg/apt.postgresql.org.sh -y && apt-get install -y postgresql-17'"
+
+// installers are the commands that install PostgreSQL. The first match counts.
+var installers = []struct {
+	system  string // ID, or one of ID_LIKE where before is 0
+	before  int    // major version of the system; 0: any
+	program string // the package manager, for an unknown system
+	command string
+}{
+	{"debian", 12, "", aptFromArchive},
+	{"ubuntu", 24, "", aptFromArchive},
+	{"debian", 0, "apt-get", "apt-get install -y postgresql"},
+	{"ubuntu", 0, "apt-get", "apt-get install -y postgresql"},
+	{"centos", 10, "", "dnf module install -y postgresql:16/server"},
+	{"ol", 10, "", "dnf module install -y postgresql:16/server"},
+	{"rocky", 10, "", "dnf module install -y postgresql:16/server"},
+	{"almalinux", 10, "", "dnf module install -y postgresql:16/server"},
+	{"rhel", 10, "", "dnf module install -y postgresql:16/server"},
+	{"fedora", 0, "dnf", "dnf install -y postgresql-server"},
+	{"rhel", 0, "dnf", "dnf install -y postgresql-server"},
+	{"alpine", 0, "apk", "apk add postgresql"},
+}
+
+// install returns the one command that installs PostgreSQL on this system, or advice if the system is unknown.
 func (m sources) install() string {
 	if runtime.GOOS == "darwin" {
 		return "brew install postgresql@17"
@@ -16,50 +42,33 @@ func (m sources) install() string {
 	if os.Geteuid() == 0 {
 		sudo = ""
 	}
-	id, family, version := m.system()
-	is := func(name string) bool { return id == name || strings.Contains(" "+family+" ", " "+name+" ") }
-	switch {
-	case id == "debian" && version < 12, id == "ubuntu" && version < 24:
-		// Their own PostgreSQL is too old; the project's archive has a newer one.
-		return sudo + "sh -c 'apt-get update && apt-get install -y postgresql-common && " +
-			"/usr/share/postgresql-common/pgdg/apt.postgresql.org.sh -y && apt-get install -y postgresql-17'"
-	case is("debian"), is("ubuntu"):
-		return sudo + "apt-get install -y postgresql"
-	case is("rhel") && id != "fedora" && version < 10:
-		return sudo + "dnf module install -y postgresql:16/server"
-	case is("fedora"), is("rhel"):
-		return sudo + "dnf install -y postgresql-server"
-	case is("alpine"):
-		return sudo + "apk add postgresql"
+	system := m.system()
+	version, _, _ := strings.Cut(system["VERSION_ID"], ".")
+	major, _ := strconv.Atoi(version)
+	family := strings.Fields(system["ID"] + " " + system["ID_LIKE"])
+	for _, i := range installers {
+		if i.before > 0 && system["ID"] == i.system && major < i.before || i.before == 0 && slices.Contains(family, i.system) {
+			return sudo + i.command
+		}
 	}
-	for _, one := range []struct{ program, command string }{
-		{"apt-get", sudo + "apt-get install -y postgresql"},
-		{"dnf", sudo + "dnf install -y postgresql-server"},
-		{"apk", sudo + "apk add postgresql"},
-		{"brew", "brew install postgresql@17"},
-	} {
-		if _, err := m.lookPath(one.program); err == nil {
-			return one.command
+	for _, i := range installers {
+		if i.program == "" {
+			continue
+		}
+		if _, err := m.lookPath(i.program); err == nil {
+			return sudo + i.command
 		}
 	}
 	return "this system's package manager, or set " + variable
 }
 
-// system reads the name of the system, the names of those it descends from and its major version, as far as it tells.
-func (m sources) system() (id, family string, version int) {
-	text, _ := os.ReadFile(m.release) // a system without the file is an unknown one
+// system returns the fields of os-release, none on a system without that file.
+func (m sources) system() map[string]string {
+	fields := map[string]string{}
+	text, _ := os.ReadFile(m.release)
 	for line := range strings.Lines(string(text)) {
 		name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
-		value = strings.Trim(value, `"'`)
-		switch name {
-		case "ID":
-			id = value
-		case "ID_LIKE":
-			family = value
-		case "VERSION_ID":
-			major, _, _ := strings.Cut(value, ".")
-			version, _ = strconv.Atoi(major)
-		}
+		fields[name] = strings.Trim(value, `"'`)
 	}
-	return id, family, version
+	return fields
 }

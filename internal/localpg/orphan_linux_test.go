@@ -37,9 +37,9 @@ func TestServerLeftBehindIsStopped(t *testing.T) {
 		t.Fatal(err)
 	}
 	mustAsk(t, mustStart(t, Options{Dir: dir}).AdminURL(), "select ''")
-	<-first.process.gone
-	if first.process.err != nil {
-		t.Errorf("the server was not shut down in order: %v", first.process.err)
+	<-first.process.Done()
+	if err := first.process.Err(); err != nil {
+		t.Errorf("the server was not shut down in order: %v", err)
 	}
 }
 

@@ -15,19 +15,23 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/teamtask/teamtask/internal/process"
 )
 
-// What PostgreSQL says before it gives up for a reason that passes. Its messages are in English, see environment.
+// Messages of PostgreSQL before it gives up for a reason that passes. They are in English: see environment.
 const (
 	portTaken     = "could not create any TCP/IP sockets"
 	stillAttached = "pre-existing shared memory block"
 )
 
-// attachedMax is how long the last processes of a killed server may take to go.
-const attachedMax = 15 * time.Second
+const (
+	attachedMax = 15 * time.Second // for the last processes of a killed server to end
+	shutDownMax = 10 * time.Second // for a fast shutdown, for an abrupt one, and for the end after a kill
+)
 
 // serve starts the server on port, or on one of its choice if that is 0, and returns once it accepts connections.
-func (c *cluster) serve(ctx context.Context, fixed int, log *journal) (*process, *url.URL, error) {
+func (c *cluster) serve(ctx context.Context, fixed int, log *log) (*process.Process, *url.URL, error) {
 	deadline := time.Now().Add(attachedMax)
 	for attempt := 0; ; attempt++ {
 		port, err := c.port(ctx, fixed, attempt)
@@ -52,7 +56,7 @@ func (c *cluster) serve(ctx context.Context, fixed int, log *journal) (*process,
 	}
 }
 
-// port is the fixed one, else at the first attempt that of the last run if it is free, else any free one.
+// port returns the fixed one, else at the first attempt the port of the last run if it is free, else any free one.
 func (c *cluster) port(ctx context.Context, fixed, attempt int) (int, error) {
 	if fixed != 0 {
 		return fixed, nil
@@ -80,9 +84,8 @@ func listen(ctx context.Context, port string) (int, error) {
 }
 
 // serveOn starts the server and waits until it is ready. After an error no process is left.
-func (c *cluster) serveOn(ctx context.Context, port int, log *journal) (*process, *url.URL, error) {
-	log.begin()
-	p, err := launch(c.home.who, filepath.Join(c.bin.dir, "postgres"), c.settings(port), log, syscall.SIGINT)
+func (c *cluster) serveOn(ctx context.Context, port int, log *log) (*process.Process, *url.URL, error) {
+	p, err := c.home.who.launch(filepath.Join(c.bin.dir, "postgres"), c.settings(port), log, syscall.SIGINT)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -94,14 +97,14 @@ func (c *cluster) serveOn(ctx context.Context, port int, log *journal) (*process
 		err = c.home.write(portFile, strconv.Itoa(port))
 	}
 	if err != nil {
-		p.stop(ctx)
+		shutDown(ctx, p)
 		return nil, nil, err
 	}
 	return p, admin, nil
 }
 
-// settings are the arguments of the server. What protects committed data is switched on whatever the files in the
-// data folder say; the socket folder is empty because its path may be too long for a socket.
+// settings returns the arguments of the server. They override the files in the data folder, so what protects committed
+// data is always on. The socket folder is empty because its path may be too long for a socket.
 func (c *cluster) settings(port int) []string {
 	values := []string{
 		"listen_addresses=127.0.0.1", "port=" + strconv.Itoa(port), "unix_socket_directories=",
@@ -118,10 +121,16 @@ func (c *cluster) settings(port int) []string {
 	return args
 }
 
-// ready waits until the server answers, its process ends or ctx does.
-func (c *cluster) ready(ctx context.Context, p *process, admin *url.URL, log *journal) error {
+// shutDown stops a server: fast, then abruptly, then by force. The abrupt one comes early if ctx ends. After a kill
+// the next Start recovers, so that is no error.
+func shutDown(ctx context.Context, p *process.Process) {
+	_ = p.Stop(ctx, shutDownMax, syscall.SIGINT, syscall.SIGQUIT)
+}
+
+// ready waits until the server accepts connections, its process ends or ctx does.
+func (c *cluster) ready(ctx context.Context, p *process.Process, admin *url.URL, log *log) error {
 	for {
-		err := c.answers(ctx, admin)
+		err := c.connect(ctx, admin)
 		if err == nil {
 			return nil
 		}
@@ -130,8 +139,8 @@ func (c *cluster) ready(ctx context.Context, p *process, admin *url.URL, log *jo
 			return fmt.Errorf("the password in the file %s is not the one of the cluster: restore it, or remove the folder", passwordFile)
 		}
 		select {
-		case <-p.gone:
-			return fmt.Errorf("the server ended: %w:\n%s", p.err, log.tail())
+		case <-p.Done():
+			return fmt.Errorf("the server ended: %w:\n%s", p.Err(), log.tail())
 		case <-ctx.Done():
 			return fmt.Errorf("%w while waiting for the server:\n%s", context.Cause(ctx), log.tail())
 		case <-time.After(20 * time.Millisecond):
@@ -139,8 +148,8 @@ func (c *cluster) ready(ctx context.Context, p *process, admin *url.URL, log *jo
 	}
 }
 
-// answers tells whether this cluster, not another server that was faster on the same port, accepts a connection.
-func (c *cluster) answers(ctx context.Context, admin *url.URL) error {
+// connect returns an error unless this cluster, not another server that was faster on the same port, accepts a connection.
+func (c *cluster) connect(ctx context.Context, admin *url.URL) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	conn, err := pgx.Connect(ctx, admin.String())
@@ -153,12 +162,12 @@ func (c *cluster) answers(ctx context.Context, admin *url.URL) error {
 		return err
 	}
 	if folder != filepath.Join(c.home.dir, dataFolder) {
-		return errors.New("another server answers")
+		return errors.New("another server listens on the port")
 	}
 	return nil
 }
 
-// pause waits between two looks at something that reports no change by itself.
+// pause waits for d, or returns the cause of the end of ctx.
 func pause(ctx context.Context, d time.Duration) error {
 	select {
 	case <-time.After(d):

@@ -6,10 +6,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/url"
 	"os"
 	"sync"
+
+	"github.com/teamtask/teamtask/internal/process"
 )
 
 // superuser is the administrator of every cluster this package makes.
@@ -17,14 +18,13 @@ const superuser = "postgres"
 
 // Options say where a private server lives. None of them has an effect on an external server.
 type Options struct {
-	// Dir is the folder of the cluster, made when it is missing: the data, the log, the port and the password of the superuser.
+	// Dir is the folder of the cluster, made when it is missing. It holds the data, the log (postgres.log), the port and
+	// the password of the superuser.
 	// It must be absent, empty or from an earlier Start. Where the user that PostgreSQL runs as cannot enter it, the
 	// folder is kept in the system's temporary place and Dir becomes a symbolic link to it.
 	Dir string
 	// Port is the port to listen on. 0 takes the one of the last run if it is free, else any free one.
 	Port int
-	// Log receives the server's own log. Nil: the file postgres.log in the cluster's folder.
-	Log io.Writer
 	// Ephemeral removes the folder, and a link to it, at Stop.
 	Ephemeral bool
 }
@@ -34,8 +34,8 @@ type Server struct {
 	admin     *url.URL
 	external  bool
 	home      *home
-	process   *process
-	journal   *journal
+	process   *process.Process
+	log       *log
 	ephemeral bool
 
 	stopping sync.Mutex
@@ -70,11 +70,11 @@ func start(ctx context.Context, o Options, from sources) (*Server, error) {
 	return s, nil
 }
 
-// AdminURL is the postgres:// address of an administrator, with the password in it: of the private server's superuser
+// AdminURL returns the postgres:// address of an administrator, with the password in it: of the private server's superuser
 // and its database postgres, or TEAMTASK_POSTGRES_URL as it was given.
 func (s *Server) AdminURL() string { return s.admin.String() }
 
-// URL is the postgres:// address of another database and login on this server. It creates neither.
+// URL returns the postgres:// address of another database and login on this server. It creates neither.
 func (s *Server) URL(database, user, password string) string {
 	u := *s.admin
 	u.User = url.UserPassword(user, password)
@@ -87,15 +87,15 @@ func (s *Server) URL(database, user, password string) string {
 	return u.String()
 }
 
-// External tells whether the server is the one of TEAMTASK_POSTGRES_URL.
+// External reports whether the server is the one of TEAMTASK_POSTGRES_URL.
 func (s *Server) External() bool { return s.external }
 
-// Process is the process id of the private server, 0 for an external one. It stays the same after Stop.
+// Process returns the process id of the private server, 0 for an external one. It stays the same after Stop.
 func (s *Server) Process() int {
 	if s.process == nil {
 		return 0
 	}
-	return s.process.id()
+	return s.process.PID()
 }
 
 // Stop shuts the private server down, breaking off what its clients are doing, and returns once the process is gone.
@@ -108,7 +108,7 @@ func (s *Server) Stop(ctx context.Context) error {
 		return nil
 	}
 	s.stopped = true
-	s.process.stop(ctx)
+	shutDown(ctx, s.process)
 	return s.release()
 }
 
@@ -116,22 +116,23 @@ func (s *Server) begin(ctx context.Context, o Options, from sources) error {
 	if err := endStray(ctx, s.home); err != nil {
 		return err
 	}
-	c, err := openCluster(ctx, s.home, from, o.Ephemeral)
+	var err error
+	if s.log, err = openLog(s.home); err != nil {
+		return err
+	}
+	c, err := openCluster(ctx, s.home, from, s.log, o.Ephemeral)
 	if err != nil {
 		return err
 	}
-	if s.journal, err = openJournal(s.home, o.Log); err != nil {
-		return err
-	}
-	s.process, s.admin, err = c.serve(ctx, o.Port, s.journal)
+	s.process, s.admin, err = c.serve(ctx, o.Port, s.log)
 	return err
 }
 
 // release gives up the folder once no process uses it.
 func (s *Server) release() error {
 	var err error
-	if s.journal != nil {
-		err = s.journal.close()
+	if s.log != nil {
+		err = s.log.file.Close()
 	}
 	if s.ephemeral {
 		err = errors.Join(err, s.home.remove())
@@ -139,7 +140,7 @@ func (s *Server) release() error {
 	return errors.Join(err, s.home.close())
 }
 
-// environment is what a PostgreSQL program sees of ours: nothing secret, and no PG variable that would lead it elsewhere.
+// environment returns the environment of a PostgreSQL program: nothing secret, and no PG variable that changes what it does.
 func environment() []string {
 	env := []string{"LC_ALL=C"}
 	for _, name := range []string{"PATH", "HOME", "TMPDIR", "TZ", "LD_LIBRARY_PATH"} {

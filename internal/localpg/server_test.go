@@ -69,7 +69,7 @@ func TestServerStartsAfterItWasKilled(t *testing.T) {
 	if err := syscall.Kill(s.Process(), syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	<-s.process.gone
+	<-s.process.Done()
 	if _, err := os.Stat(filepath.Join(s.home.dir, pidFile)); err != nil {
 		t.Fatalf("no stale lock file to overcome: %v", err)
 	}
@@ -120,7 +120,7 @@ func TestTakenPortIsAvoided(t *testing.T) {
 	defer func() { _ = l.Close() }()
 	again := mustStart(t, Options{Dir: dir})
 	if again.admin.Host == s.admin.Host {
-		t.Error("the server claims a port that somebody else holds")
+		t.Error("the server claims a port that is taken")
 	}
 	mustStop(t, again)
 	fixed := l.Addr().(*net.TCPAddr).Port
@@ -132,8 +132,10 @@ func TestTakenPortIsAvoided(t *testing.T) {
 func TestStopRemovesAnEphemeralServer(t *testing.T) {
 	t.Parallel()
 	dir := folder(t)
-	var log strings.Builder
-	s := mustStart(t, Options{Dir: dir, Ephemeral: true, Log: &log})
+	s := mustStart(t, Options{Dir: dir, Ephemeral: true})
+	if log, err := s.home.read(logFile); err != nil || !strings.Contains(log, "ready to accept connections") {
+		t.Errorf("the log lacks what the server said: %s, %v", log, err)
+	}
 	mustStop(t, s)
 	for _, path := range []string{dir, s.home.dir} {
 		if _, err := os.Lstat(path); !os.IsNotExist(err) {
@@ -142,9 +144,6 @@ func TestStopRemovesAnEphemeralServer(t *testing.T) {
 	}
 	if err := syscall.Kill(s.Process(), 0); !errors.Is(err, syscall.ESRCH) {
 		t.Errorf("the process is still there: %v", err)
-	}
-	if !strings.Contains(log.String(), "ready to accept connections") {
-		t.Errorf("the log lacks what the server said: %s", log.String())
 	}
 }
 

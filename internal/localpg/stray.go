@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -13,7 +16,7 @@ import (
 
 const pidFile = dataFolder + "/postmaster.pid"
 
-// endStray stops a server that an earlier process left behind on this home. The lock says that nobody needs it.
+// endStray stops a server that an earlier process left behind on this home. Our lock means that no other process uses it.
 func endStray(ctx context.Context, h *home) error {
 	pid, err := h.strayID()
 	if err != nil || pid == 0 {
@@ -26,14 +29,11 @@ func endStray(ctx context.Context, h *home) error {
 		}
 		return nil
 	}
-	for _, step := range []struct {
-		signal syscall.Signal
-		wait   time.Duration
-	}{{syscall.SIGINT, fastMax}, {syscall.SIGQUIT, abruptMax}, {syscall.SIGKILL, abruptMax}} {
-		if err := syscall.Kill(pid, step.signal); err != nil && !errors.Is(err, syscall.ESRCH) {
+	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGQUIT, syscall.SIGKILL} {
+		if err := syscall.Kill(pid, signal); err != nil && !errors.Is(err, syscall.ESRCH) {
 			return fmt.Errorf("stop process %d of an earlier run: %w", pid, err)
 		}
-		for deadline := time.Now().Add(step.wait); time.Now().Before(deadline); {
+		for deadline := time.Now().Add(shutDownMax); time.Now().Before(deadline); {
 			if !h.serves(pid) {
 				return endStray(ctx, h)
 			}
@@ -45,7 +45,7 @@ func endStray(ctx context.Context, h *home) error {
 	return fmt.Errorf("process %d of an earlier run does not stop", pid)
 }
 
-// strayID is the process in the server's own lock file, 0 if there is none.
+// strayID returns the process in the server's own lock file, 0 if there is none.
 func (h *home) strayID() (int, error) {
 	text, err := h.read(pidFile)
 	if err != nil {
@@ -58,7 +58,7 @@ func (h *home) strayID() (int, error) {
 	return 0, nil // nothing that the server would heed either
 }
 
-// serves tells whether a process is a server on exactly this data, run by our account.
+// serves reports whether a process is a server on exactly this data, run by our account.
 func (h *home) serves(pid int) bool {
 	owner, command, err := commandOf(pid)
 	if err != nil || owner != h.who.uid {
@@ -66,4 +66,23 @@ func (h *home) serves(pid int) bool {
 	}
 	program, rest, found := strings.Cut(command, " -D "+filepath.Join(h.dir, dataFolder)+" ")
 	return found && rest != "" && filepath.Base(program) == "postgres"
+}
+
+// commandOf returns the owner and the command line of a process. A process that has ended but was not reaped has none.
+func commandOf(pid int) (owner uint32, args string, err error) {
+	path := fmt.Sprintf("/proc/%d", pid)
+	if info, err := os.Stat(path); err == nil {
+		line, err := os.ReadFile(path + "/cmdline") //nolint:gosec // below /proc
+		return ownerOf(info), strings.ReplaceAll(strings.TrimRight(string(line), "\x00"), "\x00", " "), err
+	}
+	if runtime.GOOS == "linux" {
+		return 0, "", os.ErrProcessDone
+	}
+	out, err := exec.Command("ps", "-ww", "-o", "uid=,args=", "-p", strconv.Itoa(pid)).Output()
+	if err != nil {
+		return 0, "", fmt.Errorf("ps: %w", err)
+	}
+	uid, args, _ := strings.Cut(strings.TrimSpace(string(out)), " ")
+	number, err := strconv.ParseInt(uid, 10, 64)
+	return uint32(number), strings.TrimSpace(args), err
 }

@@ -7,7 +7,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -65,7 +64,7 @@ func run(m *testing.M) (code int, err error) {
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	ctx, cancel := context.WithTimeout(context.Background(), startWithin)
 	defer cancel()
-	server, err = localpg.Start(ctx, localpg.Options{Dir: filepath.Join(dir, "pg"), Ephemeral: true, Log: io.Discard})
+	server, err = localpg.Start(ctx, localpg.Options{Dir: filepath.Join(dir, "pg"), Ephemeral: true})
 	if err != nil {
 		return 1, err
 	}
