@@ -23,7 +23,7 @@ const module = "github.com/teamtask/teamtask/"
 // is free to all of them. A new package, or a new arrow, is one line here.
 var arrows = map[string][]string{
 	"cmd/server": {
-		"migrations", "internal/fault", "internal/wire", "internal/tenancy", "internal/session", "internal/rbac", "internal/audit", "internal/clerk", "internal/inbox",
+		"migrations", "internal/fault", "internal/wire", "internal/admission", "internal/tenancy", "internal/session", "internal/rbac", "internal/audit", "internal/clerk", "internal/inbox",
 		"internal/tasks", "internal/directory", "internal/licensing", "internal/membership",
 	},
 	"cmd/dev":             {"internal/sandbox", "internal/localpg", "internal/process"},
@@ -31,6 +31,7 @@ var arrows = map[string][]string{
 	"migrations":          {},
 	"internal/fault":      {},
 	"internal/wire":       {"internal/fault"},
+	"internal/admission":  {"internal/fault", "internal/tenancy"},
 	"internal/hostile":    {},
 	"internal/pgpool":     {},
 	"internal/tenancy":    {"internal/fault", "internal/pgpool"},

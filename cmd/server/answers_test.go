@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"io"
 	"net"
@@ -11,9 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"connectrpc.com/connect"
-
 	teamtaskv1 "github.com/teamtask/teamtask/gen/teamtask/v1"
+	"github.com/teamtask/teamtask/internal/admission"
 	"github.com/teamtask/teamtask/internal/hostile"
 )
 
@@ -58,8 +56,8 @@ func TestAnswersThatNobodyReadsAreBounded(t *testing.T) {
 	s.unread(t, address, get(listing, token)+"\r\n")
 	one := 0
 	until(t, "one waits for its reader", func() bool {
-		one = s.calls.requests.Used()
-		return one > responseCopies*256<<10 && s.calls.working() == 0
+		one = s.calls.Memory.Used()
+		return one > admission.ResponseCopies*256<<10 && s.calls.Working() == 0
 	})
 	openings := make([]string, conns)
 	for i := range openings {
@@ -69,10 +67,10 @@ func TestAnswersThatNobodyReadsAreBounded(t *testing.T) {
 	blocked := func(calls int) {
 		t.Helper()
 		until(t, "every call is refused or waits for its reader", func() bool {
-			return s.outcomes(t, listTasks, "resource_exhausted")+s.calls.requests.Used()/one >= calls+1 && s.calls.working() == 0
+			return s.outcomes(t, listTasks, "resource_exhausted")+s.calls.Memory.Used()/one >= calls+1 && s.calls.Working() == 0
 		})
-		if used := s.calls.requests.Used(); used > requestBytesMax/2 || used < requestBytesMax/4 {
-			t.Errorf("%d bytes are taken by one tenant, %d may be", used, requestBytesMax/2)
+		if used := s.calls.Memory.Used(); used > admission.RequestBytesMax/2 || used < admission.RequestBytesMax/4 {
+			t.Errorf("%d bytes are taken by one tenant, %d may be", used, admission.RequestBytesMax/2)
 		}
 	}
 	blocked(conns)
@@ -107,7 +105,7 @@ func TestWhatAnAnswerTookIsGivenBack(t *testing.T) {
 		if err != nil || listed.GetNextPageToken() == "" {
 			t.Errorf("over %s: %d tasks, %v", p.name, len(listed.GetTasks()), err)
 		}
-		until(t, "what the answer took is given back over "+p.name, func() bool { return s.calls.requests.Used() == 0 })
+		until(t, "what the answer took is given back over "+p.name, func() bool { return s.calls.Memory.Used() == 0 })
 	}
 	conn, err := narrow.DialContext(t.Context(), "tcp", s.listenNarrowly(usualTimeouts()))
 	if err != nil {
@@ -116,12 +114,12 @@ func TestWhatAnAnswerTookIsGivenBack(t *testing.T) {
 	if _, err := io.WriteString(conn, get(listing, s.token("alice", "d2-gamers", 2))+"\r\n"); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "an answer waits for its reader", func() bool { return s.calls.requests.Used() >= responseCopies*256<<10 })
+	until(t, "an answer waits for its reader", func() bool { return s.calls.Memory.Used() >= admission.ResponseCopies*256<<10 })
 	if tcp, ok := conn.(*net.TCPConn); !ok || tcp.SetLinger(0) != nil {
 		t.Error("the connection cannot be reset")
 	}
 	conn.Close()
-	until(t, "its reader has gone", func() bool { return s.calls.requests.Used() == 0 })
+	until(t, "its reader has gone", func() bool { return s.calls.Memory.Used() == 0 })
 }
 
 // A change that was made is reported, whether or not there is room to say so; the tenant
@@ -130,8 +128,8 @@ func TestAChangeIsReportedWhereThereIsNoRoomForMore(t *testing.T) {
 	t.Parallel()
 	s := newStack(t, nil)
 	token := s.token("alice", "d2-gamers", 2)
-	requests := s.calls.requests
-	if !requests.take(gamers, requestBytesMax/2) {
+	requests := s.calls.Memory
+	if !requests.Take(gamers, admission.RequestBytesMax/2) {
 		t.Fatal("the tenant cannot take what it may")
 	}
 	description := strings.Repeat("x", 9_000)
@@ -140,11 +138,11 @@ func TestAChangeIsReportedWhereThereIsNoRoomForMore(t *testing.T) {
 		_, err := p.typed(s, token).ListTasks(t.Context(), &teamtaskv1.ListTasksRequest{})
 		expectOverloaded(t, "a list over "+p.name, err)
 	}
-	requests.force(gamers, 1)
+	requests.Force(gamers, 1)
 	s.expect(t, "a change", s.post(createTask, token, []byte(`{"name":"x"}`)), overloaded)
 	s.expect(t, "a small call", s.post(getTask, token, fmt.Appendf(nil, `{"id":%q}`, newID(t))), overloaded)
 	listed(t, s.as("erin", "acme"))
-	requests.give(gamers, requestBytesMax/2+1)
+	requests.Give(gamers, admission.RequestBytesMax/2+1)
 	listed(t, s.as("alice", "d2-gamers"))
 	until(t, "all is given back", func() bool { return requests.Used() == 0 })
 }
@@ -156,61 +154,6 @@ func (s *stack) expectNothingLost(t *testing.T, token, description string) {
 	answer := s.post(createTask, token, body, map[string]string{"Content-Encoding": "gzip"})
 	if made := s.count(`SELECT count(*) FROM tasks`); answer.status != http.StatusOK && made != 0 || answer.status == http.StatusOK && !bytes.Contains(answer.body, []byte(description)) {
 		t.Errorf("status %d, %d tasks", answer.status, made)
-	}
-}
-
-// Only the methods whose answers may be large are refused on their headers.
-func TestListsAreTheMethodsWithListsInTheirAnswers(t *testing.T) {
-	t.Parallel()
-	for _, m := range methods() {
-		got := lists(connect.Spec{Schema: m})
-		if want := strings.HasPrefix(string(m.Name()), "List"); got != want {
-			t.Errorf("%s: %v, want %v", m.Name(), got, want)
-		}
-	}
-	if lists(connect.Spec{}) {
-		t.Error("a method without a descriptor lists")
-	}
-}
-
-// Streams count each message while it is sent.
-func TestMessagesOfAStreamAreCountedWhileTheyAreSent(t *testing.T) {
-	t.Parallel()
-	requests := NewMemoryBudget(1<<20, 1<<20)
-	h := &request{Reservation: Reservation{budget: requests, tenant: gamers}}
-	sent := make(chan int, 1)
-	conn := &sending{sent: func() { sent <- requests.Used() }}
-	handler := Responses{}.WrapStreamingHandler(func(_ context.Context, conn connect.StreamingHandlerConn) error {
-		return conn.Send(&teamtaskv1.Task{Description: strings.Repeat("x", 100<<10)})
-	})
-	ctx := context.WithValue(t.Context(), requestKey{}, h)
-	if err := handler(ctx, conn); err != nil {
-		t.Fatal(err)
-	}
-	if n := <-sent; n < 300<<10 {
-		t.Errorf("%d bytes were taken while it was sent", n)
-	}
-	if n := requests.Used(); n != 0 {
-		t.Errorf("%d bytes are taken after it", n)
-	}
-	requests.force(gamers, 1<<20)
-	expectFault(t, handler(ctx, conn))
-	if n := requests.Used(); n != 1<<20 || len(sent) != 0 {
-		t.Errorf("%d bytes are taken after a refusal, %d messages were sent", n, len(sent))
-	}
-}
-
-type sending struct {
-	connect.StreamingHandlerConn
-	sent func()
-}
-
-func (s *sending) Send(any) error { s.sent(); return nil }
-
-func expectFault(t *testing.T, err error) {
-	t.Helper()
-	if err == nil || !strings.Contains(err.Error(), "too much to do") {
-		t.Errorf("got %v, want it refused", err)
 	}
 }
 
@@ -228,5 +171,5 @@ func TestAStalledReaderIsCut(t *testing.T) {
 	s.unread(t, address, get(listing, token)+"\r\n",
 		greeting()+frame(frameHeaders, endHeaders|endStream, 1, request2(http.MethodGet, listing, token)))
 	until(t, "two answers were begun", func() bool { return s.outcomes(t, listTasks, "ok") == 2 })
-	until(t, "both readers are cut", func() bool { return s.calls.requests.Used() == 0 })
+	until(t, "both readers are cut", func() bool { return s.calls.Memory.Used() == 0 })
 }

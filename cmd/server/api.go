@@ -20,6 +20,7 @@ import (
 
 	teamtaskv1 "github.com/teamtask/teamtask/gen/teamtask/v1"
 	"github.com/teamtask/teamtask/gen/teamtask/v1/teamtaskv1connect"
+	"github.com/teamtask/teamtask/internal/admission"
 	"github.com/teamtask/teamtask/internal/audit"
 	"github.com/teamtask/teamtask/internal/clerk"
 	"github.com/teamtask/teamtask/internal/directory"
@@ -81,7 +82,7 @@ type parts struct {
 	verifier *session.Verifier
 	exit     *fault.Exit
 	trail    *audit.Log
-	calls    *limiter
+	calls    *admission.Limiter
 	spans    *tracing // nil: none are made
 	roles    rolesAt  // nil: there is no directory
 	ready    func(context.Context) error
@@ -129,34 +130,48 @@ func newAPI(c config, p parts) (http.Handler, error) {
 	mux.Handle(teamtaskv1connect.NewAuditServiceHandler(audit.NewHandler(p.trail), options))
 	mux.Handle(teamtaskv1connect.NewMembershipServiceHandler(membership.NewHandler(newMembership(c, p)), options))
 	mux.Handle(teamtaskv1connect.NewLicensingServiceHandler(licensing.NewHandler(p.seats), options))
-	mountOpen(mux, p.exit, p.calls.requests, p.ready, c.reflection)
+	mountOpen(mux, p.exit, p.calls.Memory, p.ready, c.reflection)
 	receivers(mux, c, p.exit, p.events)
 	leadToFrontend(mux, c.appURL)
 
-	early := &shedding{rules: rules, verifier: p.verifier, calls: p.calls, trail: p.trail, overload: p.exit.Prepare(fault.Overloaded)}
-	inMemory := func(next http.Handler) http.Handler { return p.calls.requests.Handler(next) }
+	early := newShedder(rules, p)
+	inMemory := func(next http.Handler) http.Handler { return p.calls.Memory.Handler(next) }
 	limited := withBodyMax(withDeadline(exceptEvents(inMemory, withCrossOrigin(c, mux))))
 	served := withStack(p.trail.Handler(p.exit.Handler(limited)))
-	return withHeaders(early.handler(served)), nil
+	return withHeaders(early.Handler(served)), nil
+}
+
+// newShedder refuses calls of methods that need a token.
+func newShedder(rules rbac.Rules, p parts) *admission.Shedder {
+	return &admission.Shedder{
+		Limiter: p.calls,
+		Limited: func(procedure string) bool {
+			rule, ok := rules[procedure]
+			return ok && !rule.Public
+		},
+		Actor:   p.verifier.Cached,
+		Refusal: p.exit.Prepare(fault.Overloaded),
+		Shed:    p.trail.Shed,
+	}
 }
 
 // handlerOptions are what every service of ours is served with. Interceptors run
 // outermost first.
-func handlerOptions(exit *fault.Exit, gate *rbac.Gate, trail *audit.Log, calls *limiter, validator protovalidate.Validator) connect.HandlerOption {
+func handlerOptions(exit *fault.Exit, gate *rbac.Gate, trail *audit.Log, calls *admission.Limiter, validator protovalidate.Validator) connect.HandlerOption {
 	return connect.WithHandlerOptions(
 		wire.Codecs(),
-		wire.Compression(readMax, func() wire.Memory { return calls.requests.Reserve() }),
+		wire.Compression(readMax, func() wire.Memory { return calls.Memory.Reserve() }),
 		connect.WithReadMaxBytes(readMax),
 		connect.WithSendMaxBytes(sendMax),
 		connect.WithCompressMinBytes(compressMin),
 		connect.WithRequestGate(exit.Enter),
 		connect.WithRequestGate(gate.Admit),
-		connect.WithRequestGate(calls.gate(exit)),
+		connect.WithRequestGate(calls.Gate(exit)),
 		connect.WithInterceptors(exit.Interceptor()),
 		connect.WithRecover(func(_ context.Context, _ connect.Spec, _ http.Header, thrown any) error {
 			return fault.Panicked(thrown)
 		}),
-		connect.WithInterceptors(trail.Interceptor(), gate.Interceptor(), Responses{}, calls, validate.NewInterceptor(validate.WithValidator(validator))),
+		connect.WithInterceptors(trail.Interceptor(), gate.Interceptor(), admission.Responses{}, calls, validate.NewInterceptor(validate.WithValidator(validator))),
 	)
 }
 
@@ -182,7 +197,7 @@ func newValidator() (protovalidate.Validator, error) {
 
 // mountOpen mounts what needs no token, which is all there is of it: health for
 // people, probes and gRPC, and reflection where it is switched on.
-func mountOpen(mux *http.ServeMux, exit *fault.Exit, requests *MemoryBudget, ready func(context.Context) error, reflection bool) {
+func mountOpen(mux *http.ServeMux, exit *fault.Exit, requests *admission.MemoryBudget, ready func(context.Context) error, reflection bool) {
 	mount := func(messageMax int, service func(...connect.HandlerOption) (string, http.Handler)) {
 		path, handler := service(openOptions(exit, requests, messageMax))
 		mux.Handle(path, http.MaxBytesHandler(handler, int64(messageMax)))
@@ -213,7 +228,7 @@ func mountOpen(mux *http.ServeMux, exit *fault.Exit, requests *MemoryBudget, rea
 
 // openOptions are what a service that needs no token is served with: the same guards
 // over messages, of which the largest is small.
-func openOptions(exit *fault.Exit, requests *MemoryBudget, messageMax int) connect.HandlerOption {
+func openOptions(exit *fault.Exit, requests *admission.MemoryBudget, messageMax int) connect.HandlerOption {
 	return connect.WithHandlerOptions(
 		wire.Codecs(),
 		wire.Compression(messageMax, func() wire.Memory { return requests.Reserve() }),
@@ -221,7 +236,7 @@ func openOptions(exit *fault.Exit, requests *MemoryBudget, messageMax int) conne
 		connect.WithSendMaxBytes(sendMax),
 		connect.WithCompressMinBytes(compressMin),
 		connect.WithRequestGate(exit.Enter),
-		connect.WithInterceptors(exit.Interceptor(), Responses{}),
+		connect.WithInterceptors(exit.Interceptor(), admission.Responses{}),
 	)
 }
 

@@ -174,13 +174,13 @@ func TestAFloodOfRefusalsIsCountedInOneLine(t *testing.T) {
 func TestAnOverloadedServerCountsWhatItRefusesAndWritesItLater(t *testing.T) {
 	t.Parallel()
 	s := newStack(t, nil)
-	empty := s.calls.fill(t, gamers)
+	empty := fillLimiter(t, s.calls, gamers)
 	token := s.token("alice", "d2-gamers", 2)
 	for range 3 {
 		s.expect(t, "while full", s.post(createTask, token, []byte(`{"name":"x"}`)), overloaded)
 	}
 	empty()
-	s.calls.rests(t)
+	limiterRests(t, s.calls)
 	if got := s.lines(gamers); len(got) != 0 {
 		t.Errorf("lines while full: %q, want none", got)
 	}

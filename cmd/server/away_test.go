@@ -43,7 +43,7 @@ func looksWhileStripeHangs(t *testing.T) bool {
 	end := sync.OnceFunc(func() { close(goOn) })
 	defer end()
 	s := newPaying(t, map[string]string{"STRIPE_API_URL": hanging.URL})
-	s.calls.atWork, s.calls.tenantAtWork = organizations/2, 2 // fewer places than organizations
+	s.calls.AtWork, s.calls.TenantAtWork = organizations/2, 2 // fewer places than organizations
 	var buying sync.WaitGroup
 	defer buying.Wait()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -65,11 +65,11 @@ func looksWhileStripeHangs(t *testing.T) bool {
 	defer late.Stop()
 	look := time.NewTicker(10 * time.Millisecond)
 	defer look.Stop()
-	for len(asked) < organizations || s.calls.working() > 0 || s.calls.queueing() > 0 {
+	for len(asked) < organizations || s.calls.Working() > 0 || s.calls.Queued() > 0 {
 		select {
 		case <-look.C:
 		case <-late.C:
-			t.Logf("Stripe was asked %d times; %d calls are at work and %d wait", len(asked), s.calls.working(), s.calls.queueing())
+			t.Logf("Stripe was asked %d times; %d calls are at work and %d wait", len(asked), s.calls.Working(), s.calls.Queued())
 			return false
 		}
 	}

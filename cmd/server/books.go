@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 
+	"github.com/teamtask/teamtask/internal/admission"
 	"github.com/teamtask/teamtask/internal/directory"
 	"github.com/teamtask/teamtask/internal/inbox"
 	"github.com/teamtask/teamtask/internal/licensing"
@@ -21,7 +22,7 @@ type books struct {
 // newBooks makes the books kept in db. What the directory writes the ledger is told of, in
 // the same transaction. Without metrics nothing is counted.
 func newBooks(c config, db *tenancy.DB, copying people, m *metrics, log *slog.Logger) books {
-	o := licensing.Options{DB: db, AppURL: c.appURL, Grace: c.grace, Log: log, Away: away}
+	o := licensing.Options{DB: db, AppURL: c.appURL, Grace: c.grace, Log: log, Away: admission.Yield}
 	if m != nil {
 		o.Alert = m.alerted
 	}

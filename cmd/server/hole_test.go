@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"github.com/teamtask/teamtask/internal/admission"
 	"github.com/teamtask/teamtask/internal/fault"
 	"github.com/teamtask/teamtask/internal/pgtest"
 	"github.com/teamtask/teamtask/internal/session"
@@ -73,7 +74,7 @@ func newStackWith(t *testing.T, hole string) *stack {
 	}
 	s.openDatabase(c)
 	log := s.log.logger()
-	s.calls = newLimiter(patientLimits(s.db.Size()))
+	s.calls = admission.NewLimiter(patientLimits(s.db.Size()))
 	trail, err := newTrail(s.db, log, s.metrics)
 	if err != nil {
 		t.Fatal(err)

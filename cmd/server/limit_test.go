@@ -6,16 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
-	"runtime"
-	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"connectrpc.com/connect"
@@ -23,7 +18,6 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 
 	teamtaskv1 "github.com/teamtask/teamtask/gen/teamtask/v1"
-	"github.com/teamtask/teamtask/gen/teamtask/v1/teamtaskv1connect"
 	"github.com/teamtask/teamtask/internal/fault"
 	"github.com/teamtask/teamtask/internal/tenancy"
 )
@@ -35,119 +29,6 @@ const (
 	gamers = "org_d2gamers"
 	acme   = "org_acme"
 )
-
-// tight are limits of so many at work and waiting, either in all or of each tenant.
-func tight(inAll bool, atWork, waiting int) limits {
-	const plenty = 1_000
-	if inAll {
-		return limits{atWork: atWork, waiting: waiting, tenantAtWork: plenty, tenantWaiting: plenty, wait: waitMax, bytes: requestBytesMax, tenantBytes: requestBytesMax}
-	}
-	return limits{atWork: plenty, waiting: plenty, tenantAtWork: atWork, tenantWaiting: waiting, wait: waitMax, bytes: requestBytesMax, tenantBytes: requestBytesMax}
-}
-
-// newLimited serves the task service of a test's own within limits of its own.
-func newLimited(t testing.TB, within limits, service teamtaskv1connect.TaskServiceHandler) *stack {
-	t.Helper()
-	return newStubsWithin(t, within, service, func(ours connect.HandlerOption) connect.HandlerOption { return ours })
-}
-
-// until waits for the thing.
-func until(t testing.TB, what string, holds func() bool) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), waitMax)
-	defer cancel()
-	for tick := time.Tick(time.Millisecond); !holds(); {
-		select {
-		case <-tick:
-		case <-ctx.Done():
-			t.Fatalf("%s: not within %v", what, waitMax)
-		}
-	}
-}
-
-// has waits until so many calls are at work and so many wait.
-func (l *limiter) has(t testing.TB, working, queueing int) {
-	t.Helper()
-	until(t, fmt.Sprintf("%d at work and %d waiting", working, queueing), func() bool {
-		return l.working() == working && l.queueing() == queueing
-	})
-}
-
-// rests waits until nothing is left of any call.
-func (l *limiter) rests(t testing.TB) {
-	t.Helper()
-	l.has(t, 0, 0)
-	until(t, "no tenant is remembered", func() bool {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		return len(l.tenants) == 0
-	})
-}
-
-// enters takes the slots of a call of the tenant, until leave.
-func (l *limiter) enters(t testing.TB, tenant string) (leave func()) {
-	t.Helper()
-	s, err := l.enter(t.Context(), tenant)
-	if err != nil {
-		t.Fatalf("a call of %s: %v", tenant, err)
-	}
-	return func() { l.leave(s) }
-}
-
-// fill lets as many calls of the tenants work and wait as may, until empty.
-func (l *limiter) fill(t testing.TB, tenants ...string) (empty func()) {
-	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	var waiting sync.WaitGroup
-	var leave []func()
-	for _, tenant := range tenants {
-		for range l.tenantAtWork {
-			leave = append(leave, l.enters(t, tenant))
-		}
-		for range l.tenantWaiting {
-			waiting.Go(func() {
-				if _, err := l.enter(ctx, tenant); !errors.Is(err, context.Canceled) {
-					t.Errorf("a call of %s that waits: %v", tenant, err)
-				}
-			})
-		}
-	}
-	l.has(t, len(tenants)*l.tenantAtWork, len(tenants)*l.tenantWaiting)
-	return func() {
-		cancel()
-		waiting.Wait()
-		for _, leave := range leave {
-			leave()
-		}
-	}
-}
-
-// crowd lets as many calls work and wait as may, of so many tenants that one more has
-// no share that is not another's, until empty.
-func (l *limiter) crowd(t testing.TB) (empty func()) {
-	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	var waiting sync.WaitGroup
-	var leave []func()
-	for i := range l.atWork {
-		leave = append(leave, l.enters(t, "org_working"+strconv.Itoa(i)))
-	}
-	for i := range l.waiting {
-		waiting.Go(func() {
-			if _, err := l.enter(ctx, "org_waiting"+strconv.Itoa(i)); !errors.Is(err, context.Canceled) {
-				t.Errorf("a call that waits: %v", err)
-			}
-		})
-	}
-	l.has(t, l.atWork, l.waiting)
-	return func() {
-		cancel()
-		waiting.Wait()
-		for _, leave := range leave {
-			leave()
-		}
-	}
-}
 
 // expectOverloaded wants the refusal, and with it when to try again.
 func expectOverloaded(t *testing.T, name string, err error) {
@@ -167,23 +48,15 @@ func expectOverloaded(t *testing.T, name string, err error) {
 	t.Errorf("%s: the refusal does not say when to try again", name)
 }
 
-func TestTheLimitsGoByThePool(t *testing.T) {
-	t.Parallel()
-	want := limits{atWork: 80, tenantAtWork: 20, waiting: 640, tenantWaiting: 320, wait: time.Second, shedDelay: 200 * time.Millisecond, bytes: 32 << 20, tenantBytes: 16 << 20}
-	if got := usualLimits(10); got != want {
-		t.Errorf("got %+v, want %+v", got, want)
-	}
-}
-
 func TestAFullServerRefusesCallsOnTheirHeadersAlone(t *testing.T) {
 	t.Parallel()
 	s := newStack(t, map[string]string{"REFLECTION": "on"})
 	for name, fill := range map[string]func(testing.TB) func(){
-		"the tenant's": func(t testing.TB) func() { t.Helper(); return s.calls.fill(t, gamers) },
-		"all":          s.calls.crowd,
+		"the tenant's": func(t testing.TB) func() { t.Helper(); return fillLimiter(t, s.calls, gamers) },
+		"all":          func(t testing.TB) func() { t.Helper(); return crowdLimiter(t, s.calls) },
 	} {
 		empty := fill(t)
-		s.expectGauges(t, s.calls.working(), s.calls.queueing())
+		s.expectGauges(t, s.calls.Working(), s.calls.Queued())
 		for _, p := range protocols {
 			expectOverloaded(t, name+", "+p.name, s.getsTask(t.Context(), p))
 		}
@@ -215,7 +88,7 @@ func TestAFullServerRefusesCallsOnTheirHeadersAlone(t *testing.T) {
 		}
 		empty()
 		listed(t, s.as("alice", "d2-gamers"))
-		s.calls.rests(t)
+		limiterRests(t, s.calls)
 		s.expectGauges(t, 0, 0)
 	}
 }
@@ -287,7 +160,7 @@ func TestWaitingCallsAreServedAsOthersEnd(t *testing.T) {
 			for range limit {
 				<-started
 			}
-			s.calls.has(t, limit, limit)
+			limiterHas(t, s.calls, limit, limit)
 			for range limit {
 				expectOverloaded(t, p.name, s.getsTask(t.Context(), p))
 			}
@@ -302,201 +175,12 @@ func TestWaitingCallsAreServedAsOthersEnd(t *testing.T) {
 			for range limit {
 				<-started
 			}
-			s.calls.rests(t)
+			limiterRests(t, s.calls)
 		}
 		if most.Load() != limit {
 			t.Errorf("in all = %v: %d calls were at work at once, want %d", inAll, most.Load(), limit)
 		}
 	}
-}
-
-func TestCallsAreServedInTheOrderInWhichTheyCame(t *testing.T) {
-	t.Parallel()
-	const calls = 20
-	for _, inAll := range []bool{true, false} {
-		synctest.Test(t, func(t *testing.T) {
-			l := newLimiter(tight(inAll, 1, calls))
-			leave := l.enters(t, gamers)
-			var order []int // guarded by the only slot
-			for i := range calls {
-				go func() {
-					defer l.enters(t, gamers)()
-					order = append(order, i)
-				}()
-				synctest.Wait() // it stands in line
-			}
-			leave()
-			synctest.Wait()
-			if !slices.IsSorted(order) || len(order) != calls {
-				t.Errorf("in all = %v: the order was %v", inAll, order)
-			}
-			l.rests(t)
-		})
-	}
-}
-
-// Tenants take turns: who comes later does not wait for all of another's storm.
-func TestAStormDoesNotStandBeforeOthersInLine(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		l := newLimiter(limits{atWork: 1, tenantAtWork: 2, waiting: 100, tenantWaiting: 50, wait: time.Hour})
-		leave := l.enters(t, "org_1")
-		var order []string // guarded by the only slot
-		for _, tenant := range append(slices.Repeat([]string{gamers}, 50), acme) {
-			go func() {
-				defer l.enters(t, tenant)()
-				order = append(order, tenant)
-			}()
-			synctest.Wait()
-		}
-		leave()
-		synctest.Wait()
-		if got := slices.Index(order, acme); got != 1 || len(order) != 51 {
-			t.Errorf("%d calls of the storm came first, of %d", got, len(order))
-		}
-		l.rests(t)
-	})
-}
-
-func TestACallWaitsOnlyAWhileAndOnlyWithItsCaller(t *testing.T) {
-	t.Parallel()
-	for _, inAll := range []bool{true, false} {
-		synctest.Test(t, func(t *testing.T) {
-			within := tight(inAll, 1, 1)
-			within.wait = callWait
-			l := newLimiter(within)
-			leave := l.enters(t, gamers)
-			started := time.Now()
-			if _, err := l.enter(t.Context(), gamers); !errors.Is(err, fault.Overloaded) || time.Since(started) != callWait {
-				t.Errorf("a call that waited in vain: %v after %v", err, time.Since(started))
-			}
-			hurried, cancel := context.WithTimeout(t.Context(), callWait/2)
-			defer cancel()
-			started = time.Now()
-			if _, err := l.enter(hurried, gamers); !errors.Is(err, context.DeadlineExceeded) || time.Since(started) != callWait/2 {
-				t.Errorf("a call whose deadline came: %v after %v", err, time.Since(started))
-			}
-			given, giveUp := context.WithCancel(t.Context())
-			answers := make(chan error, 1)
-			go func() { _, err := l.enter(given, gamers); answers <- err }()
-			synctest.Wait()
-			started = time.Now()
-			if _, err := l.enter(t.Context(), gamers); !errors.Is(err, fault.Overloaded) || time.Since(started) != 0 {
-				t.Errorf("one more than may wait: %v after %v", err, time.Since(started))
-			}
-			giveUp()
-			if err := <-answers; !errors.Is(err, context.Canceled) {
-				t.Errorf("a call that was given up: %v", err)
-			}
-			l.has(t, 1, 0)
-			if n := l.tenants[gamers].active; n != 1 {
-				t.Errorf("in all = %v: the tenant has %d slots, want the one of the call at work", inAll, n)
-			}
-			go func() { answers <- nil; l.enters(t, gamers)(); answers <- nil }()
-			<-answers
-			synctest.Wait()
-			leave()
-			<-answers
-			l.rests(t)
-		})
-	}
-}
-
-// A call that has waited for its tenant's turn waits for that of all only for the rest.
-func TestACallThatWaitsTwiceWaitsNoLonger(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		l := newLimiter(limits{atWork: 1, tenantAtWork: 1, waiting: 2, tenantWaiting: 2, wait: callWait})
-		leave := l.enters(t, gamers)
-		others, answer := make(chan func(), 1), make(chan error, 1)
-		go func() { others <- l.enters(t, acme) }()
-		synctest.Wait()
-		started := time.Now()
-		go func() { _, err := l.enter(t.Context(), gamers); answer <- err }()
-		<-time.After(callWait / 2)
-		leave()
-		leave = <-others
-		if err := <-answer; !errors.Is(err, fault.Overloaded) || time.Since(started) != callWait {
-			t.Errorf("%v after %v", err, time.Since(started))
-		}
-		leave()
-		l.rests(t)
-	})
-}
-
-// However many come and go, no more work than may, and nothing is left of them.
-func TestTheLimitsHoldForManyAtOnce(t *testing.T) {
-	t.Parallel()
-	l := newLimiter(limits{atWork: 6, tenantAtWork: 2, waiting: 20, tenantWaiting: 8, wait: time.Millisecond})
-	var inAll, done atomic.Int64
-	var of [5]atomic.Int64
-	atOnce(crowd, func(worker int) {
-		for i := range 200 {
-			which := (worker + i) % len(of)
-			tenant := strconv.Itoa(which)
-			ctx, cancel := context.WithCancel(t.Context())
-			if i%7 == 0 {
-				cancel()
-			}
-			if s, err := l.enter(ctx, tenant); err == nil {
-				if a, b := inAll.Add(1), of[which].Add(1); a > 6 || b > 2 {
-					t.Errorf("%d at work, %d of one tenant", a, b)
-				}
-				done.Add(1)
-				runtime.Gosched()
-				of[which].Add(-1)
-				inAll.Add(-1)
-				l.leave(s)
-			}
-			cancel()
-		}
-	})
-	if done.Load() == 0 {
-		t.Error("none was let in")
-	}
-	l.rests(t)
-}
-
-func TestCallsWithoutATenantCountOnlyInAll(t *testing.T) {
-	t.Parallel()
-	l := newLimiter(limits{atWork: 3, tenantAtWork: 1, waiting: 2, tenantWaiting: 1, wait: waitMax})
-	leave := make(chan struct{})
-	unary := l.WrapUnary(func(context.Context, connect.AnyRequest) (connect.AnyResponse, error) {
-		<-leave
-		return nil, nil
-	})
-	stream := l.WrapStreamingHandler(func(context.Context, connect.StreamingHandlerConn) error {
-		<-leave
-		return nil
-	})
-	var working sync.WaitGroup
-	for i := range 5 {
-		working.Go(func() {
-			var err error
-			if i%2 == 0 {
-				_, err = unary(t.Context(), connect.NewRequest(&teamtaskv1.GetTaskRequest{}))
-			} else {
-				err = stream(t.Context(), nil)
-			}
-			if err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	l.has(t, 3, 2)
-	exit := fault.NewExit(slog.New(slog.DiscardHandler), nil)
-	if _, err := l.gate(exit)(t.Context(), connect.Spec{}, connect.Peer{}, nil); connect.CodeOf(err) != connect.CodeResourceExhausted {
-		t.Errorf("one more than may wait, at the gate: %v", err)
-	}
-	if _, err := unary(t.Context(), connect.NewRequest(&teamtaskv1.GetTaskRequest{})); !errors.Is(err, fault.Overloaded) {
-		t.Errorf("one more than may wait: %v", err)
-	}
-	if err := stream(t.Context(), nil); !errors.Is(err, fault.Overloaded) {
-		t.Errorf("one more than may wait, as a stream: %v", err)
-	}
-	close(leave)
-	working.Wait()
-	l.rests(t)
 }
 
 // Beside them a call of the same tenant goes on, so that what they leave behind stays.
@@ -513,7 +197,7 @@ func TestSlotsComeBackHoweverACallEnds(t *testing.T) {
 		var get atomic.Pointer[func(context.Context) error] // a client may call again by itself
 		will := func(fn func(context.Context) error) { get.Store(&fn) }
 		s := newLimited(t, tight(inAll, limit+1, limit), stub{get: func(ctx context.Context) error { return (*get.Load())(ctx) }})
-		leave := s.calls.enters(t, gamers)
+		leave := enterLimiter(t, s.calls, gamers)
 		token := s.token("alice", "d2-gamers", 2)
 		for _, p := range protocols {
 			for range 2 * limit {
@@ -530,7 +214,7 @@ func TestSlotsComeBackHoweverACallEnds(t *testing.T) {
 			}
 			s.post(getTask, "", []byte("{}"))
 			s.post(getTask, token, []byte("{"))
-			s.calls.has(t, 1, 0)
+			limiterHas(t, s.calls, 1, 0)
 			will(giveUp)
 			ctx, cancel := context.WithCancel(t.Context())
 			waiting, stop := context.WithCancel(t.Context())
@@ -542,15 +226,15 @@ func TestSlotsComeBackHoweverACallEnds(t *testing.T) {
 				<-started
 			}
 			aborted.Go(func() { _ = s.getsTask(waiting, p) })
-			s.calls.has(t, limit+1, 1)
+			limiterHas(t, s.calls, limit+1, 1)
 			stop()
-			s.calls.has(t, limit+1, 0)
+			limiterHas(t, s.calls, limit+1, 0)
 			cancel()
 			aborted.Wait()
-			s.calls.has(t, 1, 0)
+			limiterHas(t, s.calls, 1, 0)
 		}
 		leave()
-		s.calls.rests(t)
+		limiterRests(t, s.calls)
 	}
 }
 
@@ -588,7 +272,7 @@ func TestOverloadDoesNotLessenWhatIsServed(t *testing.T) {
 	if served.Load() < rounds*limit || shed.Load() == 0 || served.Load()+shed.Load() != 2*rounds*limit {
 		t.Errorf("%d were served, %d refused, of %d", served.Load(), shed.Load(), 2*rounds*limit)
 	}
-	s.calls.rests(t)
+	limiterRests(t, s.calls)
 }
 
 func TestAStormOfOneTenantLeavesOthersAlone(t *testing.T) {
@@ -600,7 +284,7 @@ func TestAStormOfOneTenantLeavesOthersAlone(t *testing.T) {
 		}
 		return nil
 	}})
-	atWork, waiting := s.calls.tenantAtWork, s.calls.tenantWaiting
+	atWork, waiting := s.calls.TenantAtWork, s.calls.TenantWaiting
 	storm := 2 * (atWork + waiting)
 	answers := make(chan error, storm)
 	for i := range storm {
@@ -609,7 +293,7 @@ func TestAStormOfOneTenantLeavesOthersAlone(t *testing.T) {
 	for range storm - atWork - waiting {
 		expectOverloaded(t, "the storm", <-answers)
 	}
-	s.calls.has(t, atWork, waiting)
+	limiterHas(t, s.calls, atWork, waiting)
 	for _, p := range protocols { // a call that waits would wait for ever
 		for _, caller := range []struct{ user, org string }{{"erin", "acme"}, {"alice", ""}} {
 			_, err := p.typed(s, s.token(caller.user, caller.org, 2)).GetTask(t.Context(), &teamtaskv1.GetTaskRequest{Id: newID(t)})
@@ -618,14 +302,14 @@ func TestAStormOfOneTenantLeavesOthersAlone(t *testing.T) {
 			}
 		}
 	}
-	s.calls.has(t, atWork, waiting)
+	limiterHas(t, s.calls, atWork, waiting)
 	close(release)
 	for range atWork + waiting {
 		if err := <-answers; err != nil {
 			t.Errorf("a call that waited: %v", err)
 		}
 	}
-	s.calls.rests(t)
+	limiterRests(t, s.calls)
 }
 
 // loud answers more than a connection holds.
@@ -679,7 +363,7 @@ func TestClientsWhoDoNotSendOrReadHoldNoSlot(t *testing.T) {
 	until(t, "all of them are admitted, and the answers are written", func() bool {
 		return admitted.Load() == 4*each && begun.Load() == 2*each
 	})
-	s.calls.rests(t)
+	limiterRests(t, s.calls)
 	for _, p := range protocols {
 		if err := s.getsTask(t.Context(), p); err != nil {
 			t.Errorf("a client that behaves, over %s: %v", p.name, err)
@@ -691,7 +375,7 @@ func TestClientsWhoDoNotSendOrReadHoldNoSlot(t *testing.T) {
 	for _, conn := range conns {
 		conn.Close()
 	}
-	s.calls.rests(t)
+	limiterRests(t, s.calls)
 }
 
 func TestAStreamIsLimited(t *testing.T) {
@@ -726,7 +410,7 @@ func TestAStreamIsLimited(t *testing.T) {
 	go func() { answers <- call() }()
 	<-started
 	go func() { answers <- call() }()
-	s.calls.has(t, 1, 1)
+	limiterHas(t, s.calls, 1, 1)
 	expectOverloaded(t, "a stream", call())
 	close(release)
 	for range 2 {
@@ -734,33 +418,21 @@ func TestAStreamIsLimited(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	s.calls.rests(t)
+	limiterRests(t, s.calls)
 }
 
-// What the limit adds to every call.
-func BenchmarkEnterAndLeave(b *testing.B) {
-	l := newLimiter(usualLimits(8))
-	b.Run("one after the other", func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			s, err := l.enter(b.Context(), gamers)
-			if err != nil {
-				b.Fatal(err)
-			}
-			l.leave(s)
+// Two organizations that take up all the room for those who wait are no reason to refuse
+// a third for which places are free.
+func TestACallThatNeedNotWaitIsNotRefused(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, nil)
+	empty := fillLimiter(t, s.calls, "org_1", "org_2") // half of those that may wait each
+	for _, p := range protocols {
+		if err := s.getsTask(t.Context(), p); refusalOf(t, err).Reason != "TASK_NOT_FOUND" {
+			t.Errorf("over %s: %v", p.name, err)
 		}
-	})
-	b.Run("all processors", func(b *testing.B) {
-		b.ReportAllocs()
-		b.RunParallel(func(pb *testing.PB) {
-			for pb.Next() {
-				s, err := l.enter(b.Context(), gamers)
-				if err != nil {
-					b.Error(err)
-					return
-				}
-				l.leave(s)
-			}
-		})
-	})
+	}
+	listed(t, s.as("erin", "acme"))
+	empty()
+	limiterRests(t, s.calls)
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
-	"math/rand/v2"
 	"net/http"
 	"runtime/debug"
 	"strings"
@@ -15,13 +14,14 @@ import (
 
 	"connectrpc.com/connect"
 
+	"github.com/teamtask/teamtask/internal/admission"
 	"github.com/teamtask/teamtask/internal/hostile"
 )
 
 // roomFor are the usual limits but for the bytes of requests.
-func roomFor(all, tenant int) limits {
+func roomFor(all, tenant int) admission.Limits {
 	within := patientLimits(8)
-	within.bytes, within.tenantBytes = all, tenant
+	within.Bytes, within.TenantBytes = all, tenant
 	return within
 }
 
@@ -46,17 +46,17 @@ func TestBodiesThatAreReadAreBounded(t *testing.T) {
 		s.stalls(t, createTask, gamersToken, wireLimit, "")
 	}
 	until(t, "what the tenant may have is taken", func() bool {
-		return s.calls.requests.Used() > all/2-2*wireLimit && s.outcomes(t, createTask, "resource_exhausted") > 0
+		return s.calls.Memory.Used() > all/2-2*wireLimit && s.outcomes(t, createTask, "resource_exhausted") > 0
 	})
-	if used := s.calls.requests.Used(); used > all/2 {
+	if used := s.calls.Memory.Used(); used > all/2 {
 		t.Errorf("%d bytes of one tenant are taken, %d may be", used, all/2)
 	}
 	s.expect(t, "another tenant", s.post(createTask, acmeToken, padded(wireLimit)), refused(connect.CodeUnimplemented, "METHOD_UNKNOWN"))
 	for range 2 * all / wireLimit {
 		s.stalls(t, createTask, s.token("alice", "", 2), wireLimit, "")
 	}
-	until(t, "all is taken", func() bool { return s.calls.requests.Used() > all-4*wireLimit })
-	if used := s.calls.requests.Used(); used > 2*all {
+	until(t, "all is taken", func() bool { return s.calls.Memory.Used() > all-4*wireLimit })
+	if used := s.calls.Memory.Used(); used > 2*all {
 		t.Errorf("%d bytes are taken", used)
 	}
 }
@@ -99,7 +99,7 @@ func TestACallWhoseBodyHasNoRoomIsToldToTryAgain(t *testing.T) {
 			t.Errorf("%s: %v", p.name, err)
 		}
 	}
-	if n := s.calls.requests.Used(); n != 0 || served.Load() != int64(len(protocols)) {
+	if n := s.calls.Memory.Used(); n != 0 || served.Load() != int64(len(protocols)) {
 		t.Errorf("%d bytes are taken, %d calls were served", n, served.Load())
 	}
 }
@@ -123,14 +123,14 @@ func TestWhatWasCompressedCountsAsWhatItIs(t *testing.T) {
 	for _, broken := range [][]byte{whole[:len(whole)-9], append(bytes.Clone(whole), "garbage"...)} {
 		narrow.expect(t, "broken", narrow.post(createTask, token, broken, header), refused(connect.CodeInvalidArgument, "INVALID_ARGUMENT"))
 	}
-	if n := narrow.calls.requests.Used(); n != 0 {
+	if n := narrow.calls.Memory.Used(); n != 0 {
 		t.Errorf("%d bytes are still taken", n)
 	}
 
 	within := roomFor(4<<20, 1<<20)
-	within.tenantAtWork = 1
+	within.TenantAtWork = 1
 	s := newLimited(t, within, stub{})
-	leave := s.calls.enters(t, gamers)
+	leave := enterLimiter(t, s.calls, gamers)
 	body := fmt.Appendf(nil, `{"name":%q}`, strings.Repeat("x", 120<<10))
 	const calls = 10
 	answers := make(chan reply, calls)
@@ -140,98 +140,28 @@ func TestWhatWasCompressedCountsAsWhatItIs(t *testing.T) {
 		}()
 	}
 	shed := 0
-	until(t, "each is refused or waits", func() bool { shed = len(answers); return shed+s.calls.queueing() == calls })
-	if n := s.calls.requests.Used(); shed == 0 || n < (calls-shed)*120<<10 || n > 1<<20 {
+	until(t, "each is refused or waits", func() bool { shed = len(answers); return shed+s.calls.Queued() == calls })
+	if n := s.calls.Memory.Used(); shed == 0 || n < (calls-shed)*120<<10 || n > 1<<20 {
 		t.Errorf("%d bytes are taken by calls that wait, of which %d were refused", n, shed)
 	}
 	leave()
 	for range calls {
 		<-answers
 	}
-	s.calls.rests(t)
-	until(t, "all is given back", func() bool { return s.calls.requests.Used() == 0 })
+	limiterRests(t, s.calls)
+	until(t, "all is given back", func() bool { return s.calls.Memory.Used() == 0 })
 }
 
 func TestTheServerCountsWhatItReads(t *testing.T) {
 	t.Parallel()
 	s := newStack(t, nil)
 	conn := s.stalls(t, createTask, s.token("alice", "d2-gamers", 2), 100<<10, "")
-	until(t, "what was read is counted", func() bool { return s.calls.requests.Used() >= 190<<10 })
-	s.calls.requests.mu.Lock()
-	if n := s.calls.requests.byTenant[gamers]; n < 190<<10 {
+	until(t, "what was read is counted", func() bool { return s.calls.Memory.Used() >= 190<<10 })
+	if n := s.calls.Memory.UsedBy(gamers); n < 190<<10 {
 		t.Errorf("%d bytes are the organization's", n)
 	}
-	s.calls.requests.mu.Unlock()
 	conn.hangUp(true)
-	until(t, "it is given back", func() bool { return s.calls.requests.Used() == 0 })
-}
-
-// Whoever comes and goes, no more is taken than may be, and all is given back.
-func TestNoMoreIsTakenThanMayBe(t *testing.T) {
-	t.Parallel()
-	const all, tenant = 1 << 20, 1 << 19
-	m := NewMemoryBudget(all, tenant)
-	var inAll atomic.Int64
-	atOnce(crowd, func(worker int) {
-		random := rand.New(rand.NewPCG(1, uint64(worker)))
-		name := fmt.Sprint("org_", worker%11)
-		var taken []int
-		for range 2_000 {
-			if n := 1 + random.IntN(tenant/3); random.IntN(2) == 0 && m.take(name, n) {
-				taken = append(taken, n)
-				if now := inAll.Add(int64(n)); now > 2*all {
-					t.Errorf("%d are taken", now)
-				}
-			} else if len(taken) > 0 {
-				inAll.Add(int64(-taken[0]))
-				m.give(name, taken[0])
-				taken = taken[1:]
-			}
-		}
-		for _, n := range taken {
-			inAll.Add(int64(-n))
-			m.give(name, n)
-		}
-	})
-	if m.Used() != 0 || len(m.byTenant) != 0 {
-		t.Errorf("%d bytes are left, of %d tenants", m.Used(), len(m.byTenant))
-	}
-}
-
-func TestATenantMayTakeHalfAndAlwaysItsFairShare(t *testing.T) {
-	t.Parallel()
-	m := NewMemoryBudget(100, 50)
-	for _, c := range []struct {
-		tenant string
-		bytes  int
-		want   bool
-	}{
-		{"a", 50, true}, {"a", 1, false}, {"b", 50, true}, {"b", 1, false},
-		{"c", 34, false}, {"c", 33, true}, {"c", 1, false}, {"d", 25, true}, {"e", 20, true}, {"f", 16, true},
-		{"g", 14, false}, {"g", 6, true}, {"h", 1, false}, {"", 1, false},
-	} {
-		if got := m.take(c.tenant, c.bytes); got != c.want {
-			t.Errorf("%d more for %q: %v, want %v", c.bytes, c.tenant, got, c.want)
-		}
-	}
-	m.give("a", 50)
-	if !m.take("h", 10) {
-		t.Error("what was given back is not there")
-	}
-}
-
-// However many read their responses slowly, a tenant that has none gets a large one.
-func TestATenantGetsALargeResponseBesideManySlowReaders(t *testing.T) {
-	t.Parallel()
-	m := NewMemoryBudget(requestBytesMax, requestBytesMax/2)
-	for i := range 60 {
-		if !m.take(fmt.Sprint("reader ", i), responseBytesMax) {
-			t.Fatalf("tenant %d has no response", i)
-		}
-	}
-	if m.take("reader 0", requestBytesStep) {
-		t.Error("one that has a response gets more")
-	}
+	until(t, "it is given back", func() bool { return s.calls.Memory.Used() == 0 })
 }
 
 // Without a token nobody has more than a few bytes of a body read.
@@ -242,7 +172,7 @@ func TestOpenServicesReadOnlySmallBodies(t *testing.T) {
 		s.stalls(t, healthCheck, "", wireLimit, "")
 	}
 	until(t, "all of them are refused", func() bool { return s.outcomes(t, healthCheck, "resource_exhausted") == 200 })
-	if n := s.calls.requests.Used(); n != 0 {
+	if n := s.calls.Memory.Used(); n != 0 {
 		t.Errorf("%d bytes are taken", n)
 	}
 }

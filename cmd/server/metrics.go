@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/teamtask/teamtask/internal/admission"
 	"github.com/teamtask/teamtask/internal/clerk"
 	"github.com/teamtask/teamtask/internal/fault"
 	"github.com/teamtask/teamtask/internal/inbox"
@@ -167,7 +168,7 @@ func (b *backlog) Collect(all chan<- prometheus.Metric) {
 }
 
 // watch adds the gauges of what is kept in memory, of the pool and of the calls.
-func (m *metrics) watch(db *tenancy.DB, verifier *session.Verifier, calls *limiter) {
+func (m *metrics) watch(db *tenancy.DB, verifier *session.Verifier, calls *admission.Limiter) {
 	m.gauge("teamtask_database_connections_open", "Connections to PostgreSQL.", func() float64 {
 		open, _ := db.Connections()
 		return float64(open)
@@ -181,13 +182,13 @@ func (m *metrics) watch(db *tenancy.DB, verifier *session.Verifier, calls *limit
 		return float64(tokens)
 	})
 	m.gauge("teamtask_calls_at_work", "Calls that are at work: their request has been read, their answer is not yet ready.", func() float64 {
-		return float64(calls.working())
+		return float64(calls.Working())
 	})
 	m.gauge("teamtask_calls_waiting", "Calls that wait for others to end their work.", func() float64 {
-		return float64(calls.queueing())
+		return float64(calls.Queued())
 	})
 	m.gauge("teamtask_request_bytes", "Bytes of memory that requests take up while they are read and served, and responses until they are written.", func() float64 {
-		return float64(calls.requests.Used())
+		return float64(calls.Memory.Used())
 	})
 }
 

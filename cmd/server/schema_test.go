@@ -45,7 +45,7 @@ func TestDetailsAreReadWithThePublishedSchemaAlone(t *testing.T) {
 	files := published(t)
 	s := newStack(t, nil)
 	token := s.token("alice", "d2-gamers", 2)
-	empty := s.calls.fill(t, gamers)
+	empty := fillLimiter(t, s.calls, gamers)
 	overloaded := s.post(getTask, token, []byte(`{"id":"`+newID(t)+`"}`))
 	empty()
 	s.exec(`REVOKE SELECT ON tasks FROM teamtask_runtime`)

@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/teamtask/teamtask/internal/admission"
 	"github.com/teamtask/teamtask/internal/fault"
 	"github.com/teamtask/teamtask/internal/inbox"
 	"github.com/teamtask/teamtask/internal/session"
@@ -78,7 +79,7 @@ func serve(ctx context.Context, c config, logTo io.Writer) error {
 	defer db.Close()
 
 	verifier := session.NewVerifier(c.keys, c.verification)
-	calls := newLimiter(usualLimits(db.Size()))
+	calls := admission.NewLimiter(admission.DefaultLimits(db.Size()))
 	m.watch(db, verifier, calls)
 	exit := fault.NewExit(log, m.observe)
 	exit.OnLeftOut(m.leftOut)

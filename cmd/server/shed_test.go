@@ -13,7 +13,7 @@ import (
 // What it costs to refuse a call, without the network.
 func BenchmarkShed(b *testing.B) {
 	s := newStack(b, nil)
-	defer s.calls.fill(b, gamers)()
+	defer fillLimiter(b, s.calls, gamers)()
 	c, err := readConfig(lookupIn(usual(s.database.AppURL, s.box), nil))
 	if err != nil {
 		b.Fatal(err)
@@ -27,7 +27,7 @@ func BenchmarkShed(b *testing.B) {
 	if _, err := s.verifier.Verify(b.Context(), http.Header{"Authorization": {"Bearer " + token}}); err != nil {
 		b.Fatal(err)
 	}
-	s.calls.shedDelay = 0
+	s.calls.ShedDelay = 0
 	for name, origin := range map[string][]string{"early": nil, "by the gate": {"https://app.example.com"}} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()

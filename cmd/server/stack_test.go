@@ -16,6 +16,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/teamtask/teamtask/gen/teamtask/v1/teamtaskv1connect"
+	"github.com/teamtask/teamtask/internal/admission"
 	"github.com/teamtask/teamtask/internal/audit"
 	"github.com/teamtask/teamtask/internal/fault"
 	"github.com/teamtask/teamtask/internal/inbox"
@@ -60,7 +61,7 @@ type stack struct {
 	spans    *tracing      // nil unless the environment asks for it
 	log      *logged
 	metrics  *metrics
-	calls    *limiter
+	calls    *admission.Limiter
 	trail    *audit.Log
 	verifier *session.Verifier
 	http1    *http.Transport
@@ -110,7 +111,7 @@ func newStack(t testing.TB, overrides map[string]string) *stack {
 	s.metrics = newMetrics()
 	verifier := session.NewVerifier(c.keys, c.verification)
 	s.verifier = verifier
-	s.calls = newLimiter(patientLimits(s.db.Size()))
+	s.calls = admission.NewLimiter(patientLimits(s.db.Size()))
 	s.metrics.watch(s.db, verifier, s.calls)
 	log := s.log.logger()
 	trail, err := newTrail(s.db, log, s.metrics)
@@ -163,9 +164,9 @@ func lookupIn(base, overrides map[string]string) func(string) (string, bool) {
 }
 
 // patientLimits are the usual ones, but that a busy machine is no reason to refuse.
-func patientLimits(pool int) limits {
-	within := usualLimits(pool)
-	within.wait = waitMax
+func patientLimits(pool int) admission.Limits {
+	within := admission.DefaultLimits(pool)
+	within.Wait = waitMax
 	return within
 }
 
@@ -229,9 +230,9 @@ func newStubsWith(t testing.TB, service teamtaskv1connect.TaskServiceHandler, wi
 }
 
 // newStubsWithin serves as newStubsWith does, within limits of a test's own.
-func newStubsWithin(t testing.TB, within limits, service teamtaskv1connect.TaskServiceHandler, with func(connect.HandlerOption) connect.HandlerOption) *stack {
+func newStubsWithin(t testing.TB, within admission.Limits, service teamtaskv1connect.TaskServiceHandler, with func(connect.HandlerOption) connect.HandlerOption) *stack {
 	t.Helper()
-	s := &stack{t: t, box: sandboxOf(t), log: &logged{}, metrics: newMetrics(), calls: newLimiter(within)}
+	s := &stack{t: t, box: sandboxOf(t), log: &logged{}, metrics: newMetrics(), calls: admission.NewLimiter(within)}
 	c, err := readConfig(lookupIn(usual("postgres://app@127.0.0.1:1/none", s.box), nil))
 	if err != nil {
 		t.Fatalf("configuration: %v", err)
@@ -249,7 +250,7 @@ func newStubsWithin(t testing.TB, within limits, service teamtaskv1connect.TaskS
 	options := with(handlerOptions(exit, newGate(t, c, exit), trail, s.calls, validator))
 	mux := http.NewServeMux()
 	mux.Handle(teamtaskv1connect.NewTaskServiceHandler(service, options))
-	s.handler = exit.Handler(withHeaders(http.MaxBytesHandler(withDeadline(s.calls.requests.Handler(mux)), bodyMax)))
+	s.handler = exit.Handler(withHeaders(http.MaxBytesHandler(withDeadline(s.calls.Memory.Handler(mux)), bodyMax)))
 	s.listen(log)
 	return s
 }

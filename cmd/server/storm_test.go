@@ -60,8 +60,8 @@ func TestStormsOfManyTenantsLeaveAQuietOneServed(t *testing.T) {
 	for _, user := range []string{"alice", "bob", "dana", "ben", "charlie"} {
 		tokens = append(tokens, s.token(user, "", 2))
 	}
-	stop := s.storm(t, tokens, 2*s.calls.tenantWaiting/3, 50*time.Millisecond)
-	until(t, "the room is full", func() bool { return s.calls.queueing() > s.calls.waiting*9/10 })
+	stop := s.storm(t, tokens, 2*s.calls.TenantWaiting/3, 50*time.Millisecond)
+	until(t, "the room is full", func() bool { return s.calls.Queued() > s.calls.Waiting*9/10 })
 	quiet := s.token("erin", "acme", 2)
 	for range 5 {
 		for _, p := range protocols {
@@ -74,7 +74,7 @@ func TestStormsOfManyTenantsLeaveAQuietOneServed(t *testing.T) {
 	if shed == 0 {
 		t.Errorf("%d calls were served and none refused: that was no storm", served)
 	}
-	s.calls.rests(t)
+	limiterRests(t, s.calls)
 }
 
 // called sends one call to the handlers, past the network, and returns its status.
@@ -144,7 +144,7 @@ func TestTenTimesTheLoadIsServedAsWellAsOnce(t *testing.T) {
 		if stormy < usual || offered < 10*usual {
 			t.Errorf("%.0f calls a second are served of %.0f that come, want %.0f of ten times as many", stormy, offered, usual)
 		}
-		s.calls.rests(t)
+		limiterRests(t, s.calls)
 	})
 }
 

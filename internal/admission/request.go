@@ -1,4 +1,4 @@
-package main
+package admission
 
 import (
 	"context"
@@ -82,10 +82,10 @@ func (r *request) respond(size int, must bool) bool {
 	if size <= requestBytesFree {
 		return true
 	}
-	n := responseCopies * size
+	n := ResponseCopies * size
 	if must {
-		r.budget.force(r.tenant, n)
-	} else if !r.budget.take(r.tenant, n) {
+		r.budget.Force(r.tenant, n)
+	} else if !r.budget.Take(r.tenant, n) {
 		return false
 	}
 	r.taken += n

@@ -1,11 +1,11 @@
-package main
+package admission
 
 import "sync"
 
 const (
 	// requestBytesMax is how much memory requests and their responses may take up at once,
 	// in bytes, besides what each may have freely. One tenant may have half of it.
-	requestBytesMax = 32 << 20
+	RequestBytesMax = 32 << 20
 	// requestBytesFree is what each request may have freely: most have less than that,
 	// and a connection costs more.
 	requestBytesFree = 4 << 10
@@ -13,7 +13,7 @@ const (
 	requestBytesStep = 16 << 10
 	// responseBytesMax is what one large response takes: a page of 256 KiB of texts, and
 	// what goes with them.
-	responseBytesMax = responseCopies * 320 << 10
+	responseBytesMax = ResponseCopies * 320 << 10
 )
 
 // MemoryBudget bounds the bytes that requests take up while they are read and served, and
@@ -38,11 +38,18 @@ func (b *MemoryBudget) Used() int {
 	return b.all
 }
 
-// take takes n bytes for the tenant, and reports whether it may. Without a tenant they
+// UsedBy returns how many bytes the tenant has taken.
+func (b *MemoryBudget) UsedBy(tenant string) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.byTenant[tenant]
+}
+
+// Take takes n bytes for the tenant, and reports whether it may. Without a tenant they
 // count only in all. Where all is taken, a tenant that has less than its fair share still
 // gets it, until that is twice as much: others may never send the rest of what they began,
 // or read the rest of what they asked for.
-func (b *MemoryBudget) take(tenant string, n int) bool {
+func (b *MemoryBudget) Take(tenant string, n int) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !b.may(tenant, n) {
@@ -65,8 +72,8 @@ func (b *MemoryBudget) may(tenant string, n int) bool {
 	return all <= b.max || fair
 }
 
-// force takes n bytes for the tenant whether or not it may.
-func (b *MemoryBudget) force(tenant string, n int) {
+// Force takes n bytes for the tenant whether or not it may.
+func (b *MemoryBudget) Force(tenant string, n int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.byTenant[tenant] += n
@@ -84,8 +91,8 @@ func (b *MemoryBudget) admits(tenant string, large bool) bool {
 	return tenant == "" || b.byTenant[tenant] <= b.tenantMax
 }
 
-// give gives n bytes back.
-func (b *MemoryBudget) give(tenant string, n int) {
+// Give gives n bytes back.
+func (b *MemoryBudget) Give(tenant string, n int) {
 	if n == 0 {
 		return
 	}
@@ -118,7 +125,7 @@ func (r *Reservation) grow(size int) bool {
 		return true
 	}
 	more := (size - r.taken + requestBytesStep - 1) / requestBytesStep * requestBytesStep
-	if !r.budget.take(r.tenant, more) {
+	if !r.budget.Take(r.tenant, more) {
 		return false
 	}
 	r.taken += more
@@ -127,13 +134,13 @@ func (r *Reservation) grow(size int) bool {
 
 // force takes n bytes whether or not it may.
 func (r *Reservation) force(n int) {
-	r.budget.force(r.tenant, n)
+	r.budget.Force(r.tenant, n)
 	r.taken += n
 }
 
 // shrink gives back all but so many bytes.
 func (r *Reservation) shrink(taken int) {
-	r.budget.give(r.tenant, r.taken-taken)
+	r.budget.Give(r.tenant, r.taken-taken)
 	r.taken = taken
 }
 

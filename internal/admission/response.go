@@ -1,4 +1,4 @@
-package main
+package admission
 
 import (
 	"context"
@@ -13,7 +13,7 @@ import (
 
 // responseCopies is how often a response is in memory while it is written: as a message, in
 // its encoded form, and compressed.
-const responseCopies = 3
+const ResponseCopies = 3
 
 // Responses is the interceptor that counts responses in the memory of their requests until
 // they are written, that is until their readers have taken them. A response of a call that

@@ -1,4 +1,4 @@
-package main
+package admission
 
 import (
 	"context"
@@ -14,28 +14,12 @@ import (
 	"github.com/teamtask/teamtask/internal/fault"
 )
 
-// Two organizations that take up all the room for those who wait are no reason to refuse
-// a third for which places are free.
-func TestACallThatNeedNotWaitIsNotRefused(t *testing.T) {
-	t.Parallel()
-	s := newStack(t, nil)
-	empty := s.calls.fill(t, "org_1", "org_2") // half of those that may wait each
-	for _, p := range protocols {
-		if err := s.getsTask(t.Context(), p); refusalOf(t, err).Reason != "TASK_NOT_FOUND" {
-			t.Errorf("over %s: %v", p.name, err)
-		}
-	}
-	listed(t, s.as("erin", "acme"))
-	empty()
-	s.calls.rests(t)
-}
-
 // Where the room is full, whoever has less than a fair share of it gets the place of the
 // newest call of whoever has most.
 func TestARoomThatIsFullIsSharedFairly(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l := newLimiter(limits{atWork: 1, tenantAtWork: 1, waiting: 6, tenantWaiting: 6, wait: time.Hour})
+		l := NewLimiter(Limits{AtWork: 1, TenantAtWork: 1, Waiting: 6, TenantWaiting: 6, Wait: time.Hour})
 		leave := l.enters(t, "org_0")
 		var all sync.WaitGroup
 		var mu sync.Mutex
@@ -58,7 +42,7 @@ func TestARoomThatIsFullIsSharedFairly(t *testing.T) {
 				}
 			})
 			synctest.Wait()
-			if n := l.queueing(); n > l.waiting {
+			if n := l.Queued(); n > l.Waiting {
 				t.Errorf("%d wait", n)
 			}
 		}
@@ -83,7 +67,7 @@ func TestARoomThatIsFullIsSharedFairly(t *testing.T) {
 func TestAFullRoomIsNoReasonWhereASlotIsFree(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l := newLimiter(limits{atWork: 3, tenantAtWork: 1, waiting: 2, tenantWaiting: 2, wait: time.Hour})
+		l := NewLimiter(Limits{AtWork: 3, TenantAtWork: 1, Waiting: 2, TenantWaiting: 2, Wait: time.Hour})
 		var leave []func()
 		for _, tenant := range []string{"a", "b"} {
 			leave = append(leave, l.enters(t, tenant))
@@ -109,7 +93,7 @@ func TestAFullRoomIsNoReasonWhereASlotIsFree(t *testing.T) {
 func TestNobodyYieldsForWhoWouldThenHaveMore(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l := newLimiter(limits{atWork: 1, tenantAtWork: 1, waiting: 5, tenantWaiting: 5, wait: time.Hour})
+		l := NewLimiter(Limits{AtWork: 1, TenantAtWork: 1, Waiting: 5, TenantWaiting: 5, Wait: time.Hour})
 		leave := l.enters(t, "org_0")
 		refused := 0
 		for _, tenant := range []string{"a", "a", "a", "a", "a", "b", "b", "b"} {
@@ -123,7 +107,7 @@ func TestNobodyYieldsForWhoWouldThenHaveMore(t *testing.T) {
 			synctest.Wait()
 		}
 		l.mu.Lock()
-		if a, b := len(l.tenants["a"].line), len(l.tenants["b"].line); a != 3 || b != 2 {
+		if a, b := len(l.tenants["a"].queue), len(l.tenants["b"].queue); a != 3 || b != 2 {
 			t.Errorf("%d and %d wait, want 3 and 2", a, b)
 		}
 		l.mu.Unlock()
@@ -137,7 +121,7 @@ func TestNobodyYieldsForWhoWouldThenHaveMore(t *testing.T) {
 func TestNobodyIsPassedByForThoseWhoComeLater(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l := newLimiter(limits{atWork: 1, tenantAtWork: 1, waiting: 100, tenantWaiting: 50, wait: time.Hour})
+		l := NewLimiter(Limits{AtWork: 1, TenantAtWork: 1, Waiting: 100, TenantWaiting: 50, Wait: time.Hour})
 		leave := l.enters(t, "org_0")
 		var order []string // guarded by the only slot
 		comes := func(tenant string) {
@@ -174,7 +158,7 @@ func TestNobodyIsPassedByForThoseWhoComeLater(t *testing.T) {
 func TestAQuietTenantIsServedAmongStorms(t *testing.T) {
 	t.Parallel()
 	const takes = 20 * time.Millisecond
-	numbers := []int{1, 3, usualLimits(2).atWork + 1}
+	numbers := []int{1, 3, DefaultLimits(2).AtWork + 1}
 	if os.Getenv("TEAMTASK_STORMS") == "all" {
 		numbers = nil
 		for storms := 1; storms <= 20; storms++ {
@@ -183,12 +167,12 @@ func TestAQuietTenantIsServedAmongStorms(t *testing.T) {
 	}
 	for _, storms := range numbers {
 		synctest.Test(t, func(t *testing.T) {
-			l := newLimiter(usualLimits(2))
+			l := NewLimiter(DefaultLimits(2))
 			ctx, stop := context.WithCancel(t.Context())
 			var storming sync.WaitGroup
 			for i := range storms {
 				tenant := strconv.Itoa(i)
-				for range 2 * (l.tenantAtWork + l.tenantWaiting) {
+				for range 2 * (l.TenantAtWork + l.TenantWaiting) {
 					storming.Go(func() {
 						for ctx.Err() == nil {
 							if !l.admits(tenant) {
@@ -217,15 +201,15 @@ func TestAQuietTenantIsServedAmongStorms(t *testing.T) {
 					t.Fatalf("%d storms: %v after %v", storms, err, time.Since(began))
 				}
 				longest = max(longest, time.Since(began))
-				if n := l.queueing(); n > l.waiting {
-					t.Fatalf("%d storms: %d wait, of %d that may", storms, n, l.waiting)
+				if n := l.Queued(); n > l.Waiting {
+					t.Fatalf("%d storms: %d wait, of %d that may", storms, n, l.Waiting)
 				}
 				<-time.After(takes)
 				l.leave(s)
 				<-time.After(7 * time.Millisecond)
 			}
 			// One turn of everybody, and the calls that are at work before it.
-			if most := takes * time.Duration(storms/l.atWork+2); longest > most {
+			if most := takes * time.Duration(storms/l.AtWork+2); longest > most {
 				t.Errorf("%d storms: a call waited %v, want %v at most", storms, longest, most)
 			}
 			stop()

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"connectrpc.com/connect"
+
+	"github.com/teamtask/teamtask/gen/teamtask/v1/teamtaskv1connect"
+	"github.com/teamtask/teamtask/internal/admission"
+)
+
+// tight are limits of so many at work and waiting, either in all or of each tenant.
+func tight(inAll bool, atWork, waiting int) admission.Limits {
+	const plenty = 1_000
+	if inAll {
+		return admission.Limits{AtWork: atWork, Waiting: waiting, TenantAtWork: plenty, TenantWaiting: plenty, Wait: waitMax, Bytes: admission.RequestBytesMax, TenantBytes: admission.RequestBytesMax}
+	}
+	return admission.Limits{AtWork: plenty, Waiting: plenty, TenantAtWork: atWork, TenantWaiting: waiting, Wait: waitMax, Bytes: admission.RequestBytesMax, TenantBytes: admission.RequestBytesMax}
+}
+
+// newLimited serves the task service of a test's own within limits of its own.
+func newLimited(t testing.TB, within admission.Limits, service teamtaskv1connect.TaskServiceHandler) *stack {
+	t.Helper()
+	return newStubsWithin(t, within, service, func(ours connect.HandlerOption) connect.HandlerOption { return ours })
+}
+
+// until waits for the thing.
+func until(t testing.TB, what string, holds func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), waitMax)
+	defer cancel()
+	for tick := time.Tick(time.Millisecond); !holds(); {
+		select {
+		case <-tick:
+		case <-ctx.Done():
+			t.Fatalf("%s: not within %v", what, waitMax)
+		}
+	}
+}
+
+// limiterHas waits until so many calls are at work and so many wait.
+func limiterHas(t testing.TB, l *admission.Limiter, working, queueing int) {
+	t.Helper()
+	until(t, fmt.Sprintf("%d at work and %d waiting", working, queueing), func() bool {
+		return l.Working() == working && l.Queued() == queueing
+	})
+}
+
+// limiterRests waits until nothing is left of any call.
+func limiterRests(t testing.TB, l *admission.Limiter) {
+	t.Helper()
+	limiterHas(t, l, 0, 0)
+	until(t, "no tenant is remembered", func() bool { return l.Tenants() == 0 })
+}
+
+// enterLimiter takes the slots of a call of the tenant, until leave.
+func enterLimiter(t testing.TB, l *admission.Limiter, tenant string) (leave func()) {
+	t.Helper()
+	leave, err := l.Enter(t.Context(), tenant)
+	if err != nil {
+		t.Fatalf("a call of %s: %v", tenant, err)
+	}
+	return leave
+}
+
+// fillLimiter lets as many calls of the tenants work and wait as may, until empty.
+func fillLimiter(t testing.TB, l *admission.Limiter, tenants ...string) (empty func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	var waiting sync.WaitGroup
+	var leave []func()
+	for _, tenant := range tenants {
+		for range l.TenantAtWork {
+			leave = append(leave, enterLimiter(t, l, tenant))
+		}
+		for range l.TenantWaiting {
+			waiting.Go(func() {
+				if _, err := l.Enter(ctx, tenant); !errors.Is(err, context.Canceled) {
+					t.Errorf("a call of %s that waits: %v", tenant, err)
+				}
+			})
+		}
+	}
+	limiterHas(t, l, len(tenants)*l.TenantAtWork, len(tenants)*l.TenantWaiting)
+	return func() {
+		cancel()
+		waiting.Wait()
+		for _, leave := range leave {
+			leave()
+		}
+	}
+}
+
+// crowdLimiter lets as many calls work and wait as may, of so many tenants that one more has
+// no share that is not another's, until empty.
+func crowdLimiter(t testing.TB, l *admission.Limiter) (empty func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	var waiting sync.WaitGroup
+	var leave []func()
+	for i := range l.AtWork {
+		leave = append(leave, enterLimiter(t, l, "org_working"+strconv.Itoa(i)))
+	}
+	for i := range l.Waiting {
+		waiting.Go(func() {
+			if _, err := l.Enter(ctx, "org_waiting"+strconv.Itoa(i)); !errors.Is(err, context.Canceled) {
+				t.Errorf("a call that waits: %v", err)
+			}
+		})
+	}
+	limiterHas(t, l, l.AtWork, l.Waiting)
+	return func() {
+		cancel()
+		waiting.Wait()
+		for _, leave := range leave {
+			leave()
+		}
+	}
+}
