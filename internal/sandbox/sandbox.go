@@ -1,7 +1,10 @@
-// Package sandbox is a stand-in for Clerk and Stripe over HTTP, with people, organizations and a subscription of its own, for
-// cmd/dev and for tests: their APIs, Clerk's session tokens, Stripe's hosted pages and the webhooks of both, with faults on
-// demand. All of it is kept in memory.
-// It signs session tokens for anyone who asks, so it must never be reachable from outside the developer's computer.
+// Package sandbox is a stand-in for Clerk and Stripe over HTTP, for cmd/dev and for tests. It has people, organizations and a
+// subscription of its own, and serves both APIs, Clerk's session tokens, Stripe's hosted pages, the webhooks of both, and
+// control requests that inject failures and do what people do in a browser. Everything is kept in memory.
+// It signs session tokens for every caller, so it must never be reachable from outside the developer's computer.
+//
+// This package composes the parts: sandbox/clerk and sandbox/stripe have a state and a lock each and do not know each other;
+// sandbox/kit has the injected failures, the deliveries and the control requests that both use.
 package sandbox
 
 import (
@@ -11,6 +14,11 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+
+	"github.com/teamtask/teamtask/internal/sandbox/clerk"
+	"github.com/teamtask/teamtask/internal/sandbox/clerk/token"
+	"github.com/teamtask/teamtask/internal/sandbox/kit"
+	"github.com/teamtask/teamtask/internal/sandbox/stripe"
 )
 
 // defaultSecretKey is what Clerk's and Stripe's APIs ask for when Options names no other.
@@ -52,14 +60,14 @@ type Options struct {
 }
 
 // TokenRequest says for whom a session token is.
-type TokenRequest = ClerkTokenRequest
+type TokenRequest = token.Request
 
 // Sandbox is one Clerk instance and one Stripe account. It is safe for concurrent use.
 type Sandbox struct {
-	clerk     *clerkServer
-	stripe    *stripeServer
-	failures  *Failures
-	deliverer *Deliverer
+	clerk     *clerk.Server
+	stripe    *stripe.Server
+	failures  *kit.Failures
+	deliverer *kit.Deliverer
 
 	secretKey, stripeSecretKey string
 	webhookURL, stripeURL      string
@@ -80,13 +88,13 @@ func New(o Options) (*Sandbox, error) {
 		o.Now = time.Now
 	}
 	s := &Sandbox{
-		failures:        &Failures{},
-		deliverer:       NewDeliverer(o.Now),
+		failures:        &kit.Failures{},
+		deliverer:       kit.NewDeliverer(o.Now),
 		secretKey:       cmp.Or(o.SecretKey, defaultSecretKey),
 		stripeSecretKey: cmp.Or(o.StripeSecretKey, defaultSecretKey),
 	}
 	var err error
-	s.clerk, err = NewClerk(ClerkOptions{
+	s.clerk, err = clerk.New(clerk.Options{
 		BaseURL: o.BaseURL, SecretKey: s.secretKey, AuthorizedParty: o.AuthorizedParty,
 		WebhookURL: o.WebhookURL, WebhookSecret: o.WebhookSecret, PlainRoles: o.PlainRoles,
 		RequestLimit: o.RequestLimit, MetadataLimit: o.MetadataLimit, InvitationLimit: o.InvitationLimit,
@@ -95,7 +103,7 @@ func New(o Options) (*Sandbox, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.stripe, err = NewStripe(StripeOptions{
+	s.stripe, err = stripe.New(stripe.Options{
 		BaseURL: o.BaseURL, SecretKey: s.stripeSecretKey, WebhookURL: o.StripeWebhookURL, WebhookSecret: o.StripeWebhookSecret,
 		Now: o.Now, Failures: s.failures, Deliverer: s.deliverer,
 	})
@@ -129,8 +137,8 @@ func (s *Sandbox) Handler() http.Handler {
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") })
 	s.clerk.Handle(mux)
 	s.stripe.Handle(mux)
-	control := Control{"POST /sandbox/reset": s.serveReset}
-	for _, part := range []Control{s.clerk.Control(), s.stripe.Control(), s.failures.Control(), s.deliverer.Control()} {
+	control := kit.Control{"POST /sandbox/reset": s.serveReset}
+	for _, part := range []kit.Control{s.clerk.Control(), s.stripe.Control(), s.failures.Control(), s.deliverer.Control()} {
 		control.Add(part)
 	}
 	control.Handle(mux)
@@ -191,7 +199,7 @@ func (s *Sandbox) StripeWebhookSecret() string { return s.stripe.WebhookSecret()
 func (s *Sandbox) StripeURL() string { return s.stripe.URL() }
 
 // SeatPrice returns the id of the price of a seat, as STRIPE_SEAT_PRICE takes it.
-func (s *Sandbox) SeatPrice() string { return seatPrice }
+func (s *Sandbox) SeatPrice() string { return s.stripe.SeatPrice() }
 
 func checkOrigin(base string) error {
 	u, err := url.Parse(base)
