@@ -148,9 +148,9 @@ func listOf(tenant string, f filter, before uuid.UUID, limit int) (tenancy.State
 	return selectTasksSQL, args
 }
 
-// updateTaskSQL changes the task where the actor may and the etag fits, and answers
-// it either way.
-var updateTaskSQL = tenancy.Statement{Name: "update_task", SQL: `
+// updateTaskSQL changes the task where the actor may and the etag fits, and returns
+// it either way. It waits for other changes of the task.
+var updateTaskSQL = tenancy.Statement{Name: "update_task", Locks: true, SQL: `
 	WITH changed AS (
 	    UPDATE tasks
 	       SET name = coalesce($3, name),
@@ -182,9 +182,9 @@ func updateTask(ctx context.Context, tx *tenancy.Tx, actor tenancy.Actor, id uui
 		actor.Permissions.Has(tenancy.TasksManage), revisionOf(c.etag))
 }
 
-// deleteTaskSQL removes the task where the actor may and the etag fits, and answers it
-// either way.
-var deleteTaskSQL = tenancy.Statement{Name: "delete_task", SQL: `
+// deleteTaskSQL removes the task where the actor may and the etag fits, and returns it
+// either way. It waits for other changes of the task.
+var deleteTaskSQL = tenancy.Statement{Name: "delete_task", Locks: true, SQL: `
 	WITH changed AS (
 	    DELETE FROM tasks
 	     WHERE tenant_id = $1

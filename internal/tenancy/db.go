@@ -26,8 +26,8 @@ type Statement struct {
 	Listing bool
 
 	// Locks is true for a statement that waits for a row that another transaction has
-	// locked. In a transaction the caller's standing is checked again right behind it: the
-	// caller may have been removed meanwhile.
+	// locked. The caller's standing is checked again right behind it, and what it has
+	// changed is undone where the caller was removed meanwhile.
 	Locks bool
 }
 

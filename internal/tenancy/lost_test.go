@@ -192,12 +192,17 @@ func TestServerThatCannotWriteIsRefused(t *testing.T) {
 func TestStandingIsCheckedAgainBehindALock(t *testing.T) {
 	t.Parallel()
 	locked := tenancy.Statement{Name: "test_lock", Locks: true, SQL: `
-		SELECT id
-		  FROM tasks
+		UPDATE tasks
+		   SET name = 'too late'
 		 WHERE tenant_id = $1
-		   FOR UPDATE`}
-	type row struct{ ID string }
-	for title, first := range map[string]bool{"with its first statement": true, "later": false} {
+		RETURNING id`}
+	type row struct{ ID tenancy.UUID }
+	const (
+		alone = "as its only statement"
+		first = "with its first statement"
+		later = "later"
+	)
+	for _, title := range []string{alone, first, later} {
 		t.Run(title, func(t *testing.T) {
 			t.Parallel()
 			base := pgtest.New(t)
@@ -215,14 +220,18 @@ func TestStandingIsCheckedAgainBehindALock(t *testing.T) {
 			runSQL(t, admin, `BEGIN`)
 			runSQL(t, admin, `SELECT FROM tasks FOR UPDATE`)
 			ended := make(chan error, 1)
+			open := db.In
+			if title == alone {
+				open = db.Once
+			}
 			go func() {
-				ended <- db.In(t.Context(), a, func(tx *tenancy.Tx) error {
-					if !first {
+				ended <- open(t.Context(), a, func(tx *tenancy.Tx) error {
+					if title == later {
 						if _, err := tenancy.Exec(t.Context(), tx, readTasks); err != nil {
 							return err
 						}
 					}
-					if _, err := tenancy.Rows[row](t.Context(), tx, locked, "org_a"); err != nil {
+					if _, err := tenancy.Rows[row](t.Context(), tx, locked, "org_a"); err != nil || title == alone {
 						return err
 					}
 					return add(t.Context(), tx, "org_a", "too late")
@@ -240,6 +249,9 @@ func TestStandingIsCheckedAgainBehindALock(t *testing.T) {
 			}
 			if n := countTasks(t, base); n != 1 {
 				t.Errorf("got %d rows, want 1", n)
+			}
+			if got := one[string](t, watcher, `SELECT name FROM tasks`); got != "x" {
+				t.Errorf("got the name %q, want it unchanged", got)
 			}
 		})
 	}

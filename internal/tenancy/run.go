@@ -106,7 +106,7 @@ func (t *Tx) tryFirst(ctx context.Context, s Statement, args []any, read func(pg
 	}
 	b.send(preambleOf(s).Name, t.scope...)
 	b.send(s.Name, args...)
-	if s.Locks && !t.single {
+	if s.Locks {
 		b.send(preamble.Name, t.scope...)
 	}
 	along := t.single && t.witness != nil
@@ -121,7 +121,7 @@ func (t *Tx) tryFirst(ctx context.Context, s Statement, args []any, read func(pg
 	b.read(preamble.Name, t.readKnown)
 	b.read(s.Name, read)
 	lost = t.lost(b.err)
-	if s.Locks && !t.single {
+	if s.Locks {
 		b.read(preamble.Name, nil)
 	}
 	wrote := false
