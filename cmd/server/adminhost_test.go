@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/teamtask/teamtask/internal/telemetry"
 )
 
 // A page whose name was made to resolve to the admin address must not read it.
@@ -35,7 +37,7 @@ func TestTheAdminAddressAnswersItsOwnHostAlone(t *testing.T) {
 
 func TestTheAdminServerRefusesForeignHosts(t *testing.T) {
 	t.Parallel()
-	s, err := listen("127.0.0.1:0", "ADMIN_ADDR", adminServer("127.0.0.1:0", newMetrics().admin(), slog.New(slog.DiscardHandler)))
+	s, err := listen("127.0.0.1:0", "ADMIN_ADDR", adminServer("127.0.0.1:0", adminHandler(telemetry.NewMetrics()), slog.New(slog.DiscardHandler)))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -31,6 +31,7 @@ import (
 	"github.com/teamtask/teamtask/internal/rbac"
 	"github.com/teamtask/teamtask/internal/session"
 	"github.com/teamtask/teamtask/internal/tasks"
+	"github.com/teamtask/teamtask/internal/telemetry"
 	"github.com/teamtask/teamtask/internal/tenancy"
 	"github.com/teamtask/teamtask/internal/wire"
 )
@@ -60,7 +61,7 @@ var services = []string{
 }
 
 // newTrail is the audit log of the methods whose access rule asks for it.
-func newTrail(db *tenancy.DB, log *slog.Logger, m *metrics) (*audit.Log, error) {
+func newTrail(db *tenancy.DB, log *slog.Logger, m *telemetry.Metrics) (*audit.Log, error) {
 	rules, err := rbac.Read(protoregistry.GlobalFiles, apiPackage)
 	if err != nil {
 		return nil, err
@@ -68,8 +69,8 @@ func newTrail(db *tenancy.DB, log *slog.Logger, m *metrics) (*audit.Log, error) 
 	return audit.New(audit.Options{
 		DB:      db,
 		Log:     log,
-		Failed:  m.auditFailed,
-		Counted: m.auditCounted,
+		Failed:  m.AuditFailed,
+		Counted: m.AuditCounted,
 		Files:   protoregistry.GlobalFiles,
 		Package: apiPackage,
 		Audited: func(procedure string) bool { return rules[procedure].Audit },
@@ -83,8 +84,8 @@ type parts struct {
 	exit     *fault.Exit
 	trail    *audit.Log
 	calls    *admission.Limiter
-	spans    *tracing // nil: none are made
-	roles    rolesAt  // nil: there is no directory
+	spans    *telemetry.Tracing // nil: none are made
+	roles    rolesAt            // nil: there is no directory
 	ready    func(context.Context) error
 	seats    *licensing.Licensing
 	events   *inbox.Inbox // nil: neither the directory nor Stripe is configured
@@ -123,7 +124,7 @@ func newAPI(c config, p parts) (http.Handler, error) {
 		Verify:   p.trail.Verify(p.verifier.Verify),
 		State:    p.exit.State,
 	})
-	options := connect.WithHandlerOptions(connect.WithInterceptors(p.spans.interceptors()...), handlerOptions(p.exit, gate, p.trail, p.calls, validator))
+	options := connect.WithHandlerOptions(connect.WithInterceptors(p.spans.Interceptors()...), handlerOptions(p.exit, gate, p.trail, p.calls, validator))
 
 	mux := http.NewServeMux()
 	mux.Handle(teamtaskv1connect.NewTaskServiceHandler(tasks.NewHandler(tasks.New(p.db, c.tasksRate)), options))

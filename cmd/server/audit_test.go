@@ -137,7 +137,7 @@ func TestALineThatCannotBeWrittenTakesTheChangeWithItAndKeepsNoRefusal(t *testin
 	if strings.Count(s.log.String(), "audit line lost") != 2 {
 		t.Errorf("the log does not say that 2 lines were lost:\n%s", s.log)
 	}
-	families, err := s.metrics.registry.Gather()
+	families, err := s.metrics.Gatherer().Gather()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/teamtask/teamtask/internal/directory"
 	"github.com/teamtask/teamtask/internal/inbox"
 	"github.com/teamtask/teamtask/internal/licensing"
+	"github.com/teamtask/teamtask/internal/telemetry"
 	"github.com/teamtask/teamtask/internal/tenancy"
 )
 
@@ -21,15 +22,15 @@ type books struct {
 
 // newBooks makes the books kept in db. What the directory writes the ledger is told of, in
 // the same transaction. Without metrics nothing is counted.
-func newBooks(c config, db *tenancy.DB, copying people, m *metrics, log *slog.Logger) books {
+func newBooks(c config, db *tenancy.DB, copying people, m *telemetry.Metrics, log *slog.Logger) books {
 	o := licensing.Options{DB: db, AppURL: c.appURL, Grace: c.grace, Log: log, Away: admission.Yield}
 	if m != nil {
-		o.Alert = m.alerted
+		o.Alert = m.Alert
 	}
 	if c.billing {
 		stripe := c.stripe
 		if m != nil {
-			stripe.Observe = m.charged
+			stripe.Observe = countStripeCalls(m)
 		}
 		o.Stripe = licensing.NewStripe(stripe)
 	}

@@ -20,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/teamtask/teamtask/internal/collector"
 	"github.com/teamtask/teamtask/internal/pgtest"
 	"github.com/teamtask/teamtask/internal/sandbox"
 	"github.com/teamtask/teamtask/migrations"
@@ -173,8 +174,8 @@ func migratesAndServes(t *testing.T, c command) {
 	env := enough(t)
 	env["DATABASE_URL"], env["MIGRATE_DATABASE_URL"] = appURL, db.OwnerURL
 	env["CLERK_ISSUER"] = sandboxOf(t).Issuer()
-	traces := newCollector(t)
-	env["OTEL_EXPORTER_OTLP_ENDPOINT"] = traces.url
+	traces := collector.New(t)
+	env["OTEL_EXPORTER_OTLP_ENDPOINT"] = traces.URL
 	env["LISTEN_ADDR"], env["ADMIN_ADDR"] = "127.0.0.1:0", "127.0.0.1:00" // two ports of their own
 	if code, _, stderr := c.run(t, lines(env)); code != 1 || !strings.Contains(stderr, "migrate up") {
 		t.Errorf("serve before migrate up: exit code %d\n%s", code, stderr)
@@ -193,7 +194,7 @@ func migratesAndServes(t *testing.T, c command) {
 	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
 		servesUntil(t, c, lines(env), signal)
 		var names []string
-		for _, span := range traces.arrived() {
+		for _, span := range traces.Arrived() {
 			names = append(names, span.GetName())
 		}
 		if slices.Sort(names); !slices.Equal(names, []string{"insert_task", createTask[1:]}) {

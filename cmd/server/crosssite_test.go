@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/teamtask/teamtask/internal/telemetry"
 )
 
 // A page of another site can make a browser send these without asking first. None of
@@ -97,9 +99,9 @@ func TestAConnectionIsNotUpgraded(t *testing.T) {
 // The admin address has no need of HTTP/2.
 func TestTheAdminAddressSpeaksHTTP1Alone(t *testing.T) {
 	t.Parallel()
-	m := newMetrics()
+	m := telemetry.NewMetrics()
 	server := httptest.NewUnstartedServer(nil)
-	server.Config = adminServer(adminAddr, m.admin(), (&logged{}).logger())
+	server.Config = adminServer(adminAddr, adminHandler(m), (&logged{}).logger())
 	server.Start()
 	t.Cleanup(server.Close)
 	address := strings.TrimPrefix(server.URL, "http://")

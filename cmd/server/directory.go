@@ -7,6 +7,7 @@ import (
 
 	"github.com/teamtask/teamtask/internal/clerk"
 	"github.com/teamtask/teamtask/internal/directory"
+	"github.com/teamtask/teamtask/internal/telemetry"
 	"github.com/teamtask/teamtask/internal/tenancy"
 )
 
@@ -22,7 +23,7 @@ type people struct {
 	meetings *directory.Meetings
 }
 
-func newPeople(c config, m *metrics, log *slog.Logger) (people, error) {
+func newPeople(c config, m *telemetry.Metrics, log *slog.Logger) (people, error) {
 	if !c.directory {
 		return people{}, nil
 	}
@@ -33,9 +34,9 @@ func newPeople(c config, m *metrics, log *slog.Logger) (people, error) {
 	return people{client: client, meetings: directory.NewMeetings(log)}, nil
 }
 
-func newClerk(o clerk.Options, m *metrics) (*clerk.Client, error) {
+func newClerk(o clerk.Options, m *telemetry.Metrics) (*clerk.Client, error) {
 	if m != nil {
-		o.Observe = m.asked
+		o.Observe = countClerkCalls(m)
 	}
 	client, err := clerk.New(o)
 	if err != nil {

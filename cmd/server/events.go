@@ -7,6 +7,7 @@ import (
 
 	"github.com/teamtask/teamtask/internal/fault"
 	"github.com/teamtask/teamtask/internal/inbox"
+	"github.com/teamtask/teamtask/internal/telemetry"
 )
 
 // Where providers send their events to.
@@ -20,15 +21,15 @@ func takesEvents(path string) bool { return path == clerkEventsPath || path == s
 
 // openEvents opens the inbox of a server. The database and the role of the URL have
 // been inspected by tenancy.Open.
-func openEvents(ctx context.Context, c config, log *slog.Logger, m *metrics, b books) (*inbox.Inbox, error) {
+func openEvents(ctx context.Context, c config, log *slog.Logger, m *telemetry.Metrics, b books) (*inbox.Inbox, error) {
 	return inbox.Open(ctx, inbox.Options{
 		URL:        c.databaseURL,
 		Log:        log,
 		Consumers:  b.consumers(),
 		Chores:     b.chores(log),
 		Jobs:       b.seats.Jobs(),
-		Observe:    m.received,
-		ObserveJob: m.jobDone,
+		Observe:    countEvents(m),
+		ObserveJob: countJobs(m),
 	})
 }
 

@@ -235,7 +235,7 @@ func TestEveryCallIsCountedByMethodCodeAndReason(t *testing.T) {
 	s.post(listTasks, token, []byte("{}"))
 	s.post(createTask, token, []byte("{}"))
 	s.post("/nothing", token, nil)
-	families, err := s.metrics.registry.Gather()
+	families, err := s.metrics.Gatherer().Gather()
 	if err != nil {
 		t.Fatal(err)
 	}

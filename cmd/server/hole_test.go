@@ -17,6 +17,7 @@ import (
 	"github.com/teamtask/teamtask/internal/fault"
 	"github.com/teamtask/teamtask/internal/pgtest"
 	"github.com/teamtask/teamtask/internal/session"
+	"github.com/teamtask/teamtask/internal/telemetry"
 )
 
 // holes are ways in which the table of tasks can be left open. In each the server reads
@@ -39,7 +40,7 @@ const holeVariable = "TEAMTASK_TEST_HOLE"
 // newStackWith starts a stack over a database with the hole.
 func newStackWith(t *testing.T, hole string) *stack {
 	t.Helper()
-	s := &stack{t: t, database: pgtest.New(t), box: sandboxOf(t), log: &logged{}, metrics: newMetrics()}
+	s := &stack{t: t, database: pgtest.New(t), box: sandboxOf(t), log: &logged{}, metrics: telemetry.NewMetrics()}
 	u, err := url.Parse(s.database.AppURL)
 	if err != nil {
 		t.Fatal(err)
@@ -85,7 +86,7 @@ func newStackWith(t *testing.T, hole string) *stack {
 		t.Fatal(err)
 	}
 	s.handler, err = newAPI(c, parts{
-		db: s.db, verifier: session.NewVerifier(c.keys, c.verification), exit: fault.NewExit(log, s.metrics.observe), trail: trail, calls: s.calls, roles: asking.roles(), ready: s.db.Ready,
+		db: s.db, verifier: session.NewVerifier(c.keys, c.verification), exit: fault.NewExit(log, s.metrics.Call), trail: trail, calls: s.calls, roles: asking.roles(), ready: s.db.Ready,
 		seats: newBooks(c, s.db, asking, nil, log).seats,
 	})
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/teamtask/teamtask/internal/inbox"
 	"github.com/teamtask/teamtask/internal/pgtest"
+	"github.com/teamtask/teamtask/internal/telemetry"
 	"github.com/teamtask/teamtask/internal/tenancy"
 	"github.com/teamtask/teamtask/migrations"
 )
@@ -28,9 +29,9 @@ func TestAJobIsAskedForInATenantsTransaction(t *testing.T) {
 	}
 	t.Cleanup(db.Close)
 	calls := make(chan inbox.JobCall, 10)
-	m := newMetrics()
+	m := telemetry.NewMetrics()
 	events, err := inbox.Open(t.Context(), inbox.Options{
-		URL: database.AppURL, Log: slog.New(slog.DiscardHandler), ObserveJob: m.jobDone,
+		URL: database.AppURL, Log: slog.New(slog.DiscardHandler), ObserveJob: countJobs(m),
 		Jobs: []inbox.Job{{Name: "tell", Do: func(_ context.Context, c inbox.JobCall) error { calls <- c; return nil }}},
 	})
 	if err != nil {

@@ -119,7 +119,7 @@ func (s *stack) answersProbes(t *testing.T) {
 // expectGauges reads the figures on the admin address.
 func (s *stack) expectGauges(t *testing.T, working, queueing int) {
 	t.Helper()
-	families, err := s.metrics.registry.Gather()
+	families, err := s.metrics.Gatherer().Gather()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -392,7 +392,7 @@ func TestAStreamIsLimited(t *testing.T) {
 		<-release
 		return out.Send(&teamtaskv1.GetTaskResponse{})
 	}, options))
-	s.handler = fault.NewExit(s.log.logger(), s.metrics.observe).Handler(withHeaders(withDeadline(mux)))
+	s.handler = fault.NewExit(s.log.logger(), s.metrics.Call).Handler(withHeaders(withDeadline(mux)))
 	s.listen(s.log.logger())
 	call := func() error {
 		client := connect.NewClient[teamtaskv1.GetTaskRequest, teamtaskv1.GetTaskResponse](

@@ -15,6 +15,7 @@ import (
 	teamtaskv1 "github.com/teamtask/teamtask/gen/teamtask/v1"
 	"github.com/teamtask/teamtask/gen/teamtask/v1/teamtaskv1connect"
 	"github.com/teamtask/teamtask/internal/clerk"
+	"github.com/teamtask/teamtask/internal/telemetry"
 )
 
 // members is a client of the membership for a person of the sandbox.
@@ -180,7 +181,7 @@ func TestClerkIsAskedForRolesWhereAndAsTheEnvironmentSays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	asking, err := newPeople(c, newMetrics(), slog.New(slog.DiscardHandler))
+	asking, err := newPeople(c, telemetry.NewMetrics(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -189,7 +190,7 @@ func TestClerkIsAskedForRolesWhereAndAsTheEnvironmentSays(t *testing.T) {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
 	c.directory = false
-	if nobody, err := newPeople(c, newMetrics(), slog.New(slog.DiscardHandler)); nobody.roles() != nil || nobody.unknown() != nil || err != nil {
+	if nobody, err := newPeople(c, telemetry.NewMetrics(), slog.New(slog.DiscardHandler)); nobody.roles() != nil || nobody.unknown() != nil || err != nil {
 		t.Errorf("without a directory: %v", err)
 	}
 }

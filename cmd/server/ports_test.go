@@ -26,7 +26,7 @@ func TestMetricsAndProfilesAreOnTheAdminAddressAlone(t *testing.T) {
 	t.Parallel()
 	s := newStack(t, map[string]string{"REFLECTION": "on"})
 	s.post(listTasks, s.token("alice", "d2-gamers", 2), []byte("{}"))
-	admin := s.metrics.admin()
+	admin := adminHandler(s.metrics)
 	for path, want := range map[string]string{
 		"/metrics":                     "teamtask_calls_total",
 		"/debug/pprof/":                "goroutine",
@@ -66,7 +66,7 @@ func TestACallerCannotMakeLabelsOfMetrics(t *testing.T) {
 		s.post(path, "canary-token", []byte("{}"))
 	}
 	recorder := httptest.NewRecorder()
-	s.metrics.admin().ServeHTTP(recorder, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
+	adminHandler(s.metrics).ServeHTTP(recorder, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
 	if strings.Contains(strings.ToLower(recorder.Body.String()), "canary") {
 		t.Error("a label is made of what a caller sent")
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/teamtask/teamtask/internal/fault"
 	"github.com/teamtask/teamtask/internal/inbox"
 	"github.com/teamtask/teamtask/internal/session"
+	"github.com/teamtask/teamtask/internal/telemetry"
 	"github.com/teamtask/teamtask/internal/tenancy"
 	"github.com/teamtask/teamtask/migrations"
 )
@@ -59,8 +60,8 @@ func serve(ctx context.Context, c config, logTo io.Writer) error {
 	if err != nil {
 		return err
 	}
-	defer spans.close(ctx)
-	m := newMetrics()
+	defer spans.Close(ctx)
+	m := telemetry.NewMetrics()
 	copying, err := newPeople(c, m, log)
 	if err != nil {
 		return err
@@ -69,7 +70,7 @@ func serve(ctx context.Context, c config, logTo io.Writer) error {
 		URL:        c.databaseURL,
 		Schema:     migrations.Latest(),
 		Statements: statements(),
-		Trace:      spans.statements(),
+		Trace:      spans.Statements(),
 		Claims:     !c.ledger(),
 		Unknown:    copying.unknown(),
 	})
@@ -80,9 +81,9 @@ func serve(ctx context.Context, c config, logTo io.Writer) error {
 
 	verifier := session.NewVerifier(c.keys, c.verification)
 	calls := admission.NewLimiter(admission.DefaultLimits(db.Size()))
-	m.watch(db, verifier, calls)
-	exit := fault.NewExit(log, m.observe)
-	exit.OnLeftOut(m.leftOut)
+	watchCalls(m, db, verifier, calls)
+	exit := fault.NewExit(log, m.Call)
+	exit.OnLeftOut(m.LinesLeftOut)
 	defer exit.Close()
 	trail, err := newTrail(db, log, m)
 	if err != nil {
@@ -106,7 +107,7 @@ func serve(ctx context.Context, c config, logTo io.Writer) error {
 			return fmt.Errorf("DATABASE_URL: %w", err)
 		}
 		defer events.Close()
-		m.watchEvents(events)
+		watchBacklog(m, events)
 	}
 	if kept.people != nil {
 		kept.people.OnEnd(events.Forget)
@@ -123,7 +124,7 @@ func serve(ctx context.Context, c config, logTo io.Writer) error {
 	if err != nil {
 		return err
 	}
-	admin, err := listen(c.adminAddr, "ADMIN_ADDR", adminServer(c.adminAddr, m.admin(), log))
+	admin, err := listen(c.adminAddr, "ADMIN_ADDR", adminServer(c.adminAddr, adminHandler(m), log))
 	if err != nil {
 		return errors.Join(err, api.listener.Close())
 	}

@@ -19,7 +19,7 @@ func BenchmarkShed(b *testing.B) {
 		b.Fatal(err)
 	}
 	log := slog.New(slog.NewJSONHandler(discard{}, nil))
-	handler, err := newAPI(c, parts{db: s.db, verifier: s.verifier, exit: fault.NewExit(log, s.metrics.observe), trail: s.trail, calls: s.calls, ready: s.db.Ready})
+	handler, err := newAPI(c, parts{db: s.db, verifier: s.verifier, exit: fault.NewExit(log, s.metrics.Call), trail: s.trail, calls: s.calls, ready: s.db.Ready})
 	if err != nil {
 		b.Fatal(err)
 	}

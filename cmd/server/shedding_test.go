@@ -17,7 +17,7 @@ import (
 func (s *stack) early(t *testing.T) *admission.Shedder {
 	t.Helper()
 	rules := rbac.Rules{listTasks: {Permission: 1}, createTask: {Permission: 1}, healthCheck: {Public: true}}
-	exit := fault.NewExit(s.log.logger(), s.metrics.observe)
+	exit := fault.NewExit(s.log.logger(), s.metrics.Call)
 	return newShedder(rules, parts{verifier: s.verifier, calls: s.calls, trail: s.trail, exit: exit})
 }
 

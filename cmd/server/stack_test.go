@@ -23,6 +23,7 @@ import (
 	"github.com/teamtask/teamtask/internal/pgtest"
 	"github.com/teamtask/teamtask/internal/sandbox"
 	"github.com/teamtask/teamtask/internal/session"
+	"github.com/teamtask/teamtask/internal/telemetry"
 	"github.com/teamtask/teamtask/internal/tenancy"
 	"github.com/teamtask/teamtask/migrations"
 )
@@ -57,10 +58,10 @@ type stack struct {
 	box      *sandbox.Sandbox
 	db       *tenancy.DB
 	database pgtest.Database
-	admin    *pgxpool.Pool // a superuser: it sees every tenant's rows
-	spans    *tracing      // nil unless the environment asks for it
+	admin    *pgxpool.Pool      // a superuser: it sees every tenant's rows
+	spans    *telemetry.Tracing // nil unless the environment asks for it
 	log      *logged
-	metrics  *metrics
+	metrics  *telemetry.Metrics
 	calls    *admission.Limiter
 	trail    *audit.Log
 	verifier *session.Verifier
@@ -106,13 +107,13 @@ func newStack(t testing.TB, overrides map[string]string) *stack {
 	if s.spans, err = newTracing(t.Context(), c.tracesTo, s.log.logger()); err != nil {
 		t.Fatalf("tracing: %v", err)
 	}
-	t.Cleanup(func() { s.spans.close(context.Background()) })
+	t.Cleanup(func() { s.spans.Close(context.Background()) })
 	s.openDatabase(c)
-	s.metrics = newMetrics()
+	s.metrics = telemetry.NewMetrics()
 	verifier := session.NewVerifier(c.keys, c.verification)
 	s.verifier = verifier
 	s.calls = admission.NewLimiter(patientLimits(s.db.Size()))
-	s.metrics.watch(s.db, verifier, s.calls)
+	watchCalls(s.metrics, s.db, verifier, s.calls)
 	log := s.log.logger()
 	trail, err := newTrail(s.db, log, s.metrics)
 	if err != nil {
@@ -127,7 +128,7 @@ func newStack(t testing.TB, overrides map[string]string) *stack {
 	kept := newBooks(c, s.db, asking, s.metrics, log)
 	t.Cleanup(background(context.Background(), kept.seats.WatchPrices))
 	s.handler, err = newAPI(c, parts{
-		db: s.db, verifier: verifier, exit: fault.NewExit(log, s.metrics.observe), trail: trail, calls: s.calls, spans: s.spans, roles: asking.roles(), ready: s.db.Ready,
+		db: s.db, verifier: verifier, exit: fault.NewExit(log, s.metrics.Call), trail: trail, calls: s.calls, spans: s.spans, roles: asking.roles(), ready: s.db.Ready,
 		events: s.openEvents(c, log, kept), seats: kept.seats,
 	})
 	if err != nil {
@@ -174,7 +175,7 @@ func (s *stack) openDatabase(c config) {
 	s.t.Helper()
 	var err error
 	s.db, err = tenancy.Open(s.t.Context(), tenancy.Options{
-		URL: c.databaseURL, Schema: migrations.Latest(), Statements: statements(), Claims: !c.ledger(), Trace: s.spans.statements(),
+		URL: c.databaseURL, Schema: migrations.Latest(), Statements: statements(), Claims: !c.ledger(), Trace: s.spans.Statements(),
 	})
 	if err != nil {
 		s.t.Fatalf("open the database: %v", err)
@@ -198,7 +199,7 @@ func (s *stack) openEvents(c config, log *slog.Logger, kept books) *inbox.Inbox 
 		s.t.Fatalf("open the inbox: %v", err)
 	}
 	s.t.Cleanup(events.Close)
-	s.metrics.watchEvents(events)
+	watchBacklog(s.metrics, events)
 	return events
 }
 
@@ -232,13 +233,13 @@ func newStubsWith(t testing.TB, service teamtaskv1connect.TaskServiceHandler, wi
 // newStubsWithin serves as newStubsWith does, within limits of a test's own.
 func newStubsWithin(t testing.TB, within admission.Limits, service teamtaskv1connect.TaskServiceHandler, with func(connect.HandlerOption) connect.HandlerOption) *stack {
 	t.Helper()
-	s := &stack{t: t, box: sandboxOf(t), log: &logged{}, metrics: newMetrics(), calls: admission.NewLimiter(within)}
+	s := &stack{t: t, box: sandboxOf(t), log: &logged{}, metrics: telemetry.NewMetrics(), calls: admission.NewLimiter(within)}
 	c, err := readConfig(lookupIn(usual("postgres://app@127.0.0.1:1/none", s.box), nil))
 	if err != nil {
 		t.Fatalf("configuration: %v", err)
 	}
 	log := s.log.logger()
-	exit := fault.NewExit(log, s.metrics.observe)
+	exit := fault.NewExit(log, s.metrics.Call)
 	validator, err := newValidator()
 	if err != nil {
 		t.Fatal(err)

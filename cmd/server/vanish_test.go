@@ -246,7 +246,7 @@ func (s *stack) poolIsWhole(t *testing.T, before []int) {
 // outcomes is how many calls of the method ended with the code.
 func (s *stack) outcomes(t *testing.T, method, code string) int {
 	t.Helper()
-	families, err := s.metrics.registry.Gather()
+	families, err := s.metrics.Gatherer().Gather()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package main
+package telemetry
 
 import (
 	"context"
@@ -9,9 +9,9 @@ import (
 	"go.opentelemetry.io/otel"
 )
 
-// hearSDK puts what OpenTelemetry's SDK says of itself into our log in place of plain
+// logSDK puts what OpenTelemetry's SDK logs into our log in place of plain
 // lines on standard error: its words and the types of its errors, never a value.
-func hearSDK(log *slog.Logger) {
+func logSDK(log *slog.Logger) {
 	otel.SetLogger(logr.New(sdkLog{log}))
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) {
 		log.WarnContext(context.Background(), "OpenTelemetry", slog.String("type", fmt.Sprintf("%T", err)))
