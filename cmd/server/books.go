@@ -9,6 +9,7 @@ import (
 	"github.com/teamtask/teamtask/internal/directory"
 	"github.com/teamtask/teamtask/internal/inbox"
 	"github.com/teamtask/teamtask/internal/licensing"
+	"github.com/teamtask/teamtask/internal/stripe"
 	"github.com/teamtask/teamtask/internal/telemetry"
 	"github.com/teamtask/teamtask/internal/tenancy"
 )
@@ -28,11 +29,11 @@ func newBooks(c config, db *tenancy.DB, copying people, m *telemetry.Metrics, lo
 		o.Alert = m.Alert
 	}
 	if c.billing {
-		stripe := c.stripe
+		asked := c.stripe
 		if m != nil {
-			stripe.Observe = countStripeCalls(m)
+			asked.Observe = countStripeCalls(m)
 		}
-		o.Stripe = licensing.NewStripe(stripe)
+		o.Stripe = stripe.New(asked)
 	}
 	b := books{billed: c.billing}
 	if copying.client != nil {

@@ -10,9 +10,9 @@ import (
 
 	"github.com/teamtask/teamtask/internal/clerk"
 	"github.com/teamtask/teamtask/internal/inbox"
-	"github.com/teamtask/teamtask/internal/licensing"
 	"github.com/teamtask/teamtask/internal/rbac"
 	"github.com/teamtask/teamtask/internal/session"
+	"github.com/teamtask/teamtask/internal/stripe"
 	"github.com/teamtask/teamtask/internal/tasks"
 )
 
@@ -45,11 +45,11 @@ type config struct {
 	directory   bool           // Clerk's directory is configured
 	clerkEvents inbox.Provider // where it is
 
-	stripe       licensing.StripeOptions // where and as whom Stripe is asked
-	appURL       string                  // the frontend's origin, or ""
-	grace        time.Duration           // for seats that are given and not paid for
-	billing      bool                    // Stripe is configured
-	stripeEvents inbox.Provider          // where it is
+	stripe       stripe.Options // where and as whom Stripe is asked
+	appURL       string         // the frontend's origin, or ""
+	grace        time.Duration  // for seats that are given and not paid for
+	billing      bool           // Stripe is configured
+	stripeEvents inbox.Provider // where it is
 
 	absent []string // features that are not configured, in words
 }
@@ -192,12 +192,12 @@ func (c *config) readBilling(env *environment) {
 func (c *config) ledger() bool { return c.billing && c.directory }
 
 // readStripe reads where and as whom Stripe is asked, and what counts as a seat there.
-func readStripe(env *environment) licensing.StripeOptions {
-	return licensing.StripeOptions{
+func readStripe(env *environment) stripe.Options {
+	return stripe.Options{
 		SecretKey:  env.checked("STRIPE_SECRET_KEY", "", hasPrefix("sk_", "rk_")),
 		URL:        env.checked("STRIPE_API_URL", "", isURL),
 		SeatPrices: env.list("STRIPE_SEAT_PRICE", nil, hasPrefix("price_")),
-		Proration:  env.checked("STRIPE_PRORATION", "", isOneOf(licensing.Prorations()...)),
+		Proration:  env.checked("STRIPE_PRORATION", "", isOneOf(stripe.Prorations()...)),
 	}
 }
 

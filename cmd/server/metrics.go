@@ -8,8 +8,8 @@ import (
 	"github.com/teamtask/teamtask/internal/admission"
 	"github.com/teamtask/teamtask/internal/clerk"
 	"github.com/teamtask/teamtask/internal/inbox"
-	"github.com/teamtask/teamtask/internal/licensing"
 	"github.com/teamtask/teamtask/internal/session"
+	"github.com/teamtask/teamtask/internal/stripe"
 	"github.com/teamtask/teamtask/internal/telemetry"
 	"github.com/teamtask/teamtask/internal/tenancy"
 )
@@ -36,8 +36,8 @@ func countClerkCalls(m *telemetry.Metrics) func(clerk.Observation) {
 }
 
 // countStripeCalls counts calls of Stripe's API.
-func countStripeCalls(m *telemetry.Metrics) func(licensing.Observation) {
-	return func(o licensing.Observation) { m.StripeCall(o.Method, o.Outcome) }
+func countStripeCalls(m *telemetry.Metrics) func(stripe.Observation) {
+	return func(o stripe.Observation) { m.StripeCall(o.Method, o.Outcome) }
 }
 
 // watchBacklog adds the gauges of the inbox.

@@ -8,7 +8,7 @@ import (
 	"os"
 	"strings"
 
-	"github.com/teamtask/teamtask/internal/licensing"
+	"github.com/teamtask/teamtask/internal/stripe"
 )
 
 type setupCommand struct {
@@ -41,7 +41,7 @@ func (c *setupStripeCommand) run(ctx context.Context, lookup func(string) (strin
 	if c.Amount != nil {
 		amount = *c.Amount
 	}
-	made, err := licensing.NewStripe(o).Setup(ctx, licensing.SetupOptions{
+	made, err := stripe.New(o).Setup(ctx, stripe.SetupOptions{
 		WebhookURL: c.WebhookURL, Price: c.Price, Amount: amount, Currency: strings.ToLower(c.Currency), Interval: c.Interval,
 	})
 	for _, step := range made.Steps { // what was done before an error stays

@@ -9,9 +9,10 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	sdk "github.com/clerk/clerk-sdk-go/v2"
+
+	"github.com/teamtask/teamtask/internal/outbound"
 )
 
 // Options set up a Client. URL and SecretKey are required.
@@ -28,37 +29,33 @@ type Options struct {
 	// (clerk.com/docs/guides/how-clerk-works/system-limits), so divide what is left to
 	// you by the number of servers.
 	Rate float64
-	// Observe is told of each call when it has ended; nil: nobody is. It is called from
+	// Observe is called with each call when it has ended; may be nil. It is called from
 	// many goroutines at once.
 	Observe func(Observation)
 }
 
 // Observation is how one call ended. The pages of a list are calls of their own.
-type Observation struct {
-	Method   string        // of Client
-	Outcome  string        // "ok", "canceled", or a Kind
-	Duration time.Duration // with all waiting
-	Attempts int           // requests made: 0 where nothing was sent
-}
+type Observation = outbound.Observation
 
 // Client speaks to one Clerk instance. It is safe to share, and should be: its
 // limits hold for the calls made through it. A call may wait, for a turn or for
 // Clerk, until its context ends; never call inside a transaction.
 //
-// Errors: a call whose context ended answers the context's error. What Clerk's
+// Errors: a call whose context ended returns the context's error. What Clerk's
 // absence or limits caused is a fault.ProviderUnavailable, with the time to wait
 // where it is known. All others, and the causes of those, are an *Error.
 type Client struct {
 	backend sdk.Backend
-	gate    *gate
-	observe func(Observation)
+	caller  *outbound.Caller
 }
 
 const (
-	rateDefault     = 20       // requests a second
-	secretKeyMax    = 512      // bytes
-	headersMax      = 64 << 10 // bytes of the headers of an answer
-	idleConnections = inFlightMax
+	secretKeyMax = 512 // bytes
+
+	// Clerk takes 10 metadata writes in 10 seconds for a membership, from all servers
+	// together; in any 10 seconds a client makes at most 4 + 10*0.4 = 8.
+	laneRate  = 0.4
+	laneBurst = 4
 )
 
 // New makes a client. Its errors say which option is wrong, never its value.
@@ -76,34 +73,15 @@ func New(o Options) (*Client, error) {
 	if o.Rate < 0 || math.IsNaN(o.Rate) || math.IsInf(o.Rate, 0) {
 		return nil, errors.New("clerk: Rate is not a number of requests")
 	}
-	if o.Rate == 0 {
-		o.Rate = rateDefault
-	}
-	if o.Transport == nil {
-		o.Transport = connections()
-	}
-	if o.Observe == nil {
-		o.Observe = func(Observation) {}
-	}
-	clean := func(text string) string { return strings.ReplaceAll(text, o.SecretKey, "[secret key]") }
+	transport := outbound.NewTransport(outbound.Transport{Provider: provider, Base: o.Transport, Secret: o.SecretKey, Refusal: refusal})
 	return &Client{
 		backend: sdk.NewBackend(&sdk.BackendConfig{
 			URL:        sdk.String(base.String()),
 			Key:        sdk.String(o.SecretKey),
-			HTTPClient: &http.Client{Transport: &transport{base: o.Transport, clean: clean}},
+			HTTPClient: &http.Client{Transport: transport},
 		}),
-		gate:    newGate(o.Rate),
-		observe: o.Observe,
+		caller: outbound.New(outbound.Options{
+			Provider: provider, Rate: o.Rate, Lane: outbound.LaneLimit{Rate: laneRate, Burst: laneBurst}, Observe: o.Observe,
+		}),
 	}, nil
-}
-
-// connections is a pool of connections large enough for all requests in flight.
-func connections() http.RoundTripper {
-	t := &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true}
-	if standard, ok := http.DefaultTransport.(*http.Transport); ok {
-		t = standard.Clone()
-	}
-	t.MaxIdleConnsPerHost = idleConnections
-	t.MaxResponseHeaderBytes = headersMax
-	return t
 }

@@ -29,7 +29,7 @@ type stand struct {
 	script   []http.HandlerFunc // answers to the first requests, in order
 	answer   http.HandlerFunc   // answers to the others
 	refuse   bool               // connections
-	requests []request
+	requests []arrival
 	hosts    map[string]int // dialed
 	dials    int
 	observed []Observation
@@ -38,8 +38,8 @@ type stand struct {
 	done  chan struct{}
 }
 
-// request is a request as it arrived.
-type request struct {
+// arrival is a request as it arrived.
+type arrival struct {
 	at     time.Time
 	method string
 	path   string
@@ -115,7 +115,7 @@ func (s *stand) Addr() net.Addr { return &net.TCPAddr{} }
 func (s *stand) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	s.mu.Lock()
-	s.requests = append(s.requests, request{at: time.Now(), method: r.Method, path: r.URL.EscapedPath(), query: r.URL.Query(), header: r.Header, body: string(body)})
+	s.requests = append(s.requests, arrival{at: time.Now(), method: r.Method, path: r.URL.EscapedPath(), query: r.URL.Query(), header: r.Header, body: string(body)})
 	answer := s.answer
 	if len(s.script) > 0 {
 		answer, s.script = s.script[0], s.script[1:]
@@ -131,10 +131,10 @@ func (s *stand) setRefuse(refuse bool) {
 }
 
 // got is the requests so far.
-func (s *stand) got() []request {
+func (s *stand) got() []arrival {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return append([]request(nil), s.requests...)
+	return append([]arrival(nil), s.requests...)
 }
 
 func (s *stand) dialed() int {

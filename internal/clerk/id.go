@@ -28,7 +28,7 @@ func checkID(method, prefix, id string) error {
 	if isID(prefix, id) {
 		return nil
 	}
-	return &Error{Kind: InvalidID, Method: method, words: "an id must begin with " + prefix + " and hold letters, digits and underscores"}
+	return &Error{Provider: provider, Kind: InvalidID, Method: method, Words: "an id must begin with " + prefix + " and hold letters, digits and underscores"}
 }
 
 // path joins the parts, each escaped.

@@ -72,9 +72,9 @@ func (c *Client) Invitation(ctx context.Context, org, id string) (Invitation, er
 		err = checkID(name, invitationPrefix, id)
 	}
 	if err != nil {
-		return Invitation{}, c.ended(name, time.Now(), 0, err)
+		return Invitation{}, c.caller.Unsent(name, err)
 	}
-	q := question{name: name, verb: http.MethodGet, path: path("organizations", org, "invitations", id)}
+	q := request{name: name, verb: http.MethodGet, path: path("organizations", org, "invitations", id)}
 	return ask(ctx, c, q, func(w invitationWire) (Invitation, bool) {
 		i, ok := w.in(org)
 		return i, ok && i.ID == id
@@ -93,13 +93,13 @@ func (c *Client) Invitations(ctx context.Context, org string, statuses ...string
 	known := []string{InvitationPending, InvitationAccepted, InvitationRevoked, InvitationExpired}
 	for _, status := range statuses {
 		if !slices.Contains(known, status) {
-			return failed[Invitation](&Error{Kind: InvalidID, Method: name, words: "there is no such status"})
+			return failed[Invitation](&Error{Provider: provider, Kind: InvalidID, Method: name, Words: "there is no such status"})
 		}
 	}
 	wanted := url.Values{"order_by": {oldestFirst}}
 	if len(statuses) > 0 {
 		wanted["status"] = slices.Clone(statuses)
 	}
-	q := question{name: name, verb: http.MethodGet, path: path("organizations", org, "invitations"), query: wanted}
+	q := request{name: name, verb: http.MethodGet, path: path("organizations", org, "invitations"), query: wanted}
 	return list(ctx, c, q, func(i Invitation) string { return i.ID }, func(w invitationWire) (Invitation, bool) { return w.in(org) })
 }

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+
+	"github.com/teamtask/teamtask/internal/outbound"
 )
 
 const (
@@ -39,7 +41,7 @@ type part[T any] struct {
 // once, provided that Clerk keeps to one order; one that comes or goes meanwhile may or
 // may not be given. After an error nothing follows, and what came before is not the
 // whole list.
-func list[W, T any](ctx context.Context, c *Client, q question, id func(T) string, read func(W) (T, bool)) iter.Seq2[T, error] {
+func list[W, T any](ctx context.Context, c *Client, q request, id func(T) string, read func(W) (T, bool)) iter.Seq2[T, error] {
 	return pages(q.name, id, func(limit, offset int) (part[T], error) {
 		return ask(ctx, c, q.at(limit, offset), readPage(read))
 	})
@@ -47,7 +49,7 @@ func list[W, T any](ctx context.Context, c *Client, q question, id func(T) strin
 
 // bareList is list where Clerk sends an array and does not say how many there are: a
 // page that is not full is the last.
-func bareList[W, T any](ctx context.Context, c *Client, q question, id func(T) string, read func(W) (T, bool)) iter.Seq2[T, error] {
+func bareList[W, T any](ctx context.Context, c *Client, q request, id func(T) string, read func(W) (T, bool)) iter.Seq2[T, error] {
 	return pages(q.name, id, func(limit, offset int) (part[T], error) {
 		return ask(ctx, c, q.at(limit, offset), func(rows []W) (part[T], bool) {
 			total := int64(offset + len(rows))
@@ -66,7 +68,7 @@ func pages[T any](name string, id func(T) string, turn func(limit, offset int) (
 		limit, offset, setbacks := pageMax, 0, 0
 		for {
 			got, err := turn(limit, offset)
-			if e, ok := errors.AsType[*Error](err); ok && e.tooLarge && limit > pageMin {
+			if e, ok := errors.AsType[*Error](err); ok && e.TooLarge && limit > pageMin {
 				limit /= 2
 				continue
 			}
@@ -99,7 +101,7 @@ func pages[T any](name string, id func(T) string, turn func(limit, offset int) (
 				}
 			}
 			if setbacks > setbacksMax {
-				yield(none, stated(&Error{Kind: Unavailable, Method: name, Status: http.StatusOK, words: "the list changes too fast, or is shorter than its count"}))
+				yield(none, outbound.AsFault(&Error{Provider: provider, Kind: Unavailable, Method: name, Status: http.StatusOK, Words: "the list changes too fast, or is shorter than its count"}))
 				return
 			}
 		}
@@ -115,8 +117,8 @@ func begins[T any](rows []T, seen map[string]struct{}, id func(T) string) bool {
 	return known
 }
 
-// at is the question for one page.
-func (q question) at(limit, offset int) question {
+// at is the request for one page.
+func (q request) at(limit, offset int) request {
 	paged := url.Values{"limit": {strconv.Itoa(limit)}, "offset": {strconv.Itoa(offset)}}
 	maps.Copy(paged, q.query)
 	q.query = paged

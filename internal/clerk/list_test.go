@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/teamtask/teamtask/internal/outbound"
 )
 
 // crowd is an organization's members behind pages, as Clerk lists them.
@@ -195,7 +197,7 @@ func TestAPageTooLargeIsAskedForInParts(t *testing.T) {
 			t.Errorf("%d of 300 rows in %d pages", got, c.pages)
 		}
 		c.ids = c.ids[:1]
-		large := memberJSON("org_acme", c.ids[0], `{"note":"`+strings.Repeat("x", bodyMax)+`"}`)
+		large := memberJSON("org_acme", c.ids[0], `{"note":"`+strings.Repeat("x", outbound.BodyMax)+`"}`)
 		c.row = func(string) string { return large }
 		var last error
 		for _, err := range s.client.Memberships(t.Context(), "org_acme") {
@@ -252,7 +254,7 @@ func TestAnErrorEndsTheList(t *testing.T) {
 		c := newCrowd(1234)
 		s.script = []http.HandlerFunc{c.ServeHTTP, sends(502, "<html>"), hangs, c.ServeHTTP, sends(429, "", "Retry-After", "3")}
 		started := time.Now()
-		if got := len(c.read(t, s)); got != 1234 || time.Since(started) < attemptMax+3*time.Second {
+		if got := len(c.read(t, s)); got != 1234 || time.Since(started) < 5*time.Second+3*time.Second {
 			t.Errorf("%d rows after %v", got, time.Since(started))
 		}
 	})

@@ -82,9 +82,9 @@ func isSet(metadata json.RawMessage, key string) bool {
 func (c *Client) Membership(ctx context.Context, org, user string) (Membership, error) {
 	const name = "Membership"
 	if err := checkMember(name, org, user); err != nil {
-		return Membership{}, c.ended(name, time.Now(), 0, err)
+		return Membership{}, c.caller.Unsent(name, err)
 	}
-	q := question{name: name, verb: http.MethodGet, path: path("organizations", org, "memberships"), query: url.Values{"user_id": {user}}}.at(pageMin, 0)
+	q := request{name: name, verb: http.MethodGet, path: path("organizations", org, "memberships"), query: url.Values{"user_id": {user}}}.at(pageMin, 0)
 	found, err := ask(ctx, c, q, readPage(func(w membershipWire) (Membership, bool) {
 		m, ok := w.in(org)
 		return m, ok && m.User == user
@@ -93,7 +93,7 @@ func (c *Client) Membership(ctx context.Context, org, user string) (Membership, 
 		return Membership{}, err
 	}
 	if len(found.rows) == 0 {
-		return Membership{}, &Error{Kind: NotFound, Method: name, Status: http.StatusOK}
+		return Membership{}, &Error{Provider: provider, Kind: NotFound, Method: name, Status: http.StatusOK}
 	}
 	return found.rows[0], nil
 }
@@ -108,7 +108,7 @@ func (c *Client) Memberships(ctx context.Context, org string) iter.Seq2[Membersh
 	if err := checkID(name, organizationPrefix, org); err != nil {
 		return failed[Membership](err)
 	}
-	q := question{name: name, verb: http.MethodGet, path: path("organizations", org, "memberships"), query: url.Values{"order_by": {oldestFirst}}}
+	q := request{name: name, verb: http.MethodGet, path: path("organizations", org, "memberships"), query: url.Values{"order_by": {oldestFirst}}}
 	return list(ctx, c, q, membershipID, func(w membershipWire) (Membership, bool) { return w.in(org) })
 }
 
@@ -119,7 +119,7 @@ func (c *Client) MembershipsOf(ctx context.Context, user string) iter.Seq2[Membe
 	if err := checkID(name, userPrefix, user); err != nil {
 		return failed[Membership](err)
 	}
-	q := question{name: name, verb: http.MethodGet, path: path("users", user, "organization_memberships")}
+	q := request{name: name, verb: http.MethodGet, path: path("users", user, "organization_memberships")}
 	return list(ctx, c, q, membershipID, func(w membershipWire) (Membership, bool) {
 		m, ok := w.membership()
 		return m, ok && m.User == user
@@ -142,7 +142,7 @@ type metadataParams struct {
 func (c *Client) SetMembershipMetadata(ctx context.Context, org, user string, public map[string]any) (Membership, error) {
 	const name = "SetMembershipMetadata"
 	if err := checkMember(name, org, user); err != nil {
-		return Membership{}, c.ended(name, time.Now(), 0, err)
+		return Membership{}, c.caller.Unsent(name, err)
 	}
 	if public == nil {
 		public = map[string]any{} // null would not be a merge
@@ -151,7 +151,7 @@ func (c *Client) SetMembershipMetadata(ctx context.Context, org, user string, pu
 	if err != nil {
 		return Membership{}, err
 	}
-	q := question{
+	q := request{
 		name: name,
 		verb: http.MethodPatch,
 		path: path("organizations", org, "memberships", user, "metadata"),

@@ -33,9 +33,9 @@ func (w organizationWire) organization() Organization {
 // of every call.
 func (c *Client) Organization(ctx context.Context, id string) (Organization, error) {
 	if err := checkID("Organization", organizationPrefix, id); err != nil {
-		return Organization{}, c.ended("Organization", time.Now(), 0, err)
+		return Organization{}, c.caller.Unsent("Organization", err)
 	}
-	q := question{name: "Organization", verb: http.MethodGet, path: path("organizations", id)}
+	q := request{name: "Organization", verb: http.MethodGet, path: path("organizations", id)}
 	return ask(ctx, c, q, func(w organizationWire) (Organization, bool) { return w.organization(), w.ID == id })
 }
 
@@ -44,7 +44,7 @@ func (c *Client) Organization(ctx context.Context, id string) (Organization, err
 // last is given exactly once; one that comes or goes meanwhile may or may not be. An
 // error ends the list, and what came before it is not the whole.
 func (c *Client) Organizations(ctx context.Context) iter.Seq2[Organization, error] {
-	q := question{name: "Organizations", verb: http.MethodGet, path: path("organizations"), query: url.Values{"order_by": {oldestFirst}}}
+	q := request{name: "Organizations", verb: http.MethodGet, path: path("organizations"), query: url.Values{"order_by": {oldestFirst}}}
 	return list(ctx, c, q, func(o Organization) string { return o.ID }, func(w organizationWire) (Organization, bool) {
 		return w.organization(), isID(organizationPrefix, w.ID)
 	})

@@ -9,9 +9,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/teamtask/teamtask/internal/fault"
+	"github.com/teamtask/teamtask/internal/outbound"
 )
 
 // user asks for a person, the plainest call there is.
@@ -20,101 +19,12 @@ func (s *stand) user(ctx context.Context) error {
 	return err
 }
 
-func TestA429IsWaitedOutAndThenAskedAgain(t *testing.T) {
-	t.Parallel()
-	for _, header := range []string{"7", "date", "junk", ""} {
-		run(t, func(s *stand) {
-			t := s.t
-			wait := 7 * time.Second
-			switch header {
-			case "date":
-				header = time.Now().Add(wait).UTC().Format(http.TimeFormat)
-			case "junk", "":
-				wait = retryAfterUnset
-			}
-			s.script = []http.HandlerFunc{sends(http.StatusTooManyRequests, clerkSays("too_many_requests"), "Retry-After", header)}
-			s.answer = sends(http.StatusOK, aliceJSON)
-			if err := s.user(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			got := s.got()
-			if len(got) != 2 {
-				t.Fatalf("%d requests, want 2", len(got))
-			}
-			if between := got[1].at.Sub(got[0].at); between < wait || between > wait*11/10+time.Millisecond {
-				t.Errorf("asked again after %v, want %v and up to a tenth more", between, wait)
-			}
-			if o := s.last(); o.Method != "User" || o.Outcome != "ok" || o.Attempts != 2 || o.Duration < wait {
-				t.Errorf("observed %+v", o)
-			}
-		})
-	}
-}
-
-func TestRetryAfterIsReadInSecondsOrAsADateAndCapped(t *testing.T) {
-	t.Parallel()
-	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
-	for text, want := range map[string]time.Duration{
-		"0": 0, "1": time.Second, " 30 ": 30 * time.Second, "3600": retryAfterMax, "99999999999999999999999": retryAfterMax, "4294967295": retryAfterMax,
-		"-1": 0, "1.5": 0, "soon": 0, "": 0,
-		"Sat, 21 Nov 2026 12:00:09 GMT": 9 * time.Second, "Sat, 21 Nov 2026 11:00:00 GMT": 0, "Sat, 21 Nov 2036 12:00:00 GMT": retryAfterMax,
-	} {
-		if got := retryAfter(http.Header{"Retry-After": {text}}, now); got != want {
-			t.Errorf("%q: got %v, want %v", text, got, want)
-		}
-	}
-}
-
-func TestA429ThatGoesOnEndsAfterTheLastTry(t *testing.T) {
-	t.Parallel()
-	run(t, func(s *stand) {
-		t := s.t
-		s.answer = sends(http.StatusTooManyRequests, "<html>slow down</html>", "Retry-After", "3600")
-		e := want(t, s.user(t.Context()), RateLimited)
-		if e.Status != http.StatusTooManyRequests || e.RetryAfter != retryAfterMax || e.Method != "User" {
-			t.Errorf("got %+v", e)
-		}
-		got := s.got()
-		if len(got) != attemptsMax {
-			t.Errorf("%d requests, want %d", len(got), attemptsMax)
-		}
-		if took := got[len(got)-1].at.Sub(got[0].at); took > 4*retryAfterMax {
-			t.Errorf("the tries took %v", took)
-		}
-	})
-}
-
-func TestAPauseThatOutlastsTheDeadlineIsNotWaitedFor(t *testing.T) {
-	t.Parallel()
-	run(t, func(s *stand) {
-		t := s.t
-		s.answer = sends(http.StatusTooManyRequests, clerkSays("too_many_requests"), "Retry-After", "30")
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-		defer cancel()
-		for range 2 {
-			started := time.Now()
-			if e := want(t, s.user(ctx), RateLimited); e.RetryAfter != 30*time.Second {
-				t.Errorf("told to wait %v", e.RetryAfter)
-			}
-			if took := time.Since(started); took > 0 {
-				t.Errorf("took %v", took)
-			}
-		}
-		if n := len(s.got()); n != 1 {
-			t.Errorf("%d requests, want 1", n)
-		}
-		if err := s.user(ctx); !errors.Is(err, fault.ProviderUnavailable) {
-			t.Error(err)
-		}
-	})
-}
-
 func TestOnlyWhatMayHealIsTriedAgain(t *testing.T) {
 	t.Parallel()
 	huge := func(w http.ResponseWriter, _ *http.Request) {
 		piece := make([]byte, 64<<10)
 		for sent := 0; sent < 50<<20; sent += len(piece) {
-			if sent > bodyMax+len(piece) {
+			if sent > outbound.BodyMax+len(piece) {
 				t.Errorf("%d bytes of an answer were read", sent)
 			}
 			if _, err := w.Write(piece); err != nil {
@@ -134,21 +44,21 @@ func TestOnlyWhatMayHealIsTriedAgain(t *testing.T) {
 		code     string
 		requests int
 	}{
-		"html 502":           {sends(502, "<html><body>Bad gateway</body></html>", "Content-Type", "text/html"), Unavailable, 502, "", attemptsMax},
-		"json 500":           {sends(500, clerkSays("internal_clerk_error")), Unavailable, 500, "internal_clerk_error", attemptsMax},
-		"empty 503":          {sends(503, ""), Unavailable, 503, "", attemptsMax},
-		"status in the body": {sends(502, `{"errors":[{"code":"x"}],"status":200}`), Unavailable, 502, "x", attemptsMax},
-		"empty 200":          {sends(200, ""), Unavailable, 200, "", attemptsMax},
-		"html 200":           {sends(200, "<html>log in to the wireless network</html>"), Unavailable, 200, "", attemptsMax},
-		"truncated":          {sends(200, aliceJSON[:200]), Unavailable, 200, "", attemptsMax},
-		"partial":            {partial, Unavailable, 200, "", attemptsMax},
-		"dropped":            {dropped, Unavailable, 0, "", attemptsMax},
-		"hanging":            {hangs, Unavailable, 0, "", attemptsMax},
-		"another's":          {sends(200, strings.ReplaceAll(aliceJSON, "user_alice", "user_mallory")), Unavailable, 200, "", attemptsMax},
-		"nothing":            {sends(200, "{}"), Unavailable, 200, "", attemptsMax},
+		"html 502":           {sends(502, "<html><body>Bad gateway</body></html>", "Content-Type", "text/html"), Unavailable, 502, "", outbound.AttemptsMax},
+		"json 500":           {sends(500, clerkSays("internal_clerk_error")), Unavailable, 500, "internal_clerk_error", outbound.AttemptsMax},
+		"empty 503":          {sends(503, ""), Unavailable, 503, "", outbound.AttemptsMax},
+		"status in the body": {sends(502, `{"errors":[{"code":"x"}],"status":200}`), Unavailable, 502, "x", outbound.AttemptsMax},
+		"empty 200":          {sends(200, ""), Unavailable, 200, "", outbound.AttemptsMax},
+		"html 200":           {sends(200, "<html>log in to the wireless network</html>"), Unavailable, 200, "", outbound.AttemptsMax},
+		"truncated":          {sends(200, aliceJSON[:200]), Unavailable, 200, "", outbound.AttemptsMax},
+		"partial":            {partial, Unavailable, 200, "", outbound.AttemptsMax},
+		"dropped":            {dropped, Unavailable, 0, "", outbound.AttemptsMax},
+		"hanging":            {hangs, Unavailable, 0, "", outbound.AttemptsMax},
+		"another's":          {sends(200, strings.ReplaceAll(aliceJSON, "user_alice", "user_mallory")), Unavailable, 200, "", outbound.AttemptsMax},
+		"nothing":            {sends(200, "{}"), Unavailable, 200, "", outbound.AttemptsMax},
 		"another type":       {sends(200, `{"id":{"a":1}}`), Unavailable, 200, "", 1},
 		"50 MB":              {huge, Unavailable, 200, "", 1},
-		"bare 204":           {sends(204, ""), Unavailable, 204, "", attemptsMax},
+		"bare 204":           {sends(204, ""), Unavailable, 204, "", outbound.AttemptsMax},
 		"304":                {sends(304, ""), Unavailable, 304, "", 1},
 		"404":                {sends(404, clerkSays("resource_not_found")), NotFound, 404, "resource_not_found", 1},
 		"foreign 404":        {sends(404, "<html>nothing here</html>"), Unavailable, 404, "", 1},
@@ -162,7 +72,7 @@ func TestOnlyWhatMayHealIsTriedAgain(t *testing.T) {
 		"foreign 403":        {sends(403, "<html>blocked</html>"), Unavailable, 403, "", 1},
 		"strange code":       {sends(400, clerkSays("<script>")), Unavailable, 400, "", 1},
 		"echoed key":         {sends(400, clerkSays(testKey)), Refused, 400, "", 1},
-		"key as text":        {sends(500, testKey), Unavailable, 500, "", attemptsMax},
+		"key as text":        {sends(500, testKey), Unavailable, 500, "", outbound.AttemptsMax},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -233,36 +143,6 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-func TestTriesAreSpacedMoreAndMoreAndAtRandom(t *testing.T) {
-	t.Parallel()
-	for attempts, want := range map[int][2]time.Duration{
-		1: {250 * time.Millisecond, 500 * time.Millisecond}, 2: {500 * time.Millisecond, time.Second}, 3: {time.Second, 2 * time.Second}, 9: {2 * time.Second, 4 * time.Second},
-	} {
-		seen := map[int64]bool{}
-		for range 100 {
-			d := backoff(attempts)
-			seen[int64(d)] = true
-			if d < want[0] || d >= want[1] {
-				t.Errorf("after %d: %v", attempts, d)
-			}
-		}
-		if len(seen) < 50 {
-			t.Errorf("after %d: %d different waits in 100", attempts, len(seen))
-		}
-	}
-	run(t, func(s *stand) {
-		t := s.t
-		s.answer = sends(http.StatusInternalServerError, "")
-		want(t, s.user(t.Context()), Unavailable)
-		got := s.got()
-		for i := 1; i < len(got); i++ {
-			if between := got[i].at.Sub(got[i-1].at); between < backoffBase<<(i-1) {
-				t.Errorf("try %d came after %v", i+1, between)
-			}
-		}
-	})
-}
-
 func TestATroubleThatPassesIsNotSeen(t *testing.T) {
 	t.Parallel()
 	run(t, func(s *stand) {
@@ -277,78 +157,6 @@ func TestATroubleThatPassesIsNotSeen(t *testing.T) {
 			if r.method != http.MethodPatch || r.body != `{"public_metadata":{"isLicensed":true}}` {
 				t.Errorf("sent %s %s", r.method, r.body)
 			}
-		}
-	})
-}
-
-func TestOneTryEndsAfterFiveSeconds(t *testing.T) {
-	t.Parallel()
-	slow := func(w http.ResponseWriter, r *http.Request) { // the headers come at once, the body does not
-		w.Header().Set("Content-Length", "100")
-		w.(http.Flusher).Flush()
-		hangs(w, r)
-	}
-	for _, answer := range []http.HandlerFunc{hangs, slow} {
-		run(t, func(s *stand) {
-			t := s.t
-			s.script = []http.HandlerFunc{answer}
-			s.answer = sends(http.StatusOK, aliceJSON)
-			if err := s.user(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			got := s.got()
-			if between := got[1].at.Sub(got[0].at); len(got) != 2 || between < attemptMax || between > attemptMax+backoffMax {
-				t.Errorf("%d requests, the second after %v", len(got), between)
-			}
-		})
-	}
-}
-
-func TestACallEndsWithItsContext(t *testing.T) {
-	t.Parallel()
-	body := func(w http.ResponseWriter, r *http.Request) {
-		w.(http.Flusher).Flush()
-		hangs(w, r)
-	}
-	for _, answer := range []http.HandlerFunc{hangs, body} {
-		run(t, func(s *stand) {
-			t := s.t
-			s.answer = answer
-			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
-			defer cancel()
-			started := time.Now()
-			err := s.user(ctx)
-			if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, fault.ProviderUnavailable) || time.Since(started) != 3*time.Second {
-				t.Errorf("got %v after %v", err, time.Since(started))
-			}
-			if o := s.last(); o.Outcome != "canceled" || o.Attempts != 1 {
-				t.Errorf("observed %+v", o)
-			}
-
-			ctx, cancel = context.WithCancel(t.Context())
-			time.AfterFunc(time.Second, cancel)
-			if err := s.user(ctx); !errors.Is(err, context.Canceled) {
-				t.Error(err)
-			}
-			before := len(s.got())
-			if err := s.user(ctx); !errors.Is(err, context.Canceled) || len(s.got()) != before {
-				t.Errorf("got %v, %d requests after the end", err, len(s.got())-before)
-			}
-		})
-	}
-	run(t, func(s *stand) { // while it waits to try again
-		t := s.t
-		s.answer = sends(http.StatusServiceUnavailable, "", "Retry-After", "20")
-		ctx, cancel := context.WithCancel(t.Context())
-		time.AfterFunc(time.Second, cancel)
-		if err := s.user(ctx); !errors.Is(err, context.Canceled) || len(s.got()) != 1 {
-			t.Errorf("got %v after %d requests", err, len(s.got()))
-		}
-		ctx, cancel = context.WithTimeout(t.Context(), 10*time.Second)
-		defer cancel()
-		started := time.Now()
-		if e := want(t, s.user(ctx), Unavailable); e.RetryAfter != 20*time.Second || time.Since(started) != 0 {
-			t.Errorf("got %+v after %v", e, time.Since(started))
 		}
 	})
 }

@@ -47,7 +47,7 @@ func (w roleWire) role() (Role, bool) {
 // list (401 apart, anything that says it is not there or not for us) the error is
 // NotOffered; otherwise the errors of every call.
 func (c *Client) Roles(ctx context.Context) ([]Role, error) {
-	q := question{name: "Roles", verb: http.MethodGet, path: path("organization_roles")}
+	q := request{name: "Roles", verb: http.MethodGet, path: path("organization_roles")}
 	var roles []Role
 	for role, err := range list(ctx, c, q, func(r Role) string { return r.Key }, roleWire.role) {
 		if err == nil {
@@ -57,7 +57,7 @@ func (c *Client) Roles(ctx context.Context) ([]Role, error) {
 		if e, ok := errors.AsType[*Error](err); ok {
 			switch e.Status {
 			case http.StatusForbidden, http.StatusNotFound, http.StatusMethodNotAllowed:
-				return nil, &Error{Kind: NotOffered, Method: e.Method, Status: e.Status, Code: e.Code}
+				return nil, &Error{Provider: provider, Kind: NotOffered, Method: e.Method, Status: e.Status, Code: e.Code}
 			}
 		}
 		return nil, err

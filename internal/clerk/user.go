@@ -67,16 +67,16 @@ func (w userWire) user() User {
 // User asks for a person. Errors: InvalidID, NotFound, and those of every call.
 func (c *Client) User(ctx context.Context, id string) (User, error) {
 	if err := checkID("User", userPrefix, id); err != nil {
-		return User{}, c.ended("User", time.Now(), 0, err)
+		return User{}, c.caller.Unsent("User", err)
 	}
-	q := question{name: "User", verb: http.MethodGet, path: path("users", id)}
+	q := request{name: "User", verb: http.MethodGet, path: path("users", id)}
 	return ask(ctx, c, q, func(w userWire) (User, bool) { return w.user(), w.ID == id })
 }
 
 // Users lists all people of the instance, oldest first, and gives what Organizations
 // gives. Errors: those of every call.
 func (c *Client) Users(ctx context.Context) iter.Seq2[User, error] {
-	q := question{name: "Users", verb: http.MethodGet, path: path("users"), query: url.Values{"order_by": {oldestFirst}}}
+	q := request{name: "Users", verb: http.MethodGet, path: path("users"), query: url.Values{"order_by": {oldestFirst}}}
 	return bareList(ctx, c, q, func(u User) string { return u.ID }, func(w userWire) (User, bool) {
 		return w.user(), isID(userPrefix, w.ID)
 	})
@@ -87,9 +87,9 @@ func (c *Client) Users(ctx context.Context) iter.Seq2[User, error] {
 func (c *Client) UserAt(ctx context.Context, address string) (User, error) {
 	const name = "UserAt"
 	if address == "" {
-		return User{}, c.ended(name, time.Now(), 0, &Error{Kind: InvalidID, Method: name, words: "the address is empty"})
+		return User{}, c.caller.Unsent(name, &Error{Provider: provider, Kind: InvalidID, Method: name, Words: "the address is empty"})
 	}
-	q := question{name: name, verb: http.MethodGet, path: path("users"), query: url.Values{"email_address": {address}}}.at(pageMin, 0)
+	q := request{name: name, verb: http.MethodGet, path: path("users"), query: url.Values{"email_address": {address}}}.at(pageMin, 0)
 	found, err := ask(ctx, c, q, func(rows []userWire) ([]User, bool) {
 		var all []User
 		for _, w := range rows {
@@ -105,7 +105,7 @@ func (c *Client) UserAt(ctx context.Context, address string) (User, error) {
 			return u, nil
 		}
 	}
-	return User{}, &Error{Kind: NotFound, Method: name, Status: http.StatusOK}
+	return User{}, &Error{Provider: provider, Kind: NotFound, Method: name, Status: http.StatusOK}
 }
 
 func fullName(first, last string) string {

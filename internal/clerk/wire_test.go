@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"github.com/teamtask/teamtask/internal/outbound"
 )
 
 func TestTheClientsOwnConnectionsAreKeptAndBounded(t *testing.T) {
@@ -43,15 +45,15 @@ func TestTheClientsOwnConnectionsAreKeptAndBounded(t *testing.T) {
 	}
 	var bomb strings.Builder // one byte more than may be, in a thousandth of it
 	z := gzip.NewWriter(&bomb)
-	z.Write(make([]byte, bodyMax+1))
+	z.Write(make([]byte, outbound.BodyMax+1))
 	z.Close()
-	if e := want(t, ask(sends(http.StatusOK, bomb.String(), "Content-Encoding", "gzip")), Unavailable); !e.tooLarge {
+	if e := want(t, ask(sends(http.StatusOK, bomb.String(), "Content-Encoding", "gzip")), Unavailable); !e.TooLarge {
 		t.Errorf("got %v", e)
 	}
 	good, tries := sends(http.StatusOK, aliceJSON), 0
 	if err := ask(func(w http.ResponseWriter, r *http.Request) {
 		if tries++; tries == 1 {
-			w.Header().Set("X-Long", strings.Repeat("x", 2*headersMax))
+			w.Header().Set("X-Long", strings.Repeat("x", 2*outbound.HeadersMax))
 		}
 		good(w, r)
 	}); err != nil || tries != 2 {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/teamtask/teamtask/internal/fault"
 	"github.com/teamtask/teamtask/internal/inbox"
+	"github.com/teamtask/teamtask/internal/stripe"
 )
 
 // pages answers the checkouts on which can be bought.
@@ -202,15 +203,16 @@ func TestAListThatCannotBeIsNotBelieved(t *testing.T) {
 		"no items":  `{"object":"list","has_more":false,"data":[{"id":"sub_1","object":"subscription","customer":"cus_1","status":"active"}]}`,
 		"null item": `{"object":"list","has_more":false,"data":[{"id":"sub_1","object":"subscription","customer":"cus_1","status":"active","items":{}}]}`,
 	} {
-		transport := f.stripe.wire.transport.client.Transport
-		f.stripe.wire.transport.client.Transport = wireless(func(r *http.Request) *http.Response {
-			response := f.till.answer(r)
-			if r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/subscriptions") {
-				response.Body = io.NopCloser(strings.NewReader(body))
+		f.till.did(func() {
+			f.till.transport = func(r *http.Request) *http.Response {
+				response := f.till.answer(r)
+				if r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/subscriptions") {
+					response.Body = io.NopCloser(strings.NewReader(body))
+				}
+				return response
 			}
-			return response
 		})
-		if err := f.sync(t.Context(), ours, nil); !errors.Is(err, StripeUnavailable) {
+		if err := f.sync(t.Context(), ours, nil); !errors.Is(err, stripe.Unavailable) {
 			t.Errorf("%s: got %v, want that Stripe cannot be asked", name, err)
 		}
 		if name == "empty" {
@@ -218,7 +220,7 @@ func TestAListThatCannotBeIsNotBelieved(t *testing.T) {
 				t.Errorf("%s: a checkout: got %v, want that Stripe cannot be asked", name, err)
 			}
 		}
-		f.stripe.wire.transport.client.Transport = transport
+		f.till.did(func() { f.till.transport = nil })
 	}
 	if diff := cmp.Diff(before, f.texts(`SELECT l::text FROM licenses l`)); diff != "" {
 		t.Errorf("the license has changed:\n%s", diff)
@@ -242,7 +244,6 @@ func TestACustomerWhoIsNotThereIsNotKept(t *testing.T) {
 func TestThePortalOfADeletedCustomerIsNoFaultOfOurs(t *testing.T) {
 	t.Parallel()
 	f, _ := customered(t)
-	keep(f.stripe, &f.stripe.portal, "bpc_1")
 	f.till.did(func() {
 		for _, c := range f.till.customers {
 			c.deleted = true

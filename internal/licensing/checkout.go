@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/teamtask/teamtask/internal/fault"
+	"github.com/teamtask/teamtask/internal/stripe"
 	"github.com/teamtask/teamtask/internal/tenancy"
 )
 
@@ -54,11 +55,11 @@ func (l *Licensing) Checkout(ctx context.Context, actor tenancy.Actor, quantity 
 	if err != nil {
 		return "", err
 	}
-	sold, err := l.stripe.soldID("checkout.sessions.create")
+	sold, err := l.stripe.SoldID("checkout.sessions.create")
 	if err != nil {
 		return "", err
 	}
-	c := checkout{Organization: actor.Tenant, Price: sold, Quantity: int64(quantity), SuccessURL: success, CancelURL: cancel}
+	c := stripe.Checkout{Organization: actor.Tenant, Price: sold, Quantity: int64(quantity), SuccessURL: success, CancelURL: cancel}
 	arrived := time.Now()
 	l.away(ctx)
 	mine, end, err := l.turns.take(ctx, actor.Tenant, actor.User)
@@ -101,27 +102,27 @@ func (l *Licensing) toldOf(ctx context.Context, org string, err error) error {
 	if _, ok := errors.AsType[*fault.Fault](err); ok {
 		return err
 	}
-	e, ok := errors.AsType[*StripeError](err)
+	e, ok := errors.AsType[*stripe.Error](err)
 	switch {
-	case errors.Is(err, errForeign), ok && (e.ours || e.Kind == StripeIdempotency):
+	case errors.Is(err, errForeign), ok && (e.Ours || e.Kind == stripe.Idempotency):
 		l.alert(ctx, alertRefused, org, "")
 		return fault.ProviderUnavailable.Because(err)
-	case ok && e.permanent():
-		if !e.card() {
+	case ok && stripe.Permanent(e):
+		if !stripe.CardRefused(e) {
 			l.alert(ctx, alertRefused, org, "")
 		}
 		l.log.LogAttrs(ctx, slog.LevelWarn, "Stripe refused a purchase", slog.String("tenant", org), slog.String("method", e.Method),
 			slog.Int("status", e.Status), slog.String("code", e.Code), slog.String("param", e.Param),
-			slog.String("stripe_request", e.RequestID), slog.String("says", e.said))
+			slog.String("stripe_request", e.RequestID), slog.String("says", e.Said))
 		return errPaymentRefused.Because(err)
-	case errors.Is(err, errNoCustomer): // deleted while we were at it
+	case errors.Is(err, stripe.ErrNoCustomer): // deleted while we were at it
 		return fault.ProviderUnavailable.Because(err)
 	}
-	return asFault(err)
+	return stripe.AsFault(err)
 }
 
 // sell makes the page, or answers the one that there is.
-func (l *Licensing) sell(ctx context.Context, name string, c checkout) (string, error) {
+func (l *Licensing) sell(ctx context.Context, name string, c stripe.Checkout) (string, error) {
 	org := c.Organization
 	var err error
 	if c.Customer, err = l.customer(ctx, org, name); err != nil {
@@ -134,9 +135,9 @@ func (l *Licensing) sell(ctx context.Context, name string, c checkout) (string, 
 	if err != nil {
 		return "", err
 	}
-	made, err := l.stripe.createCheckout(ctx, key, c)
+	made, err := l.stripe.CreateCheckout(ctx, key, c)
 	if err != nil {
-		if spends(err) {
+		if stripe.Spends(err) {
 			err = errors.Join(err, l.forgetPage(ctx, org, key))
 		}
 		return "", err
@@ -163,7 +164,7 @@ var errOvertaken = fault.Overloaded.Saying("the organization is buying in anothe
 // is made again, which changes nothing, and a card that was declined on it can be replaced
 // there. Any other page is closed first, and forgotten when it is; with it ends what waits
 // for its first payment.
-func (l *Licensing) openPage(ctx context.Context, c checkout) (string, error) {
+func (l *Licensing) openPage(ctx context.Context, c stripe.Checkout) (string, error) {
 	purpose := purposeOf(c)
 	p, err := l.page(ctx, c)
 	if err != nil {
@@ -208,7 +209,7 @@ func (l *Licensing) openPage(ctx context.Context, c checkout) (string, error) {
 }
 
 // page is the organization's page as it was opened last.
-func (l *Licensing) page(ctx context.Context, c checkout) (openPage, error) {
+func (l *Licensing) page(ctx context.Context, c stripe.Checkout) (openPage, error) {
 	var p *openPage
 	err := l.db.In(ctx, system(c.Organization), func(tx *tenancy.Tx) (err error) {
 		p, err = lockPage(ctx, tx, c.Organization)
@@ -226,7 +227,7 @@ func (l *Licensing) page(ctx context.Context, c checkout) (openPage, error) {
 }
 
 // closed returns the page p again, now that it is closed, with what Stripe has become of it.
-func (l *Licensing) closed(ctx context.Context, c checkout, p openPage) (openPage, error) {
+func (l *Licensing) closed(ctx context.Context, c stripe.Checkout, p openPage) (openPage, error) {
 	if err := l.sync(ctx, c.Organization, nil); err != nil {
 		return openPage{}, err
 	}
@@ -238,7 +239,7 @@ func (l *Licensing) closed(ctx context.Context, c checkout, p openPage) (openPag
 }
 
 // errNotEnded is a subscription that Stripe says it has ended, and that goes on.
-var errNotEnded error = &StripeError{Kind: StripeUnavailable, Method: "subscriptions.cancel", words: "a subscription that was ended waits for its payment again"}
+var errNotEnded error = stripe.Inconsistent("subscriptions.cancel", "a subscription that was ended waits for its payment again")
 
 // errPaying is a first payment that may come in: nothing else may be bought until it has, or
 // has failed.
@@ -248,8 +249,8 @@ var errPaying = errSubscriptionExists.Saying("the organization's first payment i
 // of it. None of them is a purchase, and none can be paid afterwards.
 func (l *Licensing) giveUp(ctx context.Context, org string, subscriptions []string) error {
 	for _, id := range subscriptions {
-		err := l.stripe.giveUp(ctx, id)
-		if errors.Is(err, errPaymentUnderWay) {
+		err := l.stripe.GiveUp(ctx, id)
+		if errors.Is(err, stripe.ErrPaymentUnderWay) {
 			return errors.Join(errPaying, l.sync(ctx, org, nil))
 		}
 		if err != nil {
@@ -273,8 +274,8 @@ func (l *Licensing) isOpen(ctx context.Context, session string) (bool, error) {
 	if session == "" {
 		return true, nil
 	}
-	status, err := l.stripe.checkoutStatus(ctx, session)
-	if errors.Is(err, StripeNotFound) {
+	status, err := l.stripe.CheckoutStatus(ctx, session)
+	if errors.Is(err, stripe.NotFound) {
 		return false, nil
 	}
 	return status == pageOpen, err
@@ -286,19 +287,19 @@ const pageOpen = "open"
 // sessionOf is the page's id at Stripe, or "". Where the answer to making it was lost, it
 // is asked for again by sending the same with the same key.
 func (l *Licensing) sessionOf(ctx context.Context, p openPage) (string, error) {
-	var sent checkout
+	var sent stripe.Checkout
 	if p.SessionID != "" || !p.known() || json.Unmarshal([]byte(p.Purpose), &sent) != nil {
 		return p.SessionID, nil
 	}
-	made, err := l.stripe.createCheckout(ctx, p.Key, sent)
-	if spends(err) || errors.Is(err, errNoCustomer) {
+	made, err := l.stripe.CreateCheckout(ctx, p.Key, sent)
+	if stripe.Spends(err) || errors.Is(err, stripe.ErrNoCustomer) {
 		return "", nil // it was never made, and never will be
 	}
 	return made.ID, err
 }
 
 // purposeOf is all that is sent to make the page.
-func purposeOf(c checkout) string {
+func purposeOf(c stripe.Checkout) string {
 	sent, err := json.Marshal(c)
 	if err != nil {
 		return "" // texts and a number always encode
@@ -316,11 +317,11 @@ func (l *Licensing) closePage(ctx context.Context, org, session string) error {
 	if session == "" {
 		return nil
 	}
-	err := l.stripe.expireCheckout(ctx, "expire-"+session, session)
+	err := l.stripe.ExpireCheckout(ctx, "expire-"+session, session)
 	switch {
-	case errors.Is(err, StripeNotFound):
+	case errors.Is(err, stripe.NotFound):
 		return nil
-	case !errors.Is(err, errCheckoutComplete):
+	case !errors.Is(err, stripe.ErrCheckoutComplete):
 		return err
 	}
 	if err := l.sync(ctx, org, nil); err != nil {
@@ -392,13 +393,13 @@ func (l *Licensing) Portal(ctx context.Context, actor tenancy.Actor, returnPath 
 		return "", err
 	}
 	defer end()
-	url, err := l.stripe.createPortal(ctx, "portal-"+rand.Text(), customer, back)
-	if errors.Is(err, errNoCustomer) { // deleted, and the news were lost
+	url, err := l.stripe.CreatePortal(ctx, "portal-"+rand.Text(), customer, back)
+	if errors.Is(err, stripe.ErrNoCustomer) { // deleted, and the news were lost
 		if err = l.sync(ctx, org, nil); err == nil {
 			if customer, err = l.buyer(ctx, org); err != nil {
 				return "", err
 			}
-			url, err = l.stripe.createPortal(ctx, "portal-"+rand.Text(), customer, back)
+			url, err = l.stripe.CreatePortal(ctx, "portal-"+rand.Text(), customer, back)
 		}
 	}
 	if err != nil {

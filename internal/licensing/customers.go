@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/teamtask/teamtask/internal/stripe"
 	"github.com/teamtask/teamtask/internal/tenancy"
 )
 
@@ -30,12 +31,12 @@ func (l *Licensing) customer(ctx context.Context, org, name string) (string, err
 	if err != nil || i.CustomerID != "" {
 		return i.CustomerID, err
 	}
-	made, err := l.stripe.createCustomer(ctx, i.Key, org, i.Name)
+	made, err := l.stripe.CreateCustomer(ctx, i.Key, org, i.Name)
 	if err != nil {
 		return "", errors.Join(err, l.spent(ctx, org, i.Key, err))
 	}
 	// A key that was used before answers what was made then, which may be gone by now.
-	gone, err := l.stripe.customerGone(ctx, made)
+	gone, err := l.stripe.CustomerGone(ctx, made)
 	if err != nil {
 		return "", err
 	}
@@ -73,7 +74,7 @@ func (l *Licensing) intend(ctx context.Context, org, name string) (i intent, err
 // spent gives up a key under which Stripe has stored a failure: with it nothing would ever
 // succeed.
 func (l *Licensing) spent(ctx context.Context, org, key string, cause error) error {
-	if !spends(cause) {
+	if !stripe.Spends(cause) {
 		return nil
 	}
 	return l.forgetIntent(ctx, org, key)
@@ -84,7 +85,7 @@ func (l *Licensing) forgetIntent(ctx context.Context, org, key string) error {
 }
 
 // errMadeInVain is a customer that Stripe says it has made, and does not know.
-var errMadeInVain = &StripeError{Kind: StripeUnavailable, Method: "customers.create", words: "the customer that was made is not there"}
+var errMadeInVain = stripe.Inconsistent("customers.create", "the customer that was made is not there")
 
 // adopt makes the customer the organization's, unless it has one, and answers the one it
 // has then.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/teamtask/teamtask/internal/clerk"
 	"github.com/teamtask/teamtask/internal/inbox"
+	"github.com/teamtask/teamtask/internal/stripe"
 	"github.com/teamtask/teamtask/internal/tenancy"
 )
 
@@ -19,9 +20,7 @@ import (
 const waitFor = 72 * time.Hour
 
 const (
-	kindRefunded = "charge.refunded"
-	kindDisputed = "charge.dispute.created"
-	kindFounded  = "organization.created" // of Clerk's
+	kindFounded = "organization.created" // of Clerk's
 
 	providerClerk = "clerk"
 )
@@ -35,7 +34,7 @@ var (
 func (l *Licensing) Consumer() inbox.Consumer {
 	return inbox.Consumer{
 		Name:  Consumer,
-		Wants: func(kind string) bool { return kind == kindFounded || slices.Contains(stripeEvents, kind) },
+		Wants: func(kind string) bool { return kind == kindFounded || slices.Contains(stripe.EventTypes, kind) },
 		Apply: l.apply,
 	}
 }
@@ -64,11 +63,11 @@ func (l *Licensing) apply(ctx context.Context, e inbox.Event) error {
 	if org == "" {
 		return l.foreign(ctx, e, customer)
 	}
-	warning := map[string]string{kindRefunded: alertRefund, kindDisputed: alertDispute}[e.Kind]
+	warning := map[string]string{stripe.KindRefunded: alertRefund, stripe.KindDisputed: alertDispute}[e.Kind]
 	switch {
 	case warning == "":
 		return l.sync(ctx, org, &e.ID)
-	case !isPlainID(about):
+	case !stripe.IsPlainID(about):
 		return nil // it is in no form that a log may hold
 	}
 	return l.warn(ctx, org, warning, about, &e.ID)
@@ -88,7 +87,7 @@ func (l *Licensing) warn(ctx context.Context, org, kind, about string, event *in
 // shared: a customer that carries no organization of ours is somebody else's, and nothing
 // is to be done. One that does is waited for, because the ledger may learn of it later.
 func (l *Licensing) foreign(ctx context.Context, e inbox.Event, customer string) error {
-	named, err := l.stripe.organizationOf(ctx, customer)
+	named, err := l.stripe.OrganizationOf(ctx, customer)
 	if err != nil {
 		return err
 	}
@@ -141,18 +140,18 @@ func (l *Licensing) whose(ctx context.Context, e inbox.Event) (customer, about s
 	switch e.Kind {
 	case "customer.deleted":
 		customer = about
-	case kindDisputed:
+	case stripe.KindDisputed:
 		charge := idIn(o.Charge)
-		if !isPlainID(charge) {
+		if !stripe.IsPlainID(charge) {
 			return "", about, nil // of a payment without one
 		}
-		if customer, err = l.ownerOf(l.stripe.customerOfCharge(ctx, charge)); err != nil {
+		if customer, err = l.ownerOf(l.stripe.CustomerOfCharge(ctx, charge)); err != nil {
 			return "", "", err
 		}
 	default:
 		customer = idIn(o.Customer)
 	}
-	if !isStripeID(customer) {
+	if !stripe.IsID(customer) {
 		return "", about, nil
 	}
 	return customer, about, nil
@@ -160,21 +159,21 @@ func (l *Licensing) whose(ctx context.Context, e inbox.Event) (customer, about s
 
 // whoseThing is whose for a thin event, which names the thing alone: Stripe is asked for it.
 func (l *Licensing) whoseThing(ctx context.Context, kind, id string) (customer, about string, err error) {
-	if !isPlainID(id) {
+	if !stripe.IsPlainID(id) {
 		return "", id, nil
 	}
 	if kind == "customer.deleted" {
 		customer, err = l.ownerOf(id, nil)
 		return customer, id, err
 	}
-	customer, err = l.ownerOf(l.stripe.customerOf(ctx, kind, id))
+	customer, err = l.ownerOf(l.stripe.CustomerOf(ctx, kind, id))
 	return customer, id, err
 }
 
 // ownerOf is the customer that Stripe names, or "" where there is no such thing (any more):
 // it is another account's, or was removed, and with it what could be done.
 func (l *Licensing) ownerOf(customer string, err error) (string, error) {
-	if errors.Is(err, StripeNotFound) || err == nil && !isStripeID(customer) {
+	if errors.Is(err, stripe.NotFound) || err == nil && !stripe.IsID(customer) {
 		return "", nil
 	}
 	return customer, err

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/teamtask/teamtask/internal/inbox"
+	"github.com/teamtask/teamtask/internal/stripe"
 )
 
 // comesAs stores an event about sub_1 of an instance of Stripe's and applies it, as the inbox
@@ -30,14 +31,9 @@ func (f *fixture) comesAs(instance string, attempt int) error {
 func TestAnEventOfAnotherModeOrAccountIsNotApplied(t *testing.T) {
 	t.Parallel()
 	f, _ := customered(t)
-	f.stripe.wire.key = "sk_test_1"
-	live := func() *Stripe {
-		s := f.till.stripe()
-		s.wire.key = "rk_live_1"
-		return s
-	}()
+	live := f.till.stripeWith("rk_live_1")
 	for _, c := range []struct {
-		stripe   *Stripe
+		stripe   *stripe.Client
 		instance string
 		mended   bool // it is applied
 		refused  bool // with an error, and an alert
@@ -61,10 +57,10 @@ func TestAnEventOfAnotherModeOrAccountIsNotApplied(t *testing.T) {
 		for attempt := 1; attempt <= 2; attempt++ {
 			err := f.comesAs(c.instance, attempt)
 			if errors.Is(err, errOtherMode) != c.refused || err != nil && !c.refused {
-				t.Errorf("%s for %q: got %v", c.instance, c.stripe.wire.key, err)
+				t.Errorf("%s for %q: got %v", c.instance, c.stripe.Mode(), err)
 			}
 			if got, want := fmt.Sprintf("%T", err), fmt.Sprintf("%T", inbox.Never(nil)); c.refused && got != want {
-				t.Errorf("%s for %q: got a %s, want what is never tried again", c.instance, c.stripe.wire.key, got)
+				t.Errorf("%s for %q: got a %s, want what is never tried again", c.instance, c.stripe.Mode(), got)
 			}
 		}
 		want := 5
@@ -72,10 +68,10 @@ func TestAnEventOfAnotherModeOrAccountIsNotApplied(t *testing.T) {
 			want = 6
 		}
 		if got := f.summary(ours).Purchased; int(got) != want {
-			t.Errorf("%s for %q: %d seats, want %d", c.instance, c.stripe.wire.key, got, want)
+			t.Errorf("%s for %q: %d seats, want %d", c.instance, c.stripe.Mode(), got, want)
 		}
 		if got := f.alarmed(); slices.Contains(got, alertMode) != c.refused || c.refused && len(got) != 1 {
-			t.Errorf("%s for %q: alerts %v", c.instance, c.stripe.wire.key, got)
+			t.Errorf("%s for %q: alerts %v", c.instance, c.stripe.Mode(), got)
 		}
 	}
 }
@@ -89,7 +85,7 @@ func TestAnAccountThatCannotBeReadIsNotCompared(t *testing.T) {
 		f.till.subscriptions["sub_1"].quantity = 7
 		f.till.broken["account"] = http.StatusServiceUnavailable
 	})
-	if err := f.comesAs("acct_x:test", 1); !errors.Is(err, StripeUnavailable) {
+	if err := f.comesAs("acct_x:test", 1); !errors.Is(err, stripe.Unavailable) {
 		t.Errorf("got %v, want that Stripe cannot be asked", err)
 	}
 	f.till.did(func() { f.till.broken["account"] = http.StatusForbidden })
@@ -98,18 +94,5 @@ func TestAnAccountThatCannotBeReadIsNotCompared(t *testing.T) {
 	}
 	if got := f.summary(ours).Purchased; got != 7 {
 		t.Errorf("%d seats, want 7", got)
-	}
-}
-
-func TestTheSecretKeySaysItsMode(t *testing.T) {
-	t.Parallel()
-	for key, want := range map[string]string{
-		"sk_live_1": "live", "rk_live_1": "live", "sk_test_sandbox": "test", "rk_test_1": "test",
-		"": "", "sk_live": "", "pk_live_1": "", "sk_org_live_1": "", "live_1": "",
-	} {
-		s := NewStripe(StripeOptions{SecretKey: key})
-		if got := s.mode(); got != want {
-			t.Errorf("%s: got %q, want %q", key, got, want)
-		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/teamtask/teamtask/internal/inbox"
+	"github.com/teamtask/teamtask/internal/stripe"
 )
 
 const providerStripe = "stripe"
@@ -54,8 +55,8 @@ func TestAnEventHasWhatThereIsFetched(t *testing.T) {
 	object := func(customer string) string {
 		return fmt.Sprintf(`{"data":{"object":{"id":"x_1","customer":{"id":%q,"object":"customer"}}}}`, customer)
 	}
-	for i, kind := range stripeEvents {
-		if kind == kindRefunded || kind == kindDisputed {
+	for i, kind := range stripe.EventTypes {
+		if kind == stripe.KindRefunded || kind == stripe.KindDisputed {
 			continue
 		}
 		body := about("x_1", "cus_1")
@@ -128,8 +129,8 @@ func TestRefundsAndDisputesAlertOnceAndMoveNoSeat(t *testing.T) {
 	f, users := customered(t)
 	f.till.did(func() { f.till.charges["ch_1"] = "cus_1" })
 	for kind, body := range map[string]string{
-		kindRefunded: about("ch_1", "cus_1"),
-		kindDisputed: `{"data":{"object":{"id":"dp_1","charge":"ch_1","customer":"cus_of_somebody_else"}}}`,
+		stripe.KindRefunded: about("ch_1", "cus_1"),
+		stripe.KindDisputed: `{"data":{"object":{"id":"dp_1","charge":"ch_1","customer":"cus_of_somebody_else"}}}`,
 	} {
 		f.exec(`DELETE FROM audit_events`)
 		f.alarmed()
@@ -146,7 +147,7 @@ func TestRefundsAndDisputesAlertOnceAndMoveNoSeat(t *testing.T) {
 				t.Errorf("%s again: got %v, want that it is settled", kind, err)
 			}
 		}
-		word := map[string]string{kindRefunded: alertRefund, kindDisputed: alertDispute}[kind]
+		word := map[string]string{stripe.KindRefunded: alertRefund, stripe.KindDisputed: alertDispute}[kind]
 		if diff := cmp.Diff([]string{word}, f.alarmed()); diff != "" {
 			t.Errorf("%s: alerts (-want +got):\n%s", kind, diff)
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/teamtask/teamtask/internal/audit"
 	"github.com/teamtask/teamtask/internal/directory"
 	"github.com/teamtask/teamtask/internal/pgtest"
+	"github.com/teamtask/teamtask/internal/stripe"
 	"github.com/teamtask/teamtask/internal/tenancy"
 	"github.com/teamtask/teamtask/migrations"
 )
@@ -165,29 +166,29 @@ func boss(org string) tenancy.Actor {
 var epoch = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
 // bought is a subscription as Stripe has it.
-func bought(id, status string, quantity int64) subscription {
-	return subscription{
+func bought(id, status string, quantity int64) stripe.Subscription {
+	return stripe.Subscription{
 		ID: id, Customer: "cus_1", Status: status, Quantity: quantity, Paid: quantity, Seats: true, Started: true,
-		Cost: &cost{1500, "eur", "month", 1}, CreateTime: epoch,
+		Cost: &stripe.Cost{Amount: 1500, Currency: "eur", Interval: "month", IntervalCount: 1}, CreateTime: epoch,
 	}
 }
 
 // raised is a subscription with a raise to quantity that is not paid.
-func raised(id, status string, paid, quantity int64) subscription {
+func raised(id, status string, paid, quantity int64) stripe.Subscription {
 	s := bought(id, status, quantity)
 	s.Paid = paid
 	return s
 }
 
 // has keeps that Stripe has these subscriptions of the organization, and no others.
-func (f *fixture) has(org string, all ...subscription) {
+func (f *fixture) has(org string, all ...stripe.Subscription) {
 	f.t.Helper()
 	if err := f.keeps(f.t.Context(), org, all...); err != nil {
 		f.t.Fatalf("keep %v: %v", all, err)
 	}
 }
 
-func (f *fixture) keeps(ctx context.Context, org string, all ...subscription) error {
+func (f *fixture) keeps(ctx context.Context, org string, all ...stripe.Subscription) error {
 	q, err := f.query(ctx, org)
 	if err != nil {
 		return err
@@ -195,7 +196,7 @@ func (f *fixture) keeps(ctx context.Context, org string, all ...subscription) er
 	return f.keepsWith(ctx, org, q.ticket, all...)
 }
 
-func (f *fixture) keepsWith(ctx context.Context, org string, ticket int64, all ...subscription) error {
+func (f *fixture) keepsWith(ctx context.Context, org string, ticket int64, all ...stripe.Subscription) error {
 	found := &state{subscriptions: all}
 	err := f.in(ctx, org, nil, func(tx *tenancy.Tx) error { return f.keepState(ctx, tx, org, ticket, found) })
 	if err == nil {

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/teamtask/teamtask/internal/stripe"
 )
 
 // An account that others use too sends events of theirs: of customers and things whose ids
@@ -29,7 +31,7 @@ func TestForeignObjectsAreDoneWithNothingToDo(t *testing.T) {
 		}
 	})
 	before := f.texts(`SELECT l::text FROM licenses l`)
-	for _, kind := range stripeEvents {
+	for _, kind := range stripe.EventTypes {
 		objects := []string{
 			`{"id":"x_1","customer":"user-4711"}`, `{"id":"sub-legacy-1","customer":"user-4711"}`, `{"id":"x_1","customer":{"id":"user-4711","object":"customer"}}`,
 			`{"id":"x_1","customer":null}`, `{"id":"x_1"}`, `{"id":"x_1","customer":"cus_elsewhere"}`, `{"id":"x_1","customer":"cus_of_another_product"}`,
@@ -38,7 +40,7 @@ func TestForeignObjectsAreDoneWithNothingToDo(t *testing.T) {
 		if kind == "customer.deleted" {
 			objects = []string{`{"id":"user-4711"}`, `{"id":"cus_elsewhere"}`, `{"id":"cus_gone"}`, `{"id":"cus_never_there","deleted":true}`}
 		}
-		if kind == kindDisputed {
+		if kind == stripe.KindDisputed {
 			objects = []string{
 				`{"id":"dp_1","charge":null}`, `{"id":"dp_1"}`, `{"id":"dp_1","charge":"py-legacy"}`, `{"id":"dp_1","charge":"ch_never_there"}`,
 				`{"id":"dp_1","charge":"ch_guest"}`, `{"id":"dp_1","charge":{"id":"ch_foreign"}}`, `{"id":"dp_1","charge":"ch_of_user"}`, `{"id":"dp-legacy","charge":"ch_foreign"}`,
@@ -88,7 +90,7 @@ func TestWhatWasBroughtIntoTheAccountCounts(t *testing.T) {
 	if n := f.count(`SELECT count(*) FROM inbox_deliveries WHERE state <> 'done'`); n != 0 {
 		t.Errorf("%d deliveries are not marked done with what was fetched", n)
 	}
-	if err := f.stripe.cancel(t.Context(), "key", "sub-legacy-1"); err != nil {
+	if err := f.stripe.Cancel(t.Context(), "key", "sub-legacy-1"); err != nil {
 		t.Error(err)
 	}
 }
@@ -125,9 +127,9 @@ func TestThinEventsAreApplied(t *testing.T) {
 			"disputes/dp_1":          `{"id":"dp_1","object":"dispute","charge":{"id":"ch_1","object":"charge"}}`,
 		}
 	})
-	for i, kind := range stripeEvents {
+	for i, kind := range stripe.EventTypes {
 		related := "sub_1"
-		for prefix, id := range map[string]string{"checkout.": "cs_1", "invoice.": "in_1", "customer.deleted": "cus_1", kindRefunded: "ch_1", kindDisputed: "dp_1"} {
+		for prefix, id := range map[string]string{"checkout.": "cs_1", "invoice.": "in_1", "customer.deleted": "cus_1", stripe.KindRefunded: "ch_1", stripe.KindDisputed: "dp_1"} {
 			if strings.HasPrefix(kind, prefix) {
 				related = id
 			}
@@ -137,7 +139,7 @@ func TestThinEventsAreApplied(t *testing.T) {
 		if err := f.comes(kind, `{"id":"evt_1","object":"v2.core.event","type":"v1.`+kind+`","related_object":{"id":"`+related+`","type":"thing"}}`); err != nil {
 			t.Errorf("%s: %v", kind, err)
 		}
-		if alert := kind == kindRefunded || kind == kindDisputed; alert {
+		if alert := kind == stripe.KindRefunded || kind == stripe.KindDisputed; alert {
 			if got := f.alarmed(); len(got) != 1 {
 				t.Errorf("%s: alerts %v, want one", kind, got)
 			}
@@ -151,7 +153,7 @@ func TestThinEventsAreApplied(t *testing.T) {
 		t.Errorf("%d deliveries are not marked done", n)
 	}
 	f.till.did(func() { f.till.broken["subscriptions/sub_1"] = 400 })
-	kinds := slices.DeleteFunc(slices.Clone(stripeEvents), func(kind string) bool { return !strings.HasPrefix(kind, "customer.subscription.") })
+	kinds := slices.DeleteFunc(slices.Clone(stripe.EventTypes), func(kind string) bool { return !strings.HasPrefix(kind, "customer.subscription.") })
 	for _, kind := range kinds {
 		if err := f.comes(kind, `{"object":"v2.core.event","related_object":{"id":"sub_1"}}`); err == nil {
 			t.Errorf("%s is applied though Stripe does not say whose it is", kind)

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/teamtask/teamtask/internal/stripe"
 )
 
 // filled has five of five seats given, one a minute, the last to user_0004.
@@ -92,7 +94,7 @@ func TestATimeOfGraceIsNotBegunAnew(t *testing.T) {
 		t.Errorf("%d lines say that it begins, want 1", len(got))
 	}
 	// Nor by buying more for a moment, or not paying for one.
-	for _, meanwhile := range []subscription{bought("sub_1", statusActive, 5), bought("sub_1", statusUnpaid, 4)} {
+	for _, meanwhile := range []stripe.Subscription{bought("sub_1", statusActive, 5), bought("sub_1", statusUnpaid, 4)} {
 		f.has(ours, meanwhile)
 		if got := f.saved(ours, "grace"); got != nil {
 			t.Errorf("with nothing to wait for it ends at %v", got)
@@ -159,17 +161,17 @@ func TestGraceIsGrantedOnceABillingPeriod(t *testing.T) {
 func TestTheNextGraceWaitsForTheNextBillingPeriod(t *testing.T) {
 	t.Parallel()
 	in := func(d time.Duration) *time.Time { at := time.Now().Add(d).UTC().Truncate(time.Second); return &at }
-	ending := func(s subscription, at *time.Time) subscription { s.CurrentPeriodEnd = at; return s }
+	ending := func(s stripe.Subscription, at *time.Time) stripe.Subscription { s.CurrentPeriodEnd = at; return s }
 	year, quarter, days := in(300*24*time.Hour), in(80*24*time.Hour), in(3*24*time.Hour)
 	for name, c := range map[string]struct {
-		held []subscription
+		held []stripe.Subscription
 		want *time.Time // nil: 30 days
 	}{
-		"a year":                   {[]subscription{ending(bought("sub_1", statusActive, 3), year)}, year},
-		"a month that ends soon":   {[]subscription{ending(bought("sub_1", statusActive, 3), days)}, nil},
-		"two":                      {[]subscription{ending(bought("sub_1", statusActive, 2), quarter), ending(bought("sub_2", statusActive, 1), days)}, quarter},
-		"one that has ended":       {[]subscription{ending(bought("sub_1", statusCanceled, 9), year), ending(bought("sub_2", statusActive, 3), days)}, nil},
-		"a period that is unknown": {[]subscription{bought("sub_1", statusActive, 3)}, nil},
+		"a year":                   {[]stripe.Subscription{ending(bought("sub_1", statusActive, 3), year)}, year},
+		"a month that ends soon":   {[]stripe.Subscription{ending(bought("sub_1", statusActive, 3), days)}, nil},
+		"two":                      {[]stripe.Subscription{ending(bought("sub_1", statusActive, 2), quarter), ending(bought("sub_2", statusActive, 1), days)}, quarter},
+		"one that has ended":       {[]stripe.Subscription{ending(bought("sub_1", statusCanceled, 9), year), ending(bought("sub_2", statusActive, 3), days)}, nil},
+		"a period that is unknown": {[]stripe.Subscription{bought("sub_1", statusActive, 3)}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/teamtask/teamtask/internal/inbox"
+	"github.com/teamtask/teamtask/internal/stripe"
 )
 
 // A signature of one provider's is good for its own events alone.
@@ -18,7 +19,7 @@ func TestNobodySpeaksForAnotherProvider(t *testing.T) {
 	t.Parallel()
 	f, _ := customered(t)
 	f.put(theirs, "user_a")
-	for _, kind := range stripeEvents {
+	for _, kind := range stripe.EventTypes {
 		if err := f.comesFrom(providerClerk, kind, about("x_1", "cus_1")); !errors.Is(err, errNoHint) {
 			t.Errorf("%s from Clerk: got %v, want that it is refused", kind, err)
 		}
@@ -53,7 +54,7 @@ func TestHostileEventsMoveNothing(t *testing.T) {
 	t.Parallel()
 	f, _ := customered(t)
 	before := f.texts(`SELECT l::text FROM licenses l`)
-	for _, kind := range append(slices.Clone(stripeEvents), kindFounded) {
+	for _, kind := range append(slices.Clone(stripe.EventTypes), kindFounded) {
 		provider := providerStripe
 		if kind == kindFounded {
 			provider = providerClerk
@@ -88,12 +89,12 @@ func FuzzWhoseAnEventIs(f *testing.F) {
 	s.charges["ch_1"] = "cus_1"
 	l := New(Options{Stripe: s.stripe()})
 	f.Fuzz(func(t *testing.T, n int, body []byte) {
-		kind := stripeEvents[((n%len(stripeEvents))+len(stripeEvents))%len(stripeEvents)]
-		if kind == kindDisputed {
-			kind = kindRefunded // the other asks Stripe, which takes so many questions a second
+		kind := stripe.EventTypes[((n%len(stripe.EventTypes))+len(stripe.EventTypes))%len(stripe.EventTypes)]
+		if kind == stripe.KindDisputed {
+			kind = stripe.KindRefunded // the other asks Stripe, which takes so many questions a second
 		}
 		customer, thing, err := l.whose(context.Background(), inbox.Event{Kind: kind, Body: body})
-		if err == nil && customer != "" && !isStripeID(customer) {
+		if err == nil && customer != "" && !stripe.IsID(customer) {
 			t.Errorf("%s %q: is of %q, about %q", kind, body, customer, thing)
 		}
 		if err == nil && !json.Valid(body) {

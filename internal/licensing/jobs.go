@@ -8,6 +8,7 @@ import (
 
 	"github.com/teamtask/teamtask/internal/clerk"
 	"github.com/teamtask/teamtask/internal/inbox"
+	"github.com/teamtask/teamtask/internal/stripe"
 	"github.com/teamtask/teamtask/internal/tenancy"
 )
 
@@ -203,18 +204,18 @@ func (l *Licensing) cancelAll(ctx context.Context, org string) error {
 		return err
 	}
 	for _, s := range found.subscriptions {
-		if !s.Seats || isOver(s.Status) {
+		if !s.Seats || stripe.IsOver(s.Status) {
 			continue
 		}
 		if gone, err := l.ended(ctx, org); err != nil || !gone {
 			return err // Clerk has it again
 		}
-		err := errPaymentUnderWay
+		err := stripe.ErrPaymentUnderWay
 		if s.Status == statusIncomplete { // its invoice could be paid afterwards
-			err = l.stripe.giveUp(ctx, s.ID)
+			err = l.stripe.GiveUp(ctx, s.ID)
 		}
-		if errors.Is(err, errPaymentUnderWay) {
-			err = l.stripe.cancel(ctx, "cancel-"+s.ID, s.ID)
+		if errors.Is(err, stripe.ErrPaymentUnderWay) {
+			err = l.stripe.Cancel(ctx, "cancel-"+s.ID, s.ID)
 		}
 		if err != nil {
 			return err

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/teamtask/teamtask/internal/stripe"
 )
 
 func TestSeveralSubscriptionsAddUpAndSomebodyIsToldOnce(t *testing.T) {
@@ -101,10 +103,10 @@ func TestASubscriptionToSomethingElseDoesNotCount(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	f.put(ours, "user_a")
-	other := subscription{ID: "sub_9", Customer: "cus_1", Status: statusActive, Started: true, CreateTime: epoch}
+	other := stripe.Subscription{ID: "sub_9", Customer: "cus_1", Status: statusActive, Started: true, CreateTime: epoch}
 	odd := other
 	odd.Status = "on_holiday"
-	for _, s := range []subscription{other, odd} {
+	for _, s := range []stripe.Subscription{other, odd} {
 		f.has(ours, s)
 		if got := f.count(`SELECT count(*) FROM subscriptions`); got != 0 {
 			t.Errorf("%s: %d subscriptions are kept, want none", s.Status, got)
@@ -157,7 +159,7 @@ func TestSeatsAreGivenOnceTheFirstInvoiceIsPaidOrInTrial(t *testing.T) {
 func TestWhatIsBoughtIsAuditedOnceForEachChange(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	for _, s := range []subscription{
+	for _, s := range []stripe.Subscription{
 		bought("sub_1", statusActive, 5), bought("sub_1", statusActive, 8), bought("sub_1", statusPastDue, 8), bought("sub_1", statusUnpaid, 8),
 	} {
 		f.has(ours, s)
@@ -183,7 +185,7 @@ func TestARaiseCountsOnceItIsPaid(t *testing.T) {
 	f.put(ours, "user_a", "user_b")
 	for _, c := range []struct {
 		what      string
-		now       subscription
+		now       stripe.Subscription
 		status    string
 		purchased int32
 	}{

@@ -85,7 +85,7 @@ func (l *Licensing) priced(s summary) summary {
 		return s
 	}
 	s.Amount = nil
-	if c := l.stripe.soldPrice(); c != nil {
+	if c := l.stripe.SoldPrice(); c != nil {
 		s.Amount, s.Currency, s.Interval, s.IntervalCount = &c.Amount, c.Currency, c.Interval, c.IntervalCount
 	}
 	return s

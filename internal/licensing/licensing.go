@@ -15,6 +15,7 @@ import (
 	teamtaskv1 "github.com/teamtask/teamtask/gen/teamtask/v1"
 	"github.com/teamtask/teamtask/internal/clerk"
 	"github.com/teamtask/teamtask/internal/fault"
+	"github.com/teamtask/teamtask/internal/stripe"
 	"github.com/teamtask/teamtask/internal/tenancy"
 )
 
@@ -46,9 +47,9 @@ type Source interface {
 
 // Options are what New needs to know.
 type Options struct {
-	DB     *tenancy.DB // opened with Statements
-	Stripe *Stripe     // nil: not configured, and every method answers fault.BillingNotConfigured
-	Clerk  Source      // nil: not configured
+	DB     *tenancy.DB    // opened with Statements
+	Stripe *stripe.Client // nil: not configured, and every method answers fault.BillingNotConfigured
+	Clerk  Source         // nil: not configured
 	// Refresh has the directory fetch a membership and keep it; nil: not configured.
 	Refresh func(ctx context.Context, org, user string) error
 	AppURL  string        // the frontend's origin
@@ -64,7 +65,7 @@ type Options struct {
 // Licensing is the licenses of all organizations. It is safe to share.
 type Licensing struct {
 	db      *tenancy.DB
-	stripe  *Stripe
+	stripe  *stripe.Client
 	clerk   Source
 	refresh func(ctx context.Context, org, user string) error
 	appURL  string

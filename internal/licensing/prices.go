@@ -5,6 +5,8 @@ import (
 	"errors"
 	"log/slog"
 	"time"
+
+	"github.com/teamtask/teamtask/internal/stripe"
 )
 
 const (
@@ -43,7 +45,7 @@ func (l *Licensing) WatchPrices(ctx context.Context) {
 }
 
 func (l *Licensing) reportPrices(ctx context.Context, err error) {
-	if !errors.Is(err, errPrice) {
+	if !errors.Is(err, stripe.ErrPrice) {
 		l.log.WarnContext(ctx, "STRIPE_SEAT_PRICE could not be checked", slog.String("error", err.Error()))
 		return
 	}

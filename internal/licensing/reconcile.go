@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/teamtask/teamtask/internal/stripe"
 	"github.com/teamtask/teamtask/internal/tenancy"
 )
 
@@ -119,7 +120,7 @@ func (c *comparison) customers(ctx context.Context) error {
 		return err
 	}
 	c.orphans = map[string][]string{}
-	for found, err := range c.l.stripe.customers(ctx) {
+	for found, err := range c.l.stripe.Customers(ctx) {
 		if err != nil {
 			return fmt.Errorf("list the customers: %w", err)
 		}
@@ -288,7 +289,7 @@ func (c *comparison) adoptCustomers(ctx context.Context, tx *tenancy.Tx, org str
 		if err := record(ctx, tx, org, "customer.add", id, map[string]any{"adopted": true}); err != nil {
 			return err
 		}
-		buys := slices.ContainsFunc(found.subscriptions, func(s subscription) bool { return s.Customer == id && s.Seats && !isOver(s.Status) })
+		buys := slices.ContainsFunc(found.subscriptions, func(s stripe.Subscription) bool { return s.Customer == id && s.Seats && !stripe.IsOver(s.Status) })
 		if !found.gone[id] && (present == "" || buys) {
 			present = id
 		}

@@ -6,13 +6,16 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"connectrpc.com/connect"
 
 	"github.com/teamtask/teamtask/internal/fault"
+	"github.com/teamtask/teamtask/internal/stripe"
 )
 
 // What Stripe refuses for good says so; what may heal, and what is wrong with our key, asks
@@ -41,7 +44,7 @@ func TestWhatStripeRefusesForGoodIsNotCalledUnavailable(t *testing.T) {
 	for name, c := range map[string]row{
 		"currency mismatch":      {status: 400, body: says(invalid, "", "", words), want: never, alert: true, spent: true, logged: words},
 		"inactive price":         {status: 400, body: says(invalid, "", "line_items[0][price]", "The price specified is inactive."), want: never, alert: true, spent: true, logged: "inactive"},
-		"unknown price":          {status: 400, body: says(invalid, codeMissing, "line_items[0][price]", "No such price: 'price_1'"), want: never, alert: true, spent: true, logged: "price_1"},
+		"unknown price":          {status: 400, body: says(invalid, "resource_missing", "line_items[0][price]", "No such price: 'price_1'"), want: never, alert: true, spent: true, logged: "price_1"},
 		"invalid parameter":      {status: 400, body: says(invalid, "parameter_invalid_integer", "line_items[0][quantity]", "Invalid integer"), want: never, alert: true, spent: true, logged: "Invalid integer"},
 		"unknown parameter":      {status: 400, body: says(invalid, "parameter_unknown", "x", "Received unknown parameter: x"), want: never, alert: true, spent: true},
 		"url refused":            {status: 400, body: says(invalid, "url_invalid", "success_url", "Not a valid URL"), want: never, alert: true, spent: true},
@@ -50,45 +53,59 @@ func TestWhatStripeRefusesForGoodIsNotCalledUnavailable(t *testing.T) {
 		"card declined":          {status: 402, body: says("card_error", "card_declined", "", "CANARY"), want: never, spent: true},
 		"no permission":          {status: 403, body: says(invalid, "", "", "The provided key does not have the required permissions"), want: never, alert: true, logged: "permissions"},
 		"no such path":           {status: 404, body: says(invalid, "", "", "Unrecognized request URL"), want: never, alert: true, spent: true},
-		"no such object":         {status: 404, body: says(invalid, codeMissing, "id", "No such object"), want: never, alert: true, spent: true},
+		"no such object":         {status: 404, body: says(invalid, "resource_missing", "id", "No such object"), want: never, alert: true, spent: true},
 		"a refusal replayed":     {status: 400, body: says(invalid, "", "", words), header: "Idempotent-Replayed: true", want: never, alert: true, spent: true, logged: words},
 		"told not to try again":  {status: 400, body: says(invalid, "", "", words), header: "Stripe-Should-Retry: false", want: never, alert: true, spent: true},
 		"a person's text":        {status: 400, body: says(invalid, "", "customer_details[name]", "Invalid string: CANARY"), want: never, alert: true, spent: true},
 
 		"wrong key":            {status: 401, body: says(invalid, "", "", "Invalid API Key provided"), want: later, alert: true},
 		"expired key":          {status: 401, body: says(invalid, "api_key_expired", "", "Expired API Key provided"), want: later, alert: true},
-		"key of another mode":  {status: 400, body: says(invalid, codeMissing, "customer", "No such customer; a similar object exists in live mode, but a test mode key was used"), want: later, alert: true},
+		"key of another mode":  {status: 400, body: says(invalid, "resource_missing", "customer", "No such customer; a similar object exists in live mode, but a test mode key was used"), want: later, alert: true},
 		"key with other terms": {status: 400, body: says("idempotency_error", "", "", "Keys for idempotent requests"), want: later, alert: true, spent: true},
 
-		"key in use":            {status: 409, body: says(invalid, codeKeyInUse, "", "There is currently another in-progress request"), want: later, tries: attemptsMax},
-		"key in use as 400":     {status: 400, body: says("idempotency_error", codeKeyInUse, "", "There is currently another in-progress request"), want: later, tries: attemptsMax},
-		"locked":                {status: 429, body: says(invalid, codeLockTimeout, "", "This object cannot be accessed right now"), want: later, tries: attemptsMax},
-		"locked as 400":         {status: 400, body: says(invalid, codeLockTimeout, "", "This object cannot be accessed right now"), want: later, tries: attemptsMax},
-		"conflict":              {status: 409, body: says(invalid, "", "", "conflict"), want: later, tries: attemptsMax},
-		"too fast":              {status: 429, body: says(invalid, codeRateLimit, "", "Too many requests"), want: later, tries: attemptsMax},
-		"too fast as 400":       {status: 400, body: says(invalid, codeRateLimit, "", "Too many requests"), want: later, tries: attemptsMax},
-		"a proxy's timeout":     {status: 408, body: says(invalid, "", "", "timeout"), want: later, tries: attemptsMax},
-		"failed dependency":     {status: 424, body: says(invalid, "", "", "external dependency"), want: later, tries: attemptsMax},
-		"their failure as 400":  {status: 400, body: says("api_error", "", "", "An unknown error occurred"), want: later, tries: attemptsMax},
-		"their failure":         {status: 500, body: says("api_error", "", "", "An unknown error occurred"), want: later, tries: attemptsMax},
-		"down":                  {status: 503, body: "", want: later, tries: attemptsMax},
+		"key in use":            {status: 409, body: says(invalid, "idempotency_key_in_use", "", "There is currently another in-progress request"), want: later, tries: 4},
+		"key in use as 400":     {status: 400, body: says("idempotency_error", "idempotency_key_in_use", "", "There is currently another in-progress request"), want: later, tries: 4},
+		"locked":                {status: 429, body: says(invalid, "lock_timeout", "", "This object cannot be accessed right now"), want: later, tries: 4},
+		"locked as 400":         {status: 400, body: says(invalid, "lock_timeout", "", "This object cannot be accessed right now"), want: later, tries: 4},
+		"conflict":              {status: 409, body: says(invalid, "", "", "conflict"), want: later, tries: 4},
+		"too fast":              {status: 429, body: says(invalid, "rate_limit", "", "Too many requests"), want: later, tries: 4},
+		"too fast as 400":       {status: 400, body: says(invalid, "rate_limit", "", "Too many requests"), want: later, tries: 4},
+		"a proxy's timeout":     {status: 408, body: says(invalid, "", "", "timeout"), want: later, tries: 4},
+		"failed dependency":     {status: 424, body: says(invalid, "", "", "external dependency"), want: later, tries: 4},
+		"their failure as 400":  {status: 400, body: says("api_error", "", "", "An unknown error occurred"), want: later, tries: 4},
+		"their failure":         {status: 500, body: says("api_error", "", "", "An unknown error occurred"), want: later, tries: 4},
+		"down":                  {status: 503, body: "", want: later, tries: 4},
 		"a failure replayed":    {status: 500, body: says("api_error", "", "", "x"), header: "Idempotent-Replayed: true", want: later, spent: true},
-		"told to try again":     {status: 400, body: says(invalid, "", "", words), header: "Stripe-Should-Retry: true", want: later, tries: attemptsMax},
+		"told to try again":     {status: 400, body: says(invalid, "", "", words), header: "Stripe-Should-Retry: true", want: later, tries: 4},
 		"somebody else's 400":   {status: 400, body: "<html>", want: later},
 		"somebody else's 404":   {status: 404, body: `{"message":"no route"}`, want: later},
-		"an answer that is not": {status: 200, body: `{"id":"cs_1"}`, want: later, tries: attemptsMax},
+		"an answer that is not": {status: 200, body: `{"id":"cs_1"}`, want: later, tries: 4},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			standIn(t, func(s *stripeStand) {
-				t := s.t
+			synctest.Test(t, func(t *testing.T) {
 				headers := []string{"Request-Id", "req_77"}
 				if named, value, ok := strings.Cut(c.header, ": "); ok {
 					headers = append(headers, named, value)
 				}
-				s.answer = replies(c.status, c.body, headers...)
-				_, err := s.client.createCheckout(t.Context(), "key-1", checkout{Customer: "cus_1", Quantity: 1})
-				if got := spends(err); got != c.spent {
+				requests := 0
+				client := stripe.New(stripe.Options{
+					URL: "http://stripe.test", SecretKey: "sk_test_1", SeatPrices: []string{seatPrice},
+					Transport: wireless(func(r *http.Request) *http.Response {
+						requests++
+						w := httptest.NewRecorder()
+						for i := 0; i < len(headers); i += 2 {
+							w.Header().Set(headers[i], headers[i+1])
+						}
+						w.WriteHeader(c.status)
+						_, _ = w.WriteString(c.body)
+						response := w.Result()
+						response.Request = r
+						return response
+					}),
+				})
+				_, err := client.CreateCheckout(t.Context(), "key-1", stripe.Checkout{Customer: "cus_1", Quantity: 1})
+				if got := stripe.Spends(err); got != c.spent {
 					t.Errorf("the key is spent: %t, want %t", got, c.spent)
 				}
 				var log bytes.Buffer
@@ -110,8 +127,8 @@ func TestWhatStripeRefusesForGoodIsNotCalledUnavailable(t *testing.T) {
 				if strings.Contains(log.String(), "CANARY") || strings.Contains(told.Error(), c.logged) && c.logged != "" {
 					t.Errorf("Stripe's words are where they must not be: %v\n%s", told, log.String())
 				}
-				if n := len(s.got()); n != max(c.tries, 1) {
-					t.Errorf("%d requests, want %d", n, max(c.tries, 1))
+				if requests != max(c.tries, 1) {
+					t.Errorf("%d requests, want %d", requests, max(c.tries, 1))
 				}
 			})
 		})
@@ -147,7 +164,6 @@ func TestARefusedPurchaseIsTriedAnewOnceItIsMended(t *testing.T) {
 	if err := f.sync(t.Context(), ours, nil); err != nil {
 		t.Fatal(err)
 	}
-	keep(f.stripe, &f.stripe.portal, "bpc_1")
 	refuse("POST billing_portal/sessions", `{"error":{"type":"invalid_request_error","message":"You cannot create a portal session."}}`)
 	if _, err := f.Portal(t.Context(), boss(ours), "/x"); !errors.Is(err, errPaymentRefused) {
 		t.Errorf("a portal that is refused: got %v, want PAYMENT_REFUSED", err)

@@ -9,16 +9,21 @@ import (
 	"time"
 
 	"github.com/teamtask/teamtask/internal/audit"
+	"github.com/teamtask/teamtask/internal/stripe"
 	"github.com/teamtask/teamtask/internal/tenancy"
 )
 
 // The statuses of a subscription that we have a word for, and none for no subscription.
 const (
-	statusNone    = "none"
-	statusActive  = "active"
-	statusPastDue = "past_due"
-	statusUnpaid  = "unpaid"
-	statusPaused  = "paused"
+	statusNone              = "none"
+	statusActive            = "active"
+	statusTrialing          = "trialing"
+	statusPastDue           = "past_due"
+	statusUnpaid            = "unpaid"
+	statusPaused            = "paused"
+	statusIncomplete        = "incomplete"
+	statusIncompleteExpired = "incomplete_expired"
+	statusCanceled          = "canceled"
 )
 
 // What somebody should look at.
@@ -65,10 +70,10 @@ func (k kept) equals(o kept) bool {
 }
 
 // live reports whether its seats work.
-func (k kept) live() bool { return isLive(k.KnownStatus) }
+func (k kept) live() bool { return stripe.IsLive(k.KnownStatus) }
 
 // over tells whether it has ended for good.
-func (k kept) over() bool { return isOver(k.Status) }
+func (k kept) over() bool { return stripe.IsOver(k.Status) }
 
 // unknown tells whether it is in a status that we have no word for.
 func (k kept) unknown() bool { return countsAs(k.Status) == "" }
@@ -86,7 +91,7 @@ func countsAs(status string) string {
 
 // keeping is a subscription as it is to be kept, given how it was (nil: it was not). In a
 // status that we have no word for it stays what it was, and pays for no more than it did.
-func keeping(s subscription, was *kept) kept {
+func keeping(s stripe.Subscription, was *kept) kept {
 	k := kept{
 		ID: s.ID, CustomerID: s.Customer, Status: s.Status, KnownStatus: countsAs(s.Status), Quantity: clamp(s.Quantity),
 		IntervalCount: 1, CreateTime: s.CreateTime, CurrentPeriodEndTime: s.CurrentPeriodEnd, TrialEndTime: s.TrialEnd, CancelTime: s.CancelTime,
@@ -157,7 +162,7 @@ var errForeign = errors.New("the customer is not known to Stripe: is STRIPE_SECR
 
 // state is what Stripe says of an organization's customers.
 type state struct {
-	subscriptions []subscription
+	subscriptions []stripe.Subscription
 	gone          map[string]bool // customers that were deleted
 
 	alerts []notice // what is found out while it is kept, for when it is
@@ -181,16 +186,16 @@ type query struct {
 func (l *Licensing) fetch(ctx context.Context, q query, missing bool) (*state, error) {
 	s := &state{gone: map[string]bool{}}
 	for _, id := range q.customers {
-		found, err := l.stripe.subscriptions(ctx, id)
-		if errors.Is(err, errNoCustomer) {
-			deleted, err := l.stripe.isDeleted(ctx, id)
+		found, err := l.stripe.Subscriptions(ctx, id)
+		if errors.Is(err, stripe.ErrNoCustomer) {
+			deleted, err := l.stripe.IsDeleted(ctx, id)
 			switch {
-			case errors.Is(err, StripeNotFound) && !missing && id == q.current:
+			case errors.Is(err, stripe.NotFound) && !missing && id == q.current:
 				return nil, fmt.Errorf("customer %s: %w", id, errForeign)
-			case err != nil && !errors.Is(err, StripeNotFound):
+			case err != nil && !errors.Is(err, stripe.NotFound):
 				return nil, err
 			case err == nil && !deleted:
-				return nil, fmt.Errorf("customer %s: %w", id, errNoCustomer) // it changes under our eyes: again
+				return nil, fmt.Errorf("customer %s: %w", id, stripe.ErrNoCustomer) // it changes under our eyes: again
 			}
 			s.gone[id] = true
 			continue
@@ -201,11 +206,11 @@ func (l *Licensing) fetch(ctx context.Context, q query, missing bool) (*state, e
 		s.subscriptions = append(s.subscriptions, found...)
 	}
 	for _, k := range q.going {
-		if s.gone[k.CustomerID] || slices.ContainsFunc(s.subscriptions, func(f subscription) bool { return f.ID == k.ID }) {
+		if s.gone[k.CustomerID] || slices.ContainsFunc(s.subscriptions, func(f stripe.Subscription) bool { return f.ID == k.ID }) {
 			continue
 		}
-		status, err := l.stripe.subscriptionStatus(ctx, k.ID)
-		if errors.Is(err, StripeNotFound) || err == nil && isOver(status) {
+		status, err := l.stripe.SubscriptionStatus(ctx, k.ID)
+		if errors.Is(err, stripe.NotFound) || err == nil && stripe.IsOver(status) {
 			continue
 		}
 		if err != nil {
@@ -217,7 +222,7 @@ func (l *Licensing) fetch(ctx context.Context, q query, missing bool) (*state, e
 }
 
 // errUnlisted is a list that cannot be believed.
-var errUnlisted = &StripeError{Kind: StripeUnavailable, Method: "subscriptions.list", words: "the list lacks a subscription that goes on"}
+var errUnlisted = stripe.Inconsistent("subscriptions.list", "the list lacks a subscription that goes on")
 
 // sync fetches what the organization has bought and keeps it, unless something newer was
 // kept meanwhile. Event is the delivery that is done with it, or nil.

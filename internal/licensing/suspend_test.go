@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/teamtask/teamtask/internal/stripe"
 )
 
 // The seats of an organization whose subscriptions have all stopped stay on record.
@@ -88,7 +90,7 @@ func TestASubscriptionThatComesBackSmallerGetsATimeOfGrace(t *testing.T) {
 // The same again changes nothing, and says nothing.
 func TestSettlingTwiceIsSettlingOnce(t *testing.T) {
 	t.Parallel()
-	for name, from := range map[string]subscription{
+	for name, from := range map[string]stripe.Subscription{
 		"over the license": bought("sub_1", statusActive, 3), "suspended": bought("sub_1", statusUnpaid, 5), "at rest": bought("sub_1", statusActive, 5),
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -8,11 +8,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/teamtask/teamtask/internal/stripe"
 	"github.com/teamtask/teamtask/internal/tenancy"
 )
 
 // life is what Stripe has of a customer, one event after the other.
-var life = [][]subscription{
+var life = [][]stripe.Subscription{
 	{bought("sub_1", statusIncomplete, 5)},
 	{bought("sub_1", statusActive, 5)},
 	{raised("sub_1", statusActive, 5, 8)},
@@ -112,7 +113,7 @@ func TestAFetchThatComesHomeLateChangesNothing(t *testing.T) {
 	f := newFixture(t)
 	f.put(ours, "user_a")
 	for _, c := range []struct {
-		late, now subscription
+		late, now stripe.Subscription
 		want      string
 	}{
 		{bought("sub_1", statusActive, 5), bought("sub_1", statusActive, 2), "active working:true frozen:false purchased:2 assigned:0 over:0 grace:false"},

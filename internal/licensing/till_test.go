@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/teamtask/teamtask/internal/stripe"
 )
 
 // till is a Stripe that has customers, subscriptions and charges, and remembers what it
@@ -30,6 +32,8 @@ type till struct {
 	keys          []string              // of the writes
 	asked         func(r *http.Request) // called before an answer is made; may be nil
 	answered      func(path string)     // and before it arrives; may be nil
+
+	transport func(*http.Request) *http.Response // takes the place of answer; may be nil
 }
 
 // buyer is a customer.
@@ -119,10 +123,20 @@ func newTill() *till {
 }
 
 // stripe is a client of it, without a network between.
-func (s *till) stripe() *Stripe {
-	return NewStripe(StripeOptions{
-		URL: "http://stripe.test", SecretKey: "sk_test_1", SeatPrices: []string{seatPrice},
-		HTTP: &http.Client{Transport: wireless(s.answer)},
+func (s *till) stripe() *stripe.Client { return s.stripeWith("sk_test_1") }
+
+func (s *till) stripeWith(key string) *stripe.Client {
+	return stripe.New(stripe.Options{
+		URL: "http://stripe.test", SecretKey: key, SeatPrices: []string{seatPrice},
+		Transport: wireless(func(r *http.Request) *http.Response {
+			s.mu.Lock()
+			answer := s.transport
+			s.mu.Unlock()
+			if answer == nil {
+				return s.answer(r)
+			}
+			return answer(r)
+		}),
 	})
 }
 
@@ -239,6 +253,10 @@ func (s *till) reply(r *http.Request) (int, string) {
 		return http.StatusOK, listText(sold.invoices(query.Get("subscription")))
 	case kind == "checkout":
 		return s.checkout(r.Header.Get("Idempotency-Key"), strings.TrimPrefix(id, "sessions"))
+	case path == "billing_portal/configurations" && r.Method == http.MethodGet:
+		return http.StatusOK, listText(nil)
+	case strings.HasPrefix(path, "billing_portal/configurations"):
+		return http.StatusOK, `{"id":"bpc_1","object":"billing_portal.configuration","active":true}`
 	case kind == "billing_portal":
 		return http.StatusBadRequest, `{"error":{"type":"invalid_request_error","code":"resource_missing","param":"customer"}}` // it knows none
 	case kind == "charges" && s.charges[id] != "":
@@ -264,7 +282,7 @@ func (s *till) addCustomer(r *http.Request) (int, string) {
 		return http.StatusBadRequest, `{"error":{"type":"invalid_request_error"}}`
 	}
 	if s.made[key] == "" {
-		org := r.PostForm.Get("metadata[" + metadataOrganization + "]")
+		org := r.PostForm.Get("metadata[organization_id]")
 		s.made[key] = "cus_made_" + org
 		if len(s.made) > 1 {
 			s.made[key] += fmt.Sprint("_", len(s.made))
@@ -321,7 +339,7 @@ func (s *till) customerText(id string) string {
 	if c.deleted {
 		return fmt.Sprintf(`{"id":%q,"object":"customer","deleted":true}`, id)
 	}
-	text, err := json.Marshal(map[string]any{"id": id, "object": "customer", "metadata": map[string]string{metadataOrganization: c.org}})
+	text, err := json.Marshal(map[string]any{"id": id, "object": "customer", "metadata": map[string]string{"organization_id": c.org}})
 	if err != nil {
 		panic(err)
 	}
