@@ -26,7 +26,7 @@ var arrows = map[string][]string{
 		"migrations", "internal/fault", "internal/wire", "internal/admission", "internal/tenancy",
 		"internal/session", "internal/rbac", "internal/audit", "internal/clerk", "internal/inbox",
 		"internal/tasks", "internal/directory", "internal/licensing", "internal/membership", "internal/telemetry",
-		"internal/stripe",
+		"internal/stripe", "internal/outbound",
 	},
 	"cmd/dev":            {"internal/sandbox", "internal/localpg", "internal/process"},
 	"bench":              {"internal/sandbox", "internal/localpg", "internal/process", "internal/tasks"},

@@ -10,6 +10,7 @@ import (
 
 	"github.com/teamtask/teamtask/internal/clerk"
 	"github.com/teamtask/teamtask/internal/inbox"
+	"github.com/teamtask/teamtask/internal/outbound"
 	"github.com/teamtask/teamtask/internal/rbac"
 	"github.com/teamtask/teamtask/internal/session"
 	"github.com/teamtask/teamtask/internal/stripe"
@@ -21,6 +22,7 @@ const (
 	listenAddr = ":8080"
 	adminAddr  = "127.0.0.1:8081"
 
+	rateMax  = 1000      // requests a second to a provider
 	spansMax = 1_000_000 // that OpenTelemetry's queue may be told to hold
 )
 
@@ -139,7 +141,7 @@ func (c *config) readTokens(env *environment) {
 	pem := env.optional("CLERK_JWT_KEY", "")
 	secret := env.checked("CLERK_SECRET_KEY", "", hasPrefix("sk_"))
 	api := env.checked("CLERK_API_URL", clerkAPI, isURL)
-	c.clerk = clerk.Options{URL: api, SecretKey: secret}
+	c.clerk = clerk.Options{URL: api, SecretKey: secret, Rate: readRate(env, "CLERK_RATE")}
 	switch {
 	case pem != "":
 		keys, err := session.KeysFromPEM(pem)
@@ -197,8 +199,14 @@ func readStripe(env *environment) stripe.Options {
 		SecretKey:  env.checked("STRIPE_SECRET_KEY", "", hasPrefix("sk_", "rk_")),
 		URL:        env.checked("STRIPE_API_URL", "", isURL),
 		SeatPrices: env.list("STRIPE_SEAT_PRICE", nil, hasPrefix("price_")),
+		Rate:       readRate(env, "STRIPE_RATE"),
 		Proration:  env.checked("STRIPE_PRORATION", "", isOneOf(stripe.Prorations()...)),
 	}
+}
+
+// readRate reads how many requests a second this process sends to a provider.
+func readRate(env *environment, name string) float64 {
+	return float64(env.number(name, outbound.RateDefault, 1, rateMax))
 }
 
 // readGrace reads how long seats that are given and not paid for stay.

@@ -29,6 +29,7 @@ func (r *reconcileCommand) Run(ctx context.Context) error {
 		clerk: clerk.Options{
 			SecretKey: env.required("CLERK_SECRET_KEY"),
 			URL:       env.checked("CLERK_API_URL", clerkAPI, isURL),
+			Rate:      readRate(env, "CLERK_RATE"),
 		},
 		stripe:  readStripe(env),
 		billing: env.group("Stripe", "STRIPE_SECRET_KEY", "STRIPE_SEAT_PRICE"),
