@@ -26,7 +26,7 @@ var arrows = map[string][]string{
 		"migrations", "internal/fault", "internal/wire", "internal/admission", "internal/tenancy",
 		"internal/session", "internal/rbac", "internal/audit", "internal/clerk", "internal/inbox",
 		"internal/tasks", "internal/directory", "internal/licensing", "internal/membership", "internal/telemetry",
-		"internal/stripe", "internal/outbound",
+		"internal/stripe", "internal/outbound", "internal/jobs",
 	},
 	"cmd/dev":            {"internal/sandbox", "internal/localpg", "internal/process"},
 	"bench":              {"internal/sandbox", "internal/localpg", "internal/process", "internal/tasks"},
@@ -41,14 +41,14 @@ var arrows = map[string][]string{
 	"internal/rbac":      {"internal/fault", "internal/tenancy"},
 	"internal/audit":     {"internal/fault", "internal/tenancy"},
 	"internal/clerk":     {"internal/fault", "internal/outbound"},
-	"internal/inbox":     {"internal/fault", "internal/pgpool"},
+	"internal/inbox":     {"internal/fault", "internal/pgpool", "internal/jobs"},
 	"internal/tasks":     {"internal/fault", "internal/tenancy"},
 	"internal/directory": {
 		"internal/fault", "internal/tenancy", "internal/clerk", "internal/inbox", "internal/audit",
 	},
 	"internal/licensing": {
 		"internal/fault", "internal/tenancy", "internal/clerk", "internal/inbox", "internal/audit",
-		"internal/stripe",
+		"internal/stripe", "internal/jobs",
 	},
 	"internal/membership": {
 		"internal/fault", "internal/tenancy", "internal/clerk", "internal/audit", "internal/directory",
@@ -85,6 +85,7 @@ var arrows = map[string][]string{
 	"internal/collector": {},
 	"internal/outbound":  {"internal/fault"},
 	"internal/stripe":    {"internal/fault", "internal/outbound"},
+	"internal/jobs":      {"internal/fault", "internal/pgpool"},
 }
 
 // library is a package as the go command describes it.
@@ -246,7 +247,7 @@ func TestOnlyTenancyHoldsConnectionsToPostgreSQL(t *testing.T) {
 	t.Parallel()
 	allowed := []string{
 		"internal/pgpool", "internal/tenancy", "internal/localpg", "internal/pgtest", "migrations", // the door; servers of tests; the owner
-		"internal/inbox",        // events from outside belong to no tenant: docs/decisions/0007
+		"internal/jobs", "internal/inbox", // events from outside belong to no tenant: docs/decisions/0007
 		"cmd/server", "cmd/dev", // parse a URL for its user
 		"bench",
 	}

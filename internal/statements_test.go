@@ -115,15 +115,15 @@ func isFlag(pair *ast.KeyValueExpr) bool {
 	return isKey && isValue && slices.Contains([]string{"Listing", "Locks"}, key.Name) && value.Name == "true"
 }
 
-// lentText tells whether the text is one of the inbox's constants, which others run in
-// their transactions.
+// lentText reports whether the text is one of the constants of inbox and jobs that others run
+// in their transactions.
 func lentText(e ast.Expr) bool {
 	selector, ok := e.(*ast.SelectorExpr)
 	if !ok {
 		return false
 	}
 	of, ok := selector.X.(*ast.Ident)
-	return ok && of.Name == "inbox" && slices.Contains([]string{"DoneName", "DoneSQL", "JobName", "JobSQL"}, selector.Sel.Name)
+	return ok && slices.Contains([]string{"inbox.DoneName", "inbox.DoneSQL", "jobs.InsertName", "jobs.InsertSQL"}, of.Name+"."+selector.Sel.Name)
 }
 
 // checkCall wants what is handed to the driver to be written out, or to be the name of a

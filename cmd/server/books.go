@@ -8,6 +8,7 @@ import (
 	"github.com/teamtask/teamtask/internal/admission"
 	"github.com/teamtask/teamtask/internal/directory"
 	"github.com/teamtask/teamtask/internal/inbox"
+	"github.com/teamtask/teamtask/internal/jobs"
 	"github.com/teamtask/teamtask/internal/licensing"
 	"github.com/teamtask/teamtask/internal/stripe"
 	"github.com/teamtask/teamtask/internal/telemetry"
@@ -65,9 +66,9 @@ func (b books) consumers() []inbox.Consumer {
 	return all
 }
 
-// chores are what one of all servers does every so often.
-func (b books) chores(log *slog.Logger) []inbox.Chore {
-	return []inbox.Chore{{
+// periodicJobs are what one of all servers does every so often.
+func (b books) periodicJobs(log *slog.Logger) []jobs.Periodic {
+	return []jobs.Periodic{{
 		Name: "reconcile", Every: reconcileEvery, Within: reconcileWithin,
 		Do: func(ctx context.Context) error {
 			return errors.Join(b.reconcilePeople(ctx, log), b.reconcileSeats(ctx, log))

@@ -7,6 +7,7 @@ import (
 
 	"github.com/teamtask/teamtask/internal/fault"
 	"github.com/teamtask/teamtask/internal/inbox"
+	"github.com/teamtask/teamtask/internal/jobs"
 	"github.com/teamtask/teamtask/internal/telemetry"
 )
 
@@ -19,18 +20,21 @@ const (
 // takesEvents tells whether providers send their events to the path.
 func takesEvents(path string) bool { return path == clerkEventsPath || path == stripeEventsPath }
 
-// openEvents opens the inbox of a server. The database and the role of the URL have
-// been inspected by tenancy.Open.
-func openEvents(ctx context.Context, c config, log *slog.Logger, m *telemetry.Metrics, b books) (*inbox.Inbox, error) {
-	return inbox.Open(ctx, inbox.Options{
-		URL:        c.databaseURL,
-		Log:        log,
-		Consumers:  b.consumers(),
-		Chores:     b.chores(log),
-		Jobs:       b.seats.Jobs(),
-		Observe:    countEvents(m),
-		ObserveJob: countJobs(m),
+// openJobs opens the jobs of a server. The database and the role of the URL have been
+// inspected by tenancy.Open.
+func openJobs(ctx context.Context, c config, log *slog.Logger, m *telemetry.Metrics, b books) (*jobs.Client, error) {
+	return jobs.Open(ctx, jobs.Options{
+		URL:      c.databaseURL,
+		Log:      log,
+		Jobs:     b.seats.Jobs(),
+		Periodic: b.periodicJobs(log),
+		Observe:  countJobs(m),
 	})
+}
+
+// newInbox returns the inbox of a server.
+func newInbox(queue *jobs.Client, log *slog.Logger, m *telemetry.Metrics, b books) (*inbox.Inbox, error) {
+	return inbox.New(queue, inbox.Options{Log: log, Consumers: b.consumers(), Observe: countEvents(m)})
 }
 
 // receivers mounts where events are sent to. A provider that is not configured is asked to

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/teamtask/teamtask/internal/inbox"
+	"github.com/teamtask/teamtask/internal/jobs"
 	"github.com/teamtask/teamtask/internal/pgtest"
 	"github.com/teamtask/teamtask/internal/telemetry"
 	"github.com/teamtask/teamtask/internal/tenancy"
@@ -15,7 +15,7 @@ import (
 )
 
 var (
-	askSQL     = tenancy.Statement{Name: inbox.JobName, SQL: inbox.JobSQL}
+	askSQL     = tenancy.Statement{Name: jobs.InsertName, SQL: jobs.InsertSQL}
 	errNotThis = errors.New("not this one")
 )
 
@@ -28,21 +28,21 @@ func TestAJobIsAskedForInATenantsTransaction(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(db.Close)
-	calls := make(chan inbox.JobCall, 10)
+	calls := make(chan jobs.Call, 10)
 	m := telemetry.NewMetrics()
-	events, err := inbox.Open(t.Context(), inbox.Options{
-		URL: database.AppURL, Log: slog.New(slog.DiscardHandler), ObserveJob: countJobs(m),
-		Jobs: []inbox.Job{{Name: "tell", Do: func(_ context.Context, c inbox.JobCall) error { calls <- c; return nil }}},
+	queue, err := jobs.Open(t.Context(), jobs.Options{
+		URL: database.AppURL, Log: slog.New(slog.DiscardHandler), Observe: countJobs(m),
+		Jobs: []jobs.Job{{Name: "tell", Do: func(_ context.Context, c jobs.Call) error { calls <- c; return nil }}},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(events.Close)
-	if err := events.Start(t.Context()); err != nil {
+	t.Cleanup(queue.Close)
+	if err := queue.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := events.Stop(context.Background()); err != nil {
+		if err := queue.Stop(context.Background()); err != nil {
 			t.Error(err)
 		}
 	})
@@ -59,7 +59,7 @@ func TestAJobIsAskedForInATenantsTransaction(t *testing.T) {
 		if err := ask(subject, notBefore, nil); err != nil {
 			t.Fatal(err)
 		}
-		if got, want := <-calls, (inbox.JobCall{Tenant: "org_1", Subject: subject, Attempt: 1}); got != want {
+		if got, want := <-calls, (jobs.Call{Tenant: "org_1", Subject: subject, Attempt: 1}); got != want {
 			t.Errorf("done for %+v, want %+v", got, want)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/teamtask/teamtask/internal/admission"
 	"github.com/teamtask/teamtask/internal/clerk"
 	"github.com/teamtask/teamtask/internal/inbox"
+	"github.com/teamtask/teamtask/internal/jobs"
 	"github.com/teamtask/teamtask/internal/session"
 	"github.com/teamtask/teamtask/internal/stripe"
 	"github.com/teamtask/teamtask/internal/telemetry"
@@ -26,8 +27,8 @@ func countEvents(m *telemetry.Metrics) func(inbox.Receipt) {
 }
 
 // countJobs counts attempts of jobs.
-func countJobs(m *telemetry.Metrics) func(inbox.JobRun) {
-	return func(r inbox.JobRun) { m.Job(r.Name, string(r.Outcome)) }
+func countJobs(m *telemetry.Metrics) func(jobs.Run) {
+	return func(r jobs.Run) { m.Job(r.Name, string(r.Outcome)) }
 }
 
 // countClerkCalls counts calls of Clerk's API.

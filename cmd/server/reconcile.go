@@ -10,6 +10,7 @@ import (
 	"github.com/teamtask/teamtask/internal/clerk"
 	"github.com/teamtask/teamtask/internal/directory"
 	"github.com/teamtask/teamtask/internal/inbox"
+	"github.com/teamtask/teamtask/internal/jobs"
 	"github.com/teamtask/teamtask/internal/licensing"
 	"github.com/teamtask/teamtask/internal/tenancy"
 	"github.com/teamtask/teamtask/migrations"
@@ -51,11 +52,15 @@ func (r *reconcileCommand) Run(ctx context.Context) error {
 	}
 	defer db.Close()
 	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	events, err := inbox.Open(ctx, inbox.Options{URL: c.databaseURL, Log: log})
+	queue, err := jobs.Open(ctx, jobs.Options{URL: c.databaseURL, Log: log})
 	if err != nil {
 		return fmt.Errorf("DATABASE_URL: %w", err)
 	}
-	defer events.Close()
+	defer queue.Close()
+	events, err := inbox.New(queue, inbox.Options{Log: log})
+	if err != nil {
+		return err
+	}
 	b := newBooks(c, db, people{client: client}, nil, log)
 	b.people.OnEnd(events.Forget)
 	if err := errors.Join(r.people(ctx, b), r.seats(ctx, b)); err != nil {

@@ -18,6 +18,7 @@ import (
 	"github.com/teamtask/teamtask/internal/admission"
 	"github.com/teamtask/teamtask/internal/fault"
 	"github.com/teamtask/teamtask/internal/inbox"
+	"github.com/teamtask/teamtask/internal/jobs"
 	"github.com/teamtask/teamtask/internal/session"
 	"github.com/teamtask/teamtask/internal/telemetry"
 	"github.com/teamtask/teamtask/internal/tenancy"
@@ -101,12 +102,16 @@ func serve(ctx context.Context, c config, logTo io.Writer) error {
 	}
 	kept := newBooks(c, db, copying, m, log)
 	defer background(ctx, kept.seats.WatchPrices)()
+	var queue *jobs.Client
 	var events *inbox.Inbox
 	if c.directory || c.billing {
-		if events, err = openEvents(starting, c, log, m, kept); err != nil {
+		if queue, err = openJobs(starting, c, log, m, kept); err != nil {
 			return fmt.Errorf("DATABASE_URL: %w", err)
 		}
-		defer events.Close()
+		defer queue.Close()
+		if events, err = newInbox(queue, log, m, kept); err != nil {
+			return err
+		}
 		watchBacklog(m, events)
 	}
 	if kept.people != nil {
@@ -137,11 +142,11 @@ func serve(ctx context.Context, c config, logTo io.Writer) error {
 	log.InfoContext(ctx, "serving", slog.String("address", api.listener.Addr().String()),
 		slog.String("admin", admin.listener.Addr().String()), slog.String("version", version()))
 	stop := func(context.Context) error { return nil }
-	if events != nil {
-		if err := events.Start(ctx); err != nil {
+	if queue != nil {
+		if err := queue.Start(ctx); err != nil {
 			return errors.Join(err, api.listener.Close(), admin.listener.Close())
 		}
-		stop = events.Stop
+		stop = queue.Stop
 	}
 	return run(ctx, log, &unready, stop, api, admin)
 }

@@ -194,11 +194,15 @@ func (s *stack) openEvents(c config, log *slog.Logger, kept books) *inbox.Inbox 
 	if !c.directory && !c.billing {
 		return nil
 	}
-	events, err := openEvents(s.t.Context(), c, log, s.metrics, kept)
+	queue, err := openJobs(s.t.Context(), c, log, s.metrics, kept)
+	if err != nil {
+		s.t.Fatalf("open the jobs: %v", err)
+	}
+	s.t.Cleanup(queue.Close)
+	events, err := newInbox(queue, log, s.metrics, kept)
 	if err != nil {
 		s.t.Fatalf("open the inbox: %v", err)
 	}
-	s.t.Cleanup(events.Close)
 	watchBacklog(s.metrics, events)
 	return events
 }

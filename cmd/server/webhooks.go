@@ -13,6 +13,7 @@ import (
 
 	"github.com/teamtask/teamtask/internal/directory"
 	"github.com/teamtask/teamtask/internal/inbox"
+	"github.com/teamtask/teamtask/internal/jobs"
 	"github.com/teamtask/teamtask/internal/licensing"
 	"github.com/teamtask/teamtask/internal/tenancy"
 	"github.com/teamtask/teamtask/migrations"
@@ -43,7 +44,7 @@ func (l *webhooksListCommand) Run(ctx context.Context) error {
 	})
 }
 
-func printEntries(to io.Writer, all []inbox.Entry) error {
+func printEntries(to io.Writer, all []inbox.StoredEvent) error {
 	table := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "ID\tRECEIVED\tPROVIDER\tEXTERNAL ID\tKIND\tDELIVERIES")
 	for _, e := range all {
@@ -54,14 +55,14 @@ func printEntries(to io.Writer, all []inbox.Entry) error {
 
 func at(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
-func kindOf(e inbox.Entry) string {
+func kindOf(e inbox.StoredEvent) string {
 	if e.Kind == "" {
 		return "(unreadable)"
 	}
 	return e.Kind
 }
 
-func deliveriesOf(e inbox.Entry) string {
+func deliveriesOf(e inbox.StoredEvent) string {
 	if len(e.Deliveries) == 0 {
 		return "ignored"
 	}
@@ -73,7 +74,7 @@ func deliveriesOf(e inbox.Entry) string {
 }
 
 func stateOf(d inbox.Delivery) string {
-	if d.Waits {
+	if d.State == inbox.StateWaiting {
 		return "waits"
 	}
 	return d.State
@@ -151,13 +152,13 @@ func (r *webhooksReplayCommand) Run(ctx context.Context) error {
 }
 
 // theEvent is the one event of an id.
-func theEvent(ctx context.Context, events *inbox.Inbox, id string) (inbox.Entry, error) {
+func theEvent(ctx context.Context, events *inbox.Inbox, id string) (inbox.StoredEvent, error) {
 	all, err := events.Show(ctx, id)
 	if err != nil {
-		return inbox.Entry{}, err
+		return inbox.StoredEvent{}, err
 	}
 	if len(all) > 1 {
-		return inbox.Entry{}, errors.New("several events have that id, by different providers: use our own, the first column of `webhooks list`")
+		return inbox.StoredEvent{}, errors.New("several events have that id, by different providers: use our own, the first column of `webhooks list`")
 	}
 	return all[0], nil
 }
@@ -175,11 +176,15 @@ func withEvents(ctx context.Context, do func(*inbox.Inbox) error) error {
 	}
 	db.Close()
 	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	events, err := inbox.Open(ctx, inbox.Options{URL: url, Log: log, Consumers: everyConsumer(env.isSet("STRIPE_SECRET_KEY"))})
+	queue, err := jobs.Open(ctx, jobs.Options{URL: url, Log: log})
 	if err != nil {
 		return fmt.Errorf("DATABASE_URL: %w", err)
 	}
-	defer events.Close()
+	defer queue.Close()
+	events, err := inbox.New(queue, inbox.Options{Log: log, Consumers: everyConsumer(env.isSet("STRIPE_SECRET_KEY"))})
+	if err != nil {
+		return fmt.Errorf("DATABASE_URL: %w", err)
+	}
 	return do(events)
 }
 

@@ -9,15 +9,15 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// beginSQL has what comes from now on join no delivery of the subject that is queued: the
-// fetch for it may begin before. It waits for those that are joining one.
+// beginSQL keeps events that come from now on from joining a queued delivery of the subject:
+// its fetch may begin before them. It waits for transactions that are joining one.
 const beginSQL = `
 	UPDATE inbox_deliveries
 	   SET queued = false
 	 WHERE consumer = $1 AND party = $2 AND subject = $3 AND state = 'pending' AND queued`
 
-// claimSQL notes when the attempt begins, and which event is the newest then: an event up to
-// that one tells of a change that is older than the fetch, whenever it is committed.
+// claimSQL writes when the attempt begins, and which event is the newest then: an event up to
+// that one is about a change older than the fetch, whenever it is committed.
 const claimSQL = `
 	UPDATE inbox_deliveries d
 	   SET queued = false, fetch_time = clock_timestamp(), fetch_bound = (SELECT max(id) FROM inbox_events)
@@ -35,10 +35,10 @@ type claim struct {
 	event Event
 	time  time.Time
 	bound int64
-	many  bool // more of the subject are pending than DoneSQL settles at once
+	many  bool // more of the subject are pending than DoneSQL marks at once
 }
 
-// claimDelivery begins an attempt, and returns nil where the delivery is not pending.
+// claimDelivery begins an attempt. It returns nil if the delivery is not pending.
 func (b *Inbox) claimDelivery(ctx context.Context, args deliveryJob) (*claim, error) {
 	var batch pgx.Batch
 	if args.Subject != "" {
@@ -68,8 +68,8 @@ const markDoneSQL = `
 	   SET state = 'done', last_error = '', queued = false, waits = false, update_time = now()
 	 WHERE event_id = $1 AND consumer = $2 AND state = 'pending'`
 
-// markDone marks a delivery whose consumer has not done so, and no other. It reports whether
-// the delivery was still pending: the consumer did not run DoneSQL.
+// markDone marks one delivery done. It reports whether it was still pending: then the consumer
+// did not run DoneSQL.
 func markDone(ctx context.Context, q querier, event int64, consumer string) (marked bool, err error) {
 	tag, err := q.Exec(ctx, markDoneSQL, event, consumer)
 	if err != nil {
@@ -83,23 +83,23 @@ const markFailedSQL = `
 	   SET state = CASE WHEN $5 THEN 'failed' ELSE state END, waits = $6, attempts = $3, last_error = $4, update_time = now()
 	 WHERE event_id = $1 AND consumer = $2 AND state = 'pending'`
 
-// note is what is kept of an attempt that did not apply a delivery.
+// note is what is stored of an attempt that did not apply a delivery.
 type note struct {
 	attempts int // that failed
 	words    string
 	last     bool // the delivery is set aside
-	waits    bool // it waits for something else
+	waits    bool // see Wait
 }
 
-// markFailed notes an attempt.
+// markFailed writes an attempt.
 func markFailed(ctx context.Context, q querier, event int64, consumer string, n note) error {
 	if _, err := q.Exec(ctx, markFailedSQL, event, consumer, n.attempts, n.words, n.last, n.waits); err != nil {
-		return fmt.Errorf("note the failed attempt: %w", err)
+		return fmt.Errorf("write the failed attempt: %w", err)
 	}
 	return nil
 }
 
-const leadNextSQL = `
+const enqueueNextSQL = `
 	WITH due AS (
 	    UPDATE inbox_deliveries d
 	       SET queued = true
@@ -116,21 +116,21 @@ const leadNextSQL = `
 	 RETURNING d.event_id, d.consumer, d.party, d.subject, d.priority, newest.provider
 	), ` + insertJobSQL
 
-// leadNext gives the newest pending delivery of the subject a job, if there is one: what had
-// joined a delivery that has ended without settling it. Where one of the subject has a job
-// that has not begun, it does nothing.
-func leadNext(ctx context.Context, q querier, args deliveryJob) error {
+// enqueueNext gives the newest pending delivery of the subject a job, if there is one: those had
+// joined a delivery that ended without them. If one of the subject has a job that has not
+// begun, it does nothing.
+func enqueueNext(ctx context.Context, q querier, args deliveryJob) error {
 	if args.Subject == "" {
 		return nil
 	}
 	var jobs, told int
-	if err := q.QueryRow(ctx, leadNextSQL, args.Consumer, args.Party, args.Subject).Scan(&jobs, &told); err != nil {
+	if err := q.QueryRow(ctx, enqueueNextSQL, args.Consumer, args.Party, args.Subject).Scan(&jobs, &told); err != nil {
 		return fmt.Errorf("enqueue the next delivery of the subject: %w", err)
 	}
 	return nil
 }
 
-const mendSQL = `
+const repairSQL = `
 	WITH live AS (
 	    SELECT d.event_id, d.consumer, d.party, d.subject
 	      FROM river_job j
@@ -158,32 +158,30 @@ const mendSQL = `
 	 RETURNING d.event_id, d.consumer, d.party, d.subject, d.priority, e.provider
 	), ` + insertJobSQL
 
-// mendDeliveries gives pending deliveries that have no job one, and returns how many.
-func mendDeliveries(ctx context.Context, q querier) (jobs int, err error) {
+// repairDeliveries gives pending deliveries that have no job one, and returns how many.
+func repairDeliveries(ctx context.Context, q querier) (jobs int, err error) {
 	var told int
-	if err := q.QueryRow(ctx, mendSQL).Scan(&jobs, &told); err != nil {
+	if err := q.QueryRow(ctx, repairSQL).Scan(&jobs, &told); err != nil {
 		return 0, fmt.Errorf("find deliveries without a job: %w", err)
 	}
 	return jobs, nil
 }
 
-const wakeSQL = `
+const wakeDeliveriesSQL = `
 	WITH woken AS (
 	    UPDATE river_job
 	       SET state = 'available', scheduled_at = now()
 	     WHERE kind = 'inbox_delivery' AND queue IN ($1, 'inbox') AND state IN ('available', 'retryable', 'scheduled') AND scheduled_at > now()
-	        OR kind = 'inbox_job' AND state = 'retryable'
 	 RETURNING queue
 	)
 	SELECT count(pg_notify(concat(current_schema(), '.river_insert'), '{"queue": "' || queue || '"}'))
 	  FROM (SELECT DISTINCT queue FROM woken) queues`
 
-// wake has what waits for its next attempt tried now: deliveries of the provider, and jobs.
-// A job that is not due yet stays as it is.
-func wake(ctx context.Context, q querier, queue string) error {
+// wakeDeliveries makes the provider's deliveries that wait for their next attempt due now.
+func wakeDeliveries(ctx context.Context, q querier, queue string) error {
 	var told int
-	if err := q.QueryRow(ctx, wakeSQL, queue).Scan(&told); err != nil {
-		return fmt.Errorf("wake what waits for the provider: %w", err)
+	if err := q.QueryRow(ctx, wakeDeliveriesSQL, queue).Scan(&told); err != nil {
+		return fmt.Errorf("wake the provider's deliveries: %w", err)
 	}
 	return nil
 }

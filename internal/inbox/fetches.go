@@ -9,7 +9,7 @@ const (
 	// fetchApart is how long after a fetch for a subject began the next one may, so that a
 	// storm about one subject costs a bounded number of requests.
 	fetchApart = 500 * time.Millisecond
-	fetchesMax = 10_000 // subjects that are remembered
+	fetchesMax = 10_000 // subjects that are stored
 )
 
 // fetches are the subjects that this process fetches, or has just fetched. The zero value

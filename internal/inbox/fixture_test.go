@@ -25,6 +25,7 @@ import (
 
 	"github.com/teamtask/teamtask/internal/fault"
 	"github.com/teamtask/teamtask/internal/inbox"
+	"github.com/teamtask/teamtask/internal/jobs"
 	"github.com/teamtask/teamtask/internal/pgtest"
 )
 
@@ -134,6 +135,7 @@ func (l *logged) String() string {
 type box struct {
 	t        testing.TB
 	db       pgtest.Database
+	jobs     *jobs.Client
 	inbox    *inbox.Inbox
 	admin    *pgxpool.Pool
 	url      string
@@ -154,8 +156,15 @@ func (x *box) seen(r inbox.Receipt) int {
 	return x.receipts[r]
 }
 
-// newBox makes an inbox that is not started yet. Change may change its options.
-func newBox(t testing.TB, change func(x *box, o *inbox.Options)) *box {
+// options are those of an inbox and of its jobs.
+type options struct {
+	inbox.Options
+
+	Jobs jobs.Options
+}
+
+// newBox makes an inbox whose jobs are not started yet. change may change its options.
+func newBox(t testing.TB, change func(x *box, o *options)) *box {
 	t.Helper()
 	x := &box{t: t, db: pgtest.New(t), log: &logged{}, receipts: map[inbox.Receipt]int{}}
 	var err error
@@ -165,17 +174,21 @@ func newBox(t testing.TB, change func(x *box, o *inbox.Options)) *box {
 	t.Cleanup(x.admin.Close)
 	x.exec(`CREATE TABLE effects (event_id bigint NOT NULL)`) // without a key, so that doubles show
 	x.exec(`GRANT SELECT, INSERT ON effects TO teamtask_runtime`)
-	o := inbox.Options{
-		URL: x.db.AppURL, Log: slog.New(slog.NewJSONHandler(x.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Observe: x.observe, Backoff: func(int) time.Duration { return 0 },
+	log := slog.New(slog.NewJSONHandler(x.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	o := options{
+		Options: inbox.Options{Log: log, Observe: x.observe},
+		Jobs:    jobs.Options{URL: x.db.AppURL, Log: log, Backoff: func(int) time.Duration { return 0 }},
 	}
 	if change != nil {
 		change(x, &o)
 	}
-	if x.inbox, err = inbox.Open(t.Context(), o); err != nil {
+	if x.jobs, err = jobs.Open(t.Context(), o.Jobs); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(x.inbox.Close)
+	t.Cleanup(x.jobs.Close)
+	if x.inbox, err = inbox.New(x.jobs, o.Options); err != nil {
+		t.Fatal(err)
+	}
 	exit := fault.NewExit(o.Log, func(fault.Outcome) {})
 	mux := http.NewServeMux()
 	for _, from := range senders {
@@ -193,13 +206,13 @@ func newBox(t testing.TB, change func(x *box, o *inbox.Options)) *box {
 
 func (x *box) start() {
 	x.t.Helper()
-	if err := x.inbox.Start(x.t.Context()); err != nil {
+	if err := x.jobs.Start(x.t.Context()); err != nil {
 		x.t.Fatal(err)
 	}
 	x.t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
-		if err := x.inbox.Stop(ctx); err != nil {
+		if err := x.jobs.Stop(ctx); err != nil {
 			x.t.Error(err)
 		}
 	})
@@ -223,21 +236,22 @@ func (x *box) count(sql string, args ...any) (n int) {
 func (x *box) events() int  { return x.count(`SELECT count(*) FROM inbox_events`) }
 func (x *box) effects() int { return x.count(`SELECT count(*) FROM effects`) }
 
-// until waits for the query to answer the number.
+// until waits until the query returns the number.
 func (x *box) until(want int, sql string, args ...any) {
+	x.t.Helper()
+	got := -1
+	x.comes(sql, func() bool { got = x.count(sql, args...); return got == want })
+}
+
+// comes waits for what is bound to happen.
+func (x *box) comes(what string, holds func() bool) {
 	x.t.Helper()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
-	deadline := time.Now().Add(patience)
-	for {
-		got := x.count(sql, args...)
-		if got == want {
-			return
-		}
+	for deadline := time.Now().Add(patience); !holds(); <-tick.C {
 		if time.Now().After(deadline) {
-			x.t.Fatalf("%s: got %d, want %d\n%s", sql, got, want, x.log)
+			x.t.Fatalf("never: %s\n%s", what, x.log)
 		}
-		<-tick.C
 	}
 }
 
@@ -275,8 +289,8 @@ func effect(ctx context.Context, pool *pgxpool.Pool, e inbox.Event, at func(step
 func all(string) bool { return true }
 
 // withEffects adds the consumer of effects; before may fail it.
-func withEffects(before func(inbox.Event) error) func(*box, *inbox.Options) {
-	return func(x *box, o *inbox.Options) {
+func withEffects(before func(inbox.Event) error) func(*box, *options) {
+	return func(x *box, o *options) {
 		pool, err := pgxpool.New(x.t.Context(), x.db.AppURL)
 		if err != nil {
 			x.t.Fatal(err)

@@ -18,8 +18,7 @@ const (
 	forgetAgain = 48 * time.Hour
 )
 
-// forgetJob removes what events tell of a person who was deleted. Whoever reads jobs reads
-// ids.
+// forgetJob removes what events hold about a person who was deleted. Rows of jobs hold ids only.
 type forgetJob struct {
 	Person string `json:"person"` // an id
 	After  int64  `json:"after"`  // the last event whose body was reduced
@@ -30,10 +29,10 @@ func (forgetJob) Kind() string { return "inbox_forget" }
 
 // InsertOpts implements river.JobArgsWithInsertOpts.
 func (forgetJob) InsertOpts() river.InsertOpts {
-	return river.InsertOpts{Queue: erasureQueue, MaxAttempts: riverAttempts, Priority: priorityHouse}
+	return river.InsertOpts{Queue: erasureQueue, MaxAttempts: riverAttempts, Priority: priorityHousekeeping}
 }
 
-// forgetting are the jobs that forget a person.
+// forgetting returns the jobs that forget a person.
 func forgetting(person string, now time.Time) []river.InsertManyParams {
 	return []river.InsertManyParams{
 		{Args: forgetJob{Person: person}},
@@ -41,13 +40,13 @@ func forgetting(person string, now time.Time) []river.InsertManyParams {
 	}
 }
 
-// Forget has removed what events tell of a person: by a job, a batch at a time, which other
-// work does not wait for.
+// Forget enqueues a job that removes what events hold about a person, a batch at a time. Other
+// jobs do not wait for it.
 func (b *Inbox) Forget(ctx context.Context, person string) error {
 	if !idForm.MatchString(person) {
 		return errNoPerson
 	}
-	if _, err := b.river.InsertMany(ctx, forgetting(person, time.Now())); err != nil {
+	if err := b.jobs.Enqueue(ctx, forgetting(person, time.Now())...); err != nil {
 		return fmt.Errorf("forget a person: %w", fromDatabase(ctx, err))
 	}
 	return nil
@@ -55,11 +54,11 @@ func (b *Inbox) Forget(ctx context.Context, person string) error {
 
 var errNoPerson = errors.New("forget a person: not an id")
 
-// forget removes the events that are about the person and wait for nothing, the news of the
-// deletion included. The bodies of all others are reduced to ids: an invitation, for one,
-// holds an address and nobody's id. When its time is over another job goes on where it was.
+// forget removes the events that are about the person and wait for nothing, the one about the
+// deletion included. The bodies of all others are reduced to ids: an invitation, for one, holds
+// an address and no id. When its time is over another job continues from there.
 func (b *Inbox) forget(ctx context.Context, job *river.Job[forgetJob]) error {
-	within, cancel := context.WithTimeout(ctx, min(forgetWithin, b.o.Timeout/2))
+	within, cancel := context.WithTimeout(ctx, min(forgetWithin, b.jobs.Timeout()/2))
 	defer cancel()
 	last := job.Args.After
 	err := b.forgetOwn(within, job.Args.Person) // what is known to be theirs goes at once
@@ -72,10 +71,7 @@ func (b *Inbox) forget(ctx context.Context, job *river.Job[forgetJob]) error {
 	if err == nil || within.Err() == nil || ctx.Err() != nil {
 		return err
 	}
-	if _, err := b.river.Insert(ctx, forgetJob{Person: job.Args.Person, After: last}, nil); err != nil {
-		return fmt.Errorf("enqueue: %w", err)
-	}
-	return nil
+	return b.jobs.Enqueue(ctx, river.InsertManyParams{Args: forgetJob{Person: job.Args.Person, After: last}})
 }
 
 // forgetOwn removes the events that are known to be about the person and wait for nothing.

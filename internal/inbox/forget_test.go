@@ -132,7 +132,7 @@ func TestNoBodyKeepsPersonalTextOnceAPersonIsForgotten(t *testing.T) {
 // is reduced is applied again from its ids.
 func TestABodyIsReducedToIDsOnceItIsApplied(t *testing.T) {
 	t.Parallel()
-	x := newBox(t, func(x *box, o *inbox.Options) {
+	x := newBox(t, func(x *box, o *options) {
 		withEffects(nil)(x, o)
 		o.Attempts = 1
 		o.Consumers = append(o.Consumers, inbox.Consumer{
@@ -157,7 +157,7 @@ func TestABodyIsReducedToIDsOnceItIsApplied(t *testing.T) {
 	}
 	want := `{"object":"event","type":"organizationMembership.created","instance_id":"ins_1","data":{"id":"orgmem_1","object":"organization_membership",` +
 		`"organization":{"id":"org_1"},"public_user_data":{"user_id":"user_1"}}}`
-	for _, e := range []inbox.Entry{done, old} {
+	for _, e := range []inbox.StoredEvent{done, old} {
 		now := x.show(e.ExternalID)
 		body, err := x.inbox.Body(t.Context(), e.ID)
 		if err != nil || string(body) != want || !now.Reduced || now.Person != "user_1" {
@@ -176,7 +176,7 @@ func TestABodyIsReducedToIDsOnceItIsApplied(t *testing.T) {
 func TestAnEventThatCannotBeReadIsKeptAWeekAndThenAHashOfIt(t *testing.T) {
 	t.Parallel()
 	var shift atomic.Int64
-	x := newBox(t, func(_ *box, o *inbox.Options) {
+	x := newBox(t, func(_ *box, o *options) {
 		o.Now = func() time.Time { return time.Now().Add(time.Duration(shift.Load())) }
 	})
 	e := x.put("canary, not json")

@@ -12,16 +12,16 @@ import (
 // mergeMax is how many deliveries DoneSQL marks done beside its own.
 const mergeMax = "5000"
 
-// settleSQL marks a pending delivery done, and with it those of the same consumer and
-// subject that the fetch for it has settled: they came before it began. One that is queued
-// again was reopened meanwhile, and one that another transaction holds is left to its job.
-const settleSQL = `
+// mergeSQL marks a pending delivery done, and with it those of the same consumer and subject
+// that came before its fetch began. One that is queued again was reopened meanwhile, and one
+// that another transaction holds is left to its job.
+const mergeSQL = `
 	marked AS (
 	    UPDATE inbox_deliveries
 	       SET state = 'done', last_error = '', queued = false, waits = false, update_time = now()
 	     WHERE event_id = $1::bigint AND consumer = $2::text AND state = 'pending'
 	 RETURNING event_id, consumer, party, subject, fetch_time, fetch_bound
-	), settled AS (
+	), older AS (
 	    SELECT d.event_id, d.consumer
 	      FROM marked m
 	      JOIN inbox_deliveries d ON d.consumer = m.consumer AND d.party = m.party AND d.subject = m.subject
@@ -33,33 +33,30 @@ const settleSQL = `
 	), merged AS (
 	    UPDATE inbox_deliveries d
 	       SET state = 'done', last_error = '', waits = false, update_time = now()
-	      FROM settled s
+	      FROM older s
 	     WHERE d.event_id = s.event_id AND d.consumer = s.consumer
 	)`
 
-// DoneName and DoneSQL are the statement that marks a delivery done: a consumer runs
-// it in the transaction of its effect, with Event.ID and its own name. Deliveries that
-// Event's fetch has settled as well are marked with it. If the delivery
-// is not pending any more it fails with the SQLSTATE CodeSettled, and takes the
-// transaction with it: so an event has its effect once, however many apply it at once.
+// DoneName and DoneSQL are the statement that marks a delivery done. A consumer runs it in the
+// transaction of its effect, with Event.ID and its own name. It marks the older deliveries of
+// the subject too. If the delivery is not pending any more it fails with the SQLSTATE
+// CodeNotPending and aborts the transaction: an event has its effect once, however many apply
+// it at the same time.
 const (
 	DoneName = "inbox_done"
 	DoneSQL  = `
-	WITH ` + settleSQL + `
+	WITH ` + mergeSQL + `
 	SELECT CASE WHEN NOT EXISTS (SELECT FROM marked)
-	            THEN refuse('` + CodeSettled + `', 'the delivery is settled')
+	            THEN refuse('` + CodeNotPending + `', 'the delivery is not pending')
 	       END`
 
-	// CodeSettled is the SQLSTATE with which DoneSQL refuses. Apply should answer that
-	// error as it is, or wrapped: it means that there is nothing left to do.
-	CodeSettled = "TT020"
+	// CodeNotPending is the SQLSTATE with which DoneSQL refuses. Apply should return that error
+	// as it is, or wrapped: nothing is left to do.
+	CodeNotPending = "TT020"
 )
 
 // unreadable stands in place of a consumer for an event that cannot be read.
 const unreadable = "inbox"
-
-// jobsVersionWanted is the version of River's tables that this is written for.
-const jobsVersionWanted = 7
 
 // querier is the pool or a transaction.
 type querier interface {
@@ -79,8 +76,8 @@ const deleteOldSQL = `
 	               ORDER BY e.receive_time
 	               LIMIT $2)`
 
-// deleteOld removes at most so many events that came before a time and wait for
-// nothing, with their deliveries, and answers how many.
+// deleteOld removes at most so many events that came before a time and wait for nothing, with
+// their deliveries, and returns how many.
 func deleteOld(ctx context.Context, q querier, before time.Time, most int) (int64, error) {
 	tag, err := q.Exec(ctx, deleteOldSQL, before, most)
 	if err != nil {
@@ -89,21 +86,10 @@ func deleteOld(ctx context.Context, q querier, before time.Time, most int) (int6
 	return tag.RowsAffected(), nil
 }
 
-const takeChoreSQL = `
-	SELECT pg_try_advisory_lock(hashtextextended('inbox chore ' || $1::text, 0)),
-	       set_config('idle_session_timeout', '30s', false)`
-
-// takeChore tells whether the chore is the session's now. A session that says nothing
-// for 30 s ends, and the chore is free: its machine may be gone without a word.
-func takeChore(ctx context.Context, q querier, name string) (taken bool, err error) {
-	err = q.QueryRow(ctx, takeChoreSQL, name).Scan(&taken, nil)
-	return taken, err
-}
-
 const readBacklogSQL = `
 	SELECT count(*) FILTER (WHERE state = 'pending') AS pending,
 	       count(*) FILTER (WHERE state = 'failed') AS failed,
-	       greatest(0, coalesce(extract(epoch FROM now() - min(wait_time) FILTER (WHERE state = 'pending' AND NOT waits AND NOT starts_with(last_error, '` + oldWaitWords + `'))), 0))::float8 AS seconds
+	       greatest(0, coalesce(extract(epoch FROM now() - min(wait_time) FILTER (WHERE state = 'pending' AND NOT waits)), 0))::float8 AS seconds
 	  FROM inbox_deliveries
 	 WHERE state <> 'done'`
 
@@ -115,14 +101,4 @@ func readBacklog(ctx context.Context, q querier) (Backlog, error) {
 	}
 	b.Oldest = time.Duration(seconds * float64(time.Second))
 	return b, nil
-}
-
-const jobsVersionSQL = `
-	SELECT coalesce(max(version), 0)
-	  FROM river_migration
-	 WHERE line = 'main'`
-
-func jobsVersion(ctx context.Context, q querier) (version int, err error) {
-	err = q.QueryRow(ctx, jobsVersionSQL).Scan(&version)
-	return version, err
 }

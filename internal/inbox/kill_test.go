@@ -21,6 +21,7 @@ import (
 
 	"github.com/teamtask/teamtask/internal/fault"
 	"github.com/teamtask/teamtask/internal/inbox"
+	"github.com/teamtask/teamtask/internal/jobs"
 )
 
 const (
@@ -46,16 +47,22 @@ func child() error {
 	if err != nil {
 		return err
 	}
-	b, err := inbox.Open(ctx, inbox.Options{
-		URL: os.Getenv(urlVariable), Log: slogDiscard, Attempts: 100, Backoff: func(int) time.Duration { return 0 },
+	queue, err := jobs.Open(ctx, jobs.Options{
+		URL: os.Getenv(urlVariable), Log: slogDiscard, Backoff: func(int) time.Duration { return 0 },
 		Timeout: 2 * time.Second, Rescue: 3 * time.Second,
-		Consumers: []inbox.Consumer{{Name: consumer, Wants: all, Apply: func(ctx context.Context, e inbox.Event) error {
-			return effect(ctx, pool, e, at)
-		}}},
-		Jobs: []inbox.Job{{Name: "effect", Do: func(ctx context.Context, _ inbox.JobCall) error {
+		Jobs: []jobs.Job{{Name: "effect", Do: func(ctx context.Context, _ jobs.Call) error {
 			at("doing")
 			_, err := pool.Exec(ctx, `INSERT INTO effects (event_id) VALUES (0)`)
 			return err
+		}}},
+	})
+	if err != nil {
+		return err
+	}
+	b, err := inbox.New(queue, inbox.Options{
+		Log: slogDiscard, Attempts: 100,
+		Consumers: []inbox.Consumer{{Name: consumer, Wants: all, Apply: func(ctx context.Context, e inbox.Event) error {
+			return effect(ctx, pool, e, at)
 		}}},
 	})
 	if err != nil {
@@ -71,7 +78,7 @@ func child() error {
 		return err
 	}
 	fmt.Fprintln(os.Stdout, l.Addr()) // before it works: it may die of what a predecessor left
-	if err := b.Start(ctx); err != nil {
+	if err := queue.Start(ctx); err != nil {
 		return err
 	}
 	exit := fault.NewExit(slogDiscard, func(fault.Outcome) {})
@@ -100,7 +107,7 @@ func spawn(t *testing.T, url, deathAt string) (process *exec.Cmd, address string
 	return process, "http://" + strings.TrimSpace(line)
 }
 
-// E17, G19: whatever step a server dies at, an event that is sent until it is answered
+// Whatever step a server dies at, an event that is sent until it is answered
 // has its effect once.
 func TestKilledAtEveryStepNothingIsLostAndNothingHappensTwice(t *testing.T) {
 	t.Parallel()
@@ -176,7 +183,7 @@ func TestAJobWhoseProcessDiedIsDoneAgain(t *testing.T) {
 	t.Parallel()
 	x := newBox(t, nil)
 	process, _ := spawn(t, x.db.AppURL, "doing")
-	x.exec(inbox.JobSQL, "effect", "org_1", "user_1", nil)
+	x.exec(jobs.InsertSQL, "effect", "org_1", "user_1", nil)
 	late := time.AfterFunc(patience, func() { _ = process.Process.Kill() })
 	_ = process.Wait()
 	if !late.Stop() {

@@ -5,18 +5,18 @@ import (
 	"strings"
 )
 
-// How soon a job is taken up, whatever came before it: River begins with 1. What decides
-// who may do something goes first: removals, changes of roles, new organizations and
-// purchases. Then what adds somebody, then what changes a name. A party with many pending
-// deliveries goes behind others with those that come further: see storeSQL.
+// The priorities of jobs: River takes those with 1 first, whatever came before. Events that
+// decide who may do something go first: removals, changes of roles, new organizations and
+// purchases. Then come those that add a member, then those that change a name. Further events
+// of a party with many pending deliveries get a lower priority: see storeSQL.
 const (
-	priorityFirst  = 1
-	priorityChange = 2
-	priorityLater  = 3
-	priorityHouse  = 4
+	priorityFirst        = 1
+	priorityChange       = 2
+	priorityLater        = 3
+	priorityHousekeeping = 4
 )
 
-// later are purchases that need not be seen at once: no seat hangs on them.
+// later are kinds of events about purchases that change no seat.
 var later = []string{"charge.refunded", "charge.dispute.created", "invoice.payment_failed"}
 
 func priority(provider, kind string) int {

@@ -4,13 +4,16 @@ import (
 	"context"
 	"slices"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/teamtask/teamtask/internal/inbox"
+	"github.com/teamtask/teamtask/internal/jobs"
 )
 
 // soon is much more than what is done at once takes, and less than the time of a job.
@@ -36,7 +39,41 @@ func (h *held) do(ctx context.Context) error {
 	}
 }
 
-func (h *held) job(ctx context.Context, _ inbox.JobCall) error { return h.do(ctx) }
+// asker enqueues jobs as the runtime role, in transactions that are not the inbox's.
+type asker struct {
+	*box
+
+	pool *pgxpool.Pool
+}
+
+func newAsker(t *testing.T, all []jobs.Job, change func(o *options)) asker {
+	t.Helper()
+	x := newBox(t, func(_ *box, o *options) {
+		o.Jobs.Jobs = all
+		change(o)
+	})
+	pool, err := pgxpool.New(t.Context(), x.db.AppURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	return asker{box: x, pool: pool}
+}
+
+func (a asker) ask(name, subject string) {
+	a.t.Helper()
+	if _, err := a.pool.Exec(a.t.Context(), jobs.InsertSQL, name, "org_1", subject, nil); err != nil {
+		a.t.Error(err)
+	}
+}
+
+const jobsDone = `SELECT count(*) FROM river_job WHERE kind = 'inbox_job' AND state = 'completed'`
+
+func doing(f func(ctx context.Context, c jobs.Call) error) []jobs.Job {
+	return []jobs.Job{{Name: "job", Do: f}}
+}
+
+func (h *held) job(ctx context.Context, _ jobs.Call) error { return h.do(ctx) }
 
 func (h *held) awaitBegun(t *testing.T, n int) {
 	t.Helper()
@@ -58,8 +95,8 @@ func TestNoDeliveryWaitsForJobs(t *testing.T) {
 			t.Parallel()
 			const jobs = 200
 			h, applied := newHeld(), make(chan string, 100)
-			a := newAsker(t, doing(h.job), func(o *inbox.Options) {
-				o.JobWorkers = workers
+			a := newAsker(t, doing(h.job), func(o *options) {
+				o.Jobs.Workers = workers
 				o.Consumers = []inbox.Consumer{{Name: "quick", Wants: all, Apply: func(_ context.Context, e inbox.Event) error {
 					applied <- e.Kind
 					return nil
@@ -106,7 +143,7 @@ func (a asker) askMany(n int) {
 	a.t.Helper()
 	err := pgx.BeginFunc(a.t.Context(), a.pool, func(tx pgx.Tx) error {
 		for i := range n {
-			if _, err := tx.Exec(a.t.Context(), inbox.JobSQL, "job", "org_1", "user_"+strconv.Itoa(i), nil); err != nil {
+			if _, err := tx.Exec(a.t.Context(), jobs.InsertSQL, "job", "org_1", "user_"+strconv.Itoa(i), nil); err != nil {
 				return err
 			}
 		}
@@ -120,7 +157,7 @@ func (a asker) askMany(n int) {
 func TestNoJobWaitsForDeliveries(t *testing.T) {
 	t.Parallel()
 	h, done := newHeld(), make(chan bool, 1)
-	a := newAsker(t, doing(func(context.Context, inbox.JobCall) error { done <- true; return nil }), func(o *inbox.Options) {
+	a := newAsker(t, doing(func(context.Context, jobs.Call) error { done <- true; return nil }), func(o *options) {
 		o.Workers = 2
 		o.Consumers = []inbox.Consumer{{Name: "slow", Wants: all, Apply: func(ctx context.Context, _ inbox.Event) error { return h.do(ctx) }}}
 	})
@@ -139,11 +176,24 @@ func TestNoJobWaitsForDeliveries(t *testing.T) {
 	a.until(50, doneSQL)
 }
 
+// waiting is a context that notes when its end is first waited for.
+type waiting struct {
+	context.Context
+
+	begun chan bool
+	once  sync.Once
+}
+
+func (w *waiting) Done() <-chan struct{} {
+	w.once.Do(func() { close(w.begun) })
+	return w.Context.Done()
+}
+
 // What is under way when the server stops ends in its own time, whichever it is.
 func TestStoppingWaitsForDeliveriesAndForJobs(t *testing.T) {
 	t.Parallel()
 	delivery, job := newHeld(), newHeld()
-	a := newAsker(t, doing(job.job), func(o *inbox.Options) {
+	a := newAsker(t, doing(job.job), func(o *options) {
 		o.Consumers = []inbox.Consumer{{Name: "slow", Wants: all, Apply: func(ctx context.Context, _ inbox.Event) error { return delivery.do(ctx) }}}
 	})
 	a.put(eventBody(kind))
@@ -151,9 +201,9 @@ func TestStoppingWaitsForDeliveriesAndForJobs(t *testing.T) {
 	a.start()
 	delivery.awaitBegun(t, 1)
 	job.awaitBegun(t, 1)
-	stopped := make(chan error, 1)
-	go func() { stopped <- a.inbox.Stop(context.WithoutCancel(t.Context())) }()
-	a.comes("the stop is begun", func() bool { return !a.inbox.Working() })
+	stopped, waits := make(chan error, 1), &waiting{Context: context.WithoutCancel(t.Context()), begun: make(chan bool)}
+	go func() { stopped <- a.jobs.Stop(waits) }()
+	<-waits.begun
 	close(delivery.let)
 	a.until(1, doneSQL)
 	select {

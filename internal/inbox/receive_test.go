@@ -22,7 +22,7 @@ import (
 func TestWhatIsNotSignedLeavesNoRow(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1_800_000_000, 500)
-	x := newBox(t, func(x *box, o *inbox.Options) {
+	x := newBox(t, func(x *box, o *options) {
 		withEffects(nil)(x, o)
 		o.Now = func() time.Time { return now }
 	})

@@ -15,9 +15,9 @@ const (
 	reduceBatch = 500
 	reduceRest  = 5 * time.Millisecond // between batches: others have the database too
 
-	// unreadableKept is how long an event that cannot be read is kept as it is, for an
-	// operator to look at.
-	unreadableKept = 7 * 24 * time.Hour
+	// unreadableRetention is how long an event that cannot be read is stored as it came, for an
+	// operator to read.
+	unreadableRetention = 7 * 24 * time.Hour
 )
 
 // reduceJob reduces the bodies of events to ids once they wait for nothing: a consumer
@@ -29,12 +29,12 @@ func (reduceJob) Kind() string { return "inbox_reduce" }
 
 // InsertOpts implements river.JobArgsWithInsertOpts.
 func (reduceJob) InsertOpts() river.InsertOpts {
-	return river.InsertOpts{Queue: erasureQueue, MaxAttempts: 3, Priority: priorityHouse}
+	return river.InsertOpts{Queue: erasureQueue, MaxAttempts: 3, Priority: priorityHousekeeping}
 }
 
-// reduce goes on where it was by being done again.
+// reduce continues in its next run where its time was over.
 func (b *Inbox) reduce(ctx context.Context, _ *river.Job[reduceJob]) error {
-	ctx, cancel := context.WithTimeout(ctx, b.o.Timeout/2)
+	ctx, cancel := context.WithTimeout(ctx, b.jobs.Timeout()/2)
 	defer cancel()
 	_, err := b.reduceFrom(ctx, 0, false)
 	if ctx.Err() != nil {
@@ -43,17 +43,16 @@ func (b *Inbox) reduce(ctx context.Context, _ *river.Job[reduceJob]) error {
 	return err
 }
 
-// Reduce reduces the bodies of events that wait for nothing. A started inbox does so every
-// minute.
+// Reduce reduces the bodies of events that wait for nothing. A job does so every minute.
 func (b *Inbox) Reduce(ctx context.Context) error {
 	_, err := b.reduceFrom(ctx, 0, false)
 	return err
 }
 
-// reduceFrom reduces the bodies of events behind that one; all of them, or those that wait
-// for nothing. It returns the last event that it looked at, also with an error.
+// reduceFrom reduces the bodies of events after that one: all of them, or those that wait for
+// nothing. It returns the last event that it read, also with an error.
 func (b *Inbox) reduceFrom(ctx context.Context, after int64, all bool) (last int64, err error) {
-	unreadableBefore := b.o.Now().Add(-unreadableKept)
+	unreadableBefore := b.o.Now().Add(-unreadableRetention)
 	for last = after; ; {
 		page, err := selectWhole(ctx, b.pool, last, unreadableBefore, all, reduceBatch)
 		if err != nil {
@@ -74,15 +73,15 @@ func (b *Inbox) reduceFrom(ctx context.Context, after int64, all bool) (last int
 	}
 }
 
-// stored is an event whose body is as it came.
-type storedEvent struct {
+// wholeEvent is an event whose body is as it came.
+type wholeEvent struct {
 	ID             int64
 	Provider, Kind string
 	Body           []byte
 }
 
-// reduced is the body with ids alone. Of an event that cannot be read a hash is left.
-func (s storedEvent) reduced() []byte {
+// reduced returns the body with ids alone. An event that cannot be read becomes a hash.
+func (s wholeEvent) reduced() []byte {
 	if s.Kind == "" {
 		sum := sha256.Sum256(s.Body)
 		return written(map[string]string{"sha256": hex.EncodeToString(sum[:])})

@@ -20,12 +20,12 @@ const selectWholeSQL = `
 
 // selectWhole returns the next so many events after that one whose body is as it came: all,
 // or those whose deliveries are done and those that came before the time and cannot be read.
-func selectWhole(ctx context.Context, q querier, after int64, unreadableBefore time.Time, all bool, most int) ([]storedEvent, error) {
+func selectWhole(ctx context.Context, q querier, after int64, unreadableBefore time.Time, all bool, most int) ([]wholeEvent, error) {
 	rows, err := q.Query(ctx, selectWholeSQL, after, unreadableBefore, all, most)
 	if err != nil {
 		return nil, fmt.Errorf("read events to reduce: %w", err)
 	}
-	page, err := pgx.CollectRows(rows, pgx.RowToStructByName[storedEvent])
+	page, err := pgx.CollectRows(rows, pgx.RowToStructByName[wholeEvent])
 	if err != nil {
 		return nil, fmt.Errorf("read events to reduce: %w", err)
 	}
@@ -40,7 +40,7 @@ const updateReducedSQL = `
 
 // updateReduced writes the events with ids alone. What was stored by an older server says
 // from then on whom it is about.
-func updateReduced(ctx context.Context, q querier, page []storedEvent) error {
+func updateReduced(ctx context.Context, q querier, page []wholeEvent) error {
 	ids := make([]int64, len(page))
 	bodies := make([][]byte, len(page))
 	about, people := make([]string, len(page)), make([]string, len(page))

@@ -2,17 +2,13 @@ package inbox
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river"
-
-	"github.com/teamtask/teamtask/internal/pgpool"
 )
 
-// The places at which a test may end the process.
+// The steps at which a test may end the process.
 const (
 	stepVerified  = "verified"
 	stepInserted  = "inserted"
@@ -21,11 +17,10 @@ const (
 	stepApplied   = "applied"
 )
 
-// store stores the event with a delivery for each consumer that wants it, and the jobs for
-// them, all or nothing. One that no consumer wants is stored with ids alone. An event that
-// is there already is handed to the consumers that should have it and do not; one that is on
-// its way in by another request is waited for. With Envelope.Gone come the jobs that forget
-// that person.
+// store stores the event with a delivery for each consumer that wants it, and the jobs for them,
+// in one transaction. One that no consumer wants is stored with ids alone. An event that is
+// stored already is given to the consumers that should have it and do not; one that another
+// request is storing is waited for. Envelope.Gone adds the jobs that forget that person.
 func (b *Inbox) store(ctx context.Context, e Event, v Envelope) (outcome Outcome, err error) {
 	wanting := b.wanting(e.Kind)
 	if v.Inapplicable {
@@ -53,7 +48,7 @@ func (b *Inbox) store(ctx context.Context, e Event, v Envelope) (outcome Outcome
 			return err
 		}
 		if v.Gone != "" {
-			if err := b.enqueue(ctx, tx, forgetting(v.Gone, time.Now())); err != nil {
+			if err := b.jobs.EnqueueTx(ctx, tx, forgetting(v.Gone, time.Now())...); err != nil {
 				return err
 			}
 		}
@@ -63,7 +58,7 @@ func (b *Inbox) store(ctx context.Context, e Event, v Envelope) (outcome Outcome
 	return outcome, err
 }
 
-// resent is an event that came before.
+// resent opens the deliveries of an event that came before.
 func (b *Inbox) resent(ctx context.Context, tx pgx.Tx, e Event, t Thing, wanting []string) (Outcome, error) {
 	if len(wanting) == 0 {
 		return Duplicate, nil
@@ -75,8 +70,8 @@ func (b *Inbox) resent(ctx context.Context, tx pgx.Tx, e Event, t Thing, wanting
 	return Duplicate, err
 }
 
-// deliveries are a job for each of the consumers of an event.
-func deliveries(e Entry, t Thing, consumers []string) []river.InsertManyParams {
+// deliveries returns a job for each of the consumers of an event.
+func deliveries(e StoredEvent, t Thing, consumers []string) []river.InsertManyParams {
 	jobs := make([]river.InsertManyParams, 0, len(consumers))
 	for _, name := range consumers {
 		jobs = append(jobs, river.InsertManyParams{
@@ -85,23 +80,4 @@ func deliveries(e Entry, t Thing, consumers []string) []river.InsertManyParams {
 		})
 	}
 	return jobs
-}
-
-func (b *Inbox) enqueue(ctx context.Context, tx pgx.Tx, jobs []river.InsertManyParams) error {
-	if _, err := b.river.InsertManyTx(ctx, tx, jobs); err != nil {
-		return fmt.Errorf("enqueue: %w", err)
-	}
-	return nil
-}
-
-// check wants the tables that are worked with.
-func (b *Inbox) check(ctx context.Context) error {
-	if err := b.pool.Ping(ctx); err != nil {
-		return pgpool.Reason(err)
-	}
-	version, err := jobsVersion(ctx, b.pool)
-	if err != nil || version < jobsVersionWanted {
-		return errors.Join(errors.New("the job tables are missing or too old: run `migrate up`"), pgpool.Reason(err))
-	}
-	return nil
 }

@@ -12,10 +12,11 @@ import (
 	"time"
 
 	"github.com/teamtask/teamtask/internal/inbox"
+	"github.com/teamtask/teamtask/internal/jobs"
 )
 
 // put sends an event and answers its row.
-func (x *box) put(body string) inbox.Entry {
+func (x *box) put(body string) inbox.StoredEvent {
 	x.t.Helper()
 	s := sign(secretA, newID(), time.Now(), body)
 	if status, answer := x.send(s); status != http.StatusNoContent {
@@ -24,7 +25,7 @@ func (x *box) put(body string) inbox.Entry {
 	return x.show(s.id)
 }
 
-func (x *box) show(id string) inbox.Entry {
+func (x *box) show(id string) inbox.StoredEvent {
 	x.t.Helper()
 	all, err := x.inbox.Show(x.t.Context(), id)
 	if err != nil || len(all) != 1 {
@@ -65,7 +66,7 @@ func TestAnEventWhoseFirstAttemptFailsIsAppliedAgain(t *testing.T) {
 // E19 and G21: errors and panics are counted, and others go on.
 func TestAPoisonousEventIsSetAsideAndTheQueueGoesOn(t *testing.T) {
 	t.Parallel()
-	x := newBox(t, func(x *box, o *inbox.Options) {
+	x := newBox(t, func(x *box, o *options) {
 		o.Attempts = 3
 		withEffects(func(e inbox.Event) error {
 			if strings.Contains(string(e.Body), "explode") {
@@ -105,7 +106,7 @@ func TestAPoisonousEventIsSetAsideAndTheQueueGoesOn(t *testing.T) {
 func TestAConsumerThatDoesNotMarkIsMarkedForIt(t *testing.T) {
 	t.Parallel()
 	var calls atomic.Int32
-	x := newBox(t, func(_ *box, o *inbox.Options) {
+	x := newBox(t, func(_ *box, o *options) {
 		o.Consumers = []inbox.Consumer{
 			{Name: "one", Wants: all, Apply: func(context.Context, inbox.Event) error { calls.Add(1); return nil }},
 			{Name: "two", Wants: all, Apply: func(context.Context, inbox.Event) error { calls.Add(1); return nil }},
@@ -148,7 +149,7 @@ func TestReplayLeavesAloneWhatIsDone(t *testing.T) {
 	t.Parallel()
 	var broken atomic.Bool
 	broken.Store(true)
-	x := newBox(t, func(x *box, o *inbox.Options) {
+	x := newBox(t, func(x *box, o *options) {
 		o.Attempts = 2
 		withEffects(func(inbox.Event) error {
 			if broken.Load() {
@@ -195,7 +196,7 @@ func TestReplayLeavesAloneWhatIsDone(t *testing.T) {
 func TestEventsGoAfterNinetyDaysUnlessTheyWait(t *testing.T) {
 	t.Parallel()
 	var shift atomic.Int64
-	x := newBox(t, func(x *box, o *inbox.Options) {
+	x := newBox(t, func(x *box, o *options) {
 		withEffects(nil)(x, o)
 		o.Now = func() time.Time { return time.Now().Add(time.Duration(shift.Load())) }
 	})
@@ -209,7 +210,7 @@ func TestEventsGoAfterNinetyDaysUnlessTheyWait(t *testing.T) {
 	for _, c := range []struct {
 		after time.Duration
 		gone  int64
-	}{{inbox.Keep - time.Hour, 0}, {inbox.Keep + time.Hour, 3}, {inbox.Keep + 2*time.Hour, 0}} {
+	}{{inbox.Retention - time.Hour, 0}, {inbox.Retention + time.Hour, 3}, {inbox.Retention + 2*time.Hour, 0}} {
 		shift.Store(int64(c.after))
 		if n, err := x.inbox.Sweep(t.Context()); err != nil || n != c.gone {
 			t.Errorf("after %v: %d removed, %v, want %d", c.after, n, err, c.gone)
@@ -232,7 +233,7 @@ func TestEventsGoAfterNinetyDaysUnlessTheyWait(t *testing.T) {
 func TestStoppingDoesNotCountAsAnAttempt(t *testing.T) {
 	t.Parallel()
 	begun := make(chan int, 10)
-	x := newBox(t, func(_ *box, o *inbox.Options) {
+	x := newBox(t, func(_ *box, o *options) {
 		o.Consumers = []inbox.Consumer{{Name: "slow", Wants: all, Apply: func(ctx context.Context, e inbox.Event) error {
 			begun <- e.Attempt
 			<-ctx.Done()
@@ -240,7 +241,7 @@ func TestStoppingDoesNotCountAsAnAttempt(t *testing.T) {
 		}}}
 	})
 	x.put(eventBody(kind))
-	if err := x.inbox.Start(t.Context()); err != nil {
+	if err := x.jobs.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if n := <-begun; n != 1 {
@@ -248,7 +249,7 @@ func TestStoppingDoesNotCountAsAnAttempt(t *testing.T) {
 	}
 	stopping, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	if err := x.inbox.Stop(stopping); err != nil {
+	if err := x.jobs.Stop(stopping); err != nil {
 		t.Error(err)
 	}
 	x.until(1, `SELECT count(*) FROM river_job WHERE kind = 'inbox_delivery' AND state = 'available' AND attempt = 0`)
@@ -260,7 +261,7 @@ func TestStoppingDoesNotCountAsAnAttempt(t *testing.T) {
 // H13.
 func TestBodiesAreInNoLogErrorOrJob(t *testing.T) {
 	t.Parallel()
-	x := newBox(t, func(x *box, o *inbox.Options) {
+	x := newBox(t, func(x *box, o *options) {
 		o.Attempts = 2
 		withEffects(func(e inbox.Event) error {
 			var wrong struct {
@@ -280,9 +281,9 @@ func TestBodiesAreInNoLogErrorOrJob(t *testing.T) {
 	x.send(bad)
 	x.until(2, `SELECT count(*) FROM inbox_deliveries WHERE state = 'failed'`)
 	x.until(0, `SELECT count(*) FROM river_job WHERE kind = 'inbox_delivery' AND state <> 'completed'`)
-	jobs, err := x.inbox.JobArgs(t.Context())
-	if err != nil || !strings.Contains(jobs, "inbox_delivery") {
-		t.Fatalf("jobs: %q, %v", jobs, err)
+	rows, err := x.inbox.JobArgs(t.Context())
+	if err != nil || !strings.Contains(rows, "inbox_delivery") {
+		t.Fatalf("jobs: %q, %v", rows, err)
 	}
 	listed, err := x.inbox.List(t.Context(), false, 10)
 	if err != nil {
@@ -292,7 +293,7 @@ func TestBodiesAreInNoLogErrorOrJob(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for place, text := range map[string]string{"log": x.log.String(), "jobs": jobs, "entries": string(entries)} {
+	for place, text := range map[string]string{"log": x.log.String(), "jobs": rows, "entries": string(entries)} {
 		for _, word := range []string{"anary", "Lastname", "example.test", strings.TrimPrefix(secretA, "whsec_"), bad.signature[3:]} {
 			if strings.Contains(text, word) {
 				t.Errorf("%s: holds %q:\n%s", place, word, text)
@@ -312,49 +313,19 @@ func TestWhatIsKeptOfAnErrorIsShort(t *testing.T) {
 	}
 }
 
-func TestEightAttemptsTakeHours(t *testing.T) {
-	t.Parallel()
-	var total time.Duration
-	for attempt := 1; attempt < 8; attempt++ {
-		wait := inbox.Backoff(attempt)
-		if wait < time.Second || wait > 3*time.Hour {
-			t.Errorf("after attempt %d: %v", attempt, wait)
-		}
-		total += wait
-	}
-	if total < time.Hour || total > 12*time.Hour || inbox.Backoff(1000) != 3*time.Hour {
-		t.Errorf("%v in all", total)
-	}
-}
-
-func TestOpenRefusesWhatCannotWork(t *testing.T) {
+func TestNewRefusesConsumersThatCannotWork(t *testing.T) {
 	t.Parallel()
 	apply := func(context.Context, inbox.Event) error { return nil }
 	x := newBox(t, nil)
-	for name, o := range map[string]inbox.Options{
-		"not a URL":        {URL: "postgres://u:not-the-password@%zz/x"},
-		"nobody there":     {URL: "postgres://u:not-the-password@127.0.0.1:1/x"},
-		"simple protocol":  {URL: x.db.AppURL + "&default_query_exec_mode=simple_protocol"},
-		"two of one name":  {URL: x.db.AppURL, Consumers: []inbox.Consumer{{Name: "a", Wants: all, Apply: apply}, {Name: "a", Wants: all, Apply: apply}}},
-		"a reserved name":  {URL: x.db.AppURL, Consumers: []inbox.Consumer{{Name: "inbox", Wants: all, Apply: apply}}},
-		"without a name":   {URL: x.db.AppURL, Consumers: []inbox.Consumer{{Wants: all, Apply: apply}}},
-		"without Apply":    {URL: x.db.AppURL, Consumers: []inbox.Consumer{{Name: "a", Wants: all}}},
-		"two jobs alike":   {URL: x.db.AppURL, Jobs: []inbox.Job{{Name: "a", Do: nothingDone}, {Name: "a", Do: nothingDone}}},
-		"a job of no name": {URL: x.db.AppURL, Jobs: []inbox.Job{{Do: nothingDone}}},
-		"a job to no end":  {URL: x.db.AppURL, Jobs: []inbox.Job{{Name: "a"}}},
-		"rescue too early": {URL: x.db.AppURL, Timeout: time.Minute, Rescue: time.Second},
+	for name, consumers := range map[string][]inbox.Consumer{
+		"two of one name": {{Name: "a", Wants: all, Apply: apply}, {Name: "a", Wants: all, Apply: apply}},
+		"a reserved name": {{Name: "inbox", Wants: all, Apply: apply}},
+		"without a name":  {{Wants: all, Apply: apply}},
+		"without Apply":   {{Name: "a", Wants: all}},
 	} {
-		o.Log = slogDiscard
-		if b, err := inbox.Open(t.Context(), o); err == nil {
-			b.Close()
-			t.Errorf("%s: opened", name)
-		} else if strings.Contains(err.Error(), "not-the-password") || strings.Contains(err.Error(), "127.0.0.1") {
-			t.Errorf("%s: the error quotes the URL: %v", name, err)
+		if _, err := inbox.New(x.jobs, inbox.Options{Log: slogDiscard, Consumers: consumers}); err == nil {
+			t.Errorf("%s: accepted", name)
 		}
-	}
-	x.exec(`DROP TABLE river_migration`)
-	if _, err := inbox.Open(t.Context(), inbox.Options{URL: x.db.AppURL, Log: slogDiscard}); err == nil || !strings.Contains(err.Error(), "migrate up") {
-		t.Errorf("without the job tables: %v", err)
 	}
 }
 
@@ -374,8 +345,8 @@ func TestTheInboxSeesNoTenantData(t *testing.T) {
 func TestWorkGoesOnAfterItsConnectionsWereCut(t *testing.T) {
 	t.Parallel()
 	begun, cut := make(chan bool), make(chan bool)
-	x := newBox(t, func(x *box, o *inbox.Options) {
-		o.Timeout, o.Rescue = 20*time.Second, 21*time.Second
+	x := newBox(t, func(x *box, o *options) {
+		o.Jobs.Timeout, o.Jobs.Rescue = 20*time.Second, 21*time.Second
 		withEffects(func(e inbox.Event) error {
 			if strings.Contains(string(e.Body), "slow") && e.Attempt == 1 {
 				begun <- true
@@ -418,7 +389,7 @@ func TestWorkGoesOnAfterItsConnectionsWereCut(t *testing.T) {
 func TestAnEventThatEndsTheProcessIsSetAside(t *testing.T) {
 	t.Parallel()
 	var calls atomic.Int32
-	x := newBox(t, func(x *box, o *inbox.Options) {
+	x := newBox(t, func(x *box, o *options) {
 		o.Attempts = 3
 		withEffects(func(inbox.Event) error { calls.Add(1); return nil })(x, o)
 	})
@@ -437,7 +408,7 @@ func TestARemovalIsAppliedBeforeAdditionsThatCameEarlier(t *testing.T) {
 	t.Parallel()
 	const workers = 2
 	begun, let := make(chan string, 100), make(chan bool)
-	x := newBox(t, func(_ *box, o *inbox.Options) {
+	x := newBox(t, func(_ *box, o *options) {
 		o.Workers = workers
 		o.Consumers = []inbox.Consumer{{Name: "slow", Wants: all, Apply: func(ctx context.Context, e inbox.Event) error {
 			begun <- e.Kind
@@ -475,9 +446,9 @@ func TestARemovalIsAppliedBeforeAdditionsThatCameEarlier(t *testing.T) {
 // What is not about one event waits, also where it is done again.
 func TestEveryJobHasItsPriority(t *testing.T) {
 	t.Parallel()
-	x := newBox(t, func(_ *box, o *inbox.Options) {
+	x := newBox(t, func(_ *box, o *options) {
 		o.Consumers = []inbox.Consumer{{Name: "any", Wants: all, Apply: func(context.Context, inbox.Event) error { return nil }}}
-		o.Chores = []inbox.Chore{{Name: "daily", Every: 24 * time.Hour, Within: time.Hour, Do: func(context.Context) error { return nil }}}
+		o.Jobs.Periodic = []jobs.Periodic{{Name: "daily", Every: 24 * time.Hour, Within: time.Hour, Do: func(context.Context) error { return nil }}}
 	})
 	const latest = `SELECT priority FROM river_job WHERE kind = 'inbox_delivery' ORDER BY id DESC LIMIT 1`
 	for kind, want := range map[string]int{

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/teamtask/teamtask/internal/inbox"
+	"github.com/teamtask/teamtask/internal/jobs"
 )
 
 func TestClerkIsToldOfEverybodyWhenSeatsStopAndWorkAgain(t *testing.T) {
@@ -75,7 +76,7 @@ func TestARunThatIsOutOfTimeAsksForAnother(t *testing.T) {
 		}
 	}
 	f.forgetJobs()
-	if err := f.job(jobCopy)(ctx, inbox.JobCall{Tenant: ours, Attempt: 1}); err != nil {
+	if err := f.job(jobCopy)(ctx, jobs.Call{Tenant: ours, Attempt: 1}); err != nil {
 		t.Errorf("got %v, want another run asked for", err)
 	}
 	if diff := cmp.Diff([]string{jobCopy}, f.asked(ours)); diff != "" {
@@ -109,11 +110,14 @@ func TestClerkIsNotToldOfOrganizationsWithoutALicense(t *testing.T) {
 func TestClerkFollowsByItself(t *testing.T) {
 	t.Parallel()
 	f, users := filled(t, week)
-	box, err := inbox.Open(t.Context(), inbox.Options{
-		URL: f.database.AppURL, Log: f.Licensing.log, Jobs: f.Jobs(), Consumers: []inbox.Consumer{f.Consumer(), f.directory.Consumer()},
+	box, err := jobs.Open(t.Context(), jobs.Options{
+		URL: f.database.AppURL, Log: f.Licensing.log, Jobs: f.Jobs(),
 		Backoff: func(int) time.Duration { return 10 * time.Millisecond },
 	})
 	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := inbox.New(box, inbox.Options{Log: f.Licensing.log, Consumers: []inbox.Consumer{f.Consumer(), f.directory.Consumer()}}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(box.Close)

@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/teamtask/teamtask/internal/fault"
-	"github.com/teamtask/teamtask/internal/inbox"
+	"github.com/teamtask/teamtask/internal/jobs"
 	"github.com/teamtask/teamtask/internal/stripe"
 )
 
@@ -138,7 +138,7 @@ func TestNobodyBuysOnAPageOnceSomethingIsBought(t *testing.T) {
 	if diff := cmp.Diff([]string{"cs_1"}, f.jobsFor(jobClose)); diff != "" {
 		t.Fatalf("pages that are closed (-want +got):\n%s", diff)
 	}
-	if err := f.job(jobClose)(t.Context(), inbox.JobCall{Tenant: ours, Subject: "cs_1"}); err != nil {
+	if err := f.job(jobClose)(t.Context(), jobs.Call{Tenant: ours, Subject: "cs_1"}); err != nil {
 		t.Fatal(err)
 	}
 	f.wantPages("after it was bought elsewhere")

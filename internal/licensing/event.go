@@ -100,7 +100,7 @@ func (l *Licensing) foreign(ctx context.Context, e inbox.Event, customer string)
 			slog.String("customer", customer), slog.String("organization", named))
 		return nil
 	}
-	return inbox.NotYet(fmt.Errorf("customer %s: %w", customer, errUnknownCustomer), 2*waitFor)
+	return inbox.Wait(fmt.Errorf("customer %s: %w", customer, errUnknownCustomer), 2*waitFor)
 }
 
 // organizationForm is what ids of organizations look like at Clerk.

@@ -26,7 +26,7 @@ func (l *Licensing) otherAccount(ctx context.Context, e inbox.Event) (bool, erro
 		if e.Attempt <= 1 {
 			l.alert(ctx, alertMode, "", e.ExternalID)
 		}
-		return false, inbox.Never(errOtherMode)
+		return false, inbox.Permanent(errOtherMode)
 	}
 	if account == "" {
 		return false, nil

@@ -59,7 +59,7 @@ func TestAnEventOfAnotherModeOrAccountIsNotApplied(t *testing.T) {
 			if errors.Is(err, errOtherMode) != c.refused || err != nil && !c.refused {
 				t.Errorf("%s for %q: got %v", c.instance, c.stripe.Mode(), err)
 			}
-			if got, want := fmt.Sprintf("%T", err), fmt.Sprintf("%T", inbox.Never(nil)); c.refused && got != want {
+			if got, want := fmt.Sprintf("%T", err), fmt.Sprintf("%T", inbox.Permanent(nil)); c.refused && got != want {
 				t.Errorf("%s for %q: got a %s, want what is never tried again", c.instance, c.stripe.Mode(), got)
 			}
 		}

@@ -111,7 +111,7 @@ func TestAnEventOfAnUnknownCustomerWaitsForThem(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = f.applies(id, providerStripe, "customer.subscription.created", body)
-	if !errors.Is(err, errUnknownCustomer) || fmt.Sprintf("%T", err) != fmt.Sprintf("%T", inbox.NotYet(err, waitFor)) {
+	if !errors.Is(err, errUnknownCustomer) || fmt.Sprintf("%T", err) != fmt.Sprintf("%T", inbox.Wait(err, waitFor)) {
 		t.Errorf("got %v, want that it waits", err)
 	}
 	f.exec(`INSERT INTO licensing_customers VALUES ('cus_2', $1)`, theirs)

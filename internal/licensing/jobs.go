@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/teamtask/teamtask/internal/clerk"
-	"github.com/teamtask/teamtask/internal/inbox"
+	"github.com/teamtask/teamtask/internal/jobs"
 	"github.com/teamtask/teamtask/internal/stripe"
 	"github.com/teamtask/teamtask/internal/tenancy"
 )
@@ -30,12 +30,12 @@ const (
 )
 
 // Jobs are what is done later.
-func (l *Licensing) Jobs() []inbox.Job {
-	return []inbox.Job{
+func (l *Licensing) Jobs() []jobs.Job {
+	return []jobs.Job{
 		{Name: jobCopy, Do: l.copyJob},
-		{Name: jobSettle, Do: func(ctx context.Context, c inbox.JobCall) error { return l.Settle(ctx, c.Tenant) }},
-		{Name: jobCancel, Do: func(ctx context.Context, c inbox.JobCall) error { return l.cancelAll(ctx, c.Tenant) }},
-		{Name: jobClose, Do: func(ctx context.Context, c inbox.JobCall) error { return l.endSession(ctx, c.Tenant, c.Subject) }},
+		{Name: jobSettle, Do: func(ctx context.Context, c jobs.Call) error { return l.Settle(ctx, c.Tenant) }},
+		{Name: jobCancel, Do: func(ctx context.Context, c jobs.Call) error { return l.cancelAll(ctx, c.Tenant) }},
+		{Name: jobClose, Do: func(ctx context.Context, c jobs.Call) error { return l.endSession(ctx, c.Tenant, c.Subject) }},
 	}
 }
 
@@ -56,7 +56,7 @@ func (l *Licensing) Settle(ctx context.Context, org string) error {
 	})
 }
 
-func (l *Licensing) copyJob(ctx context.Context, c inbox.JobCall) error {
+func (l *Licensing) copyJob(ctx context.Context, c jobs.Call) error {
 	if l.clerk == nil || l.stripe == nil {
 		return errUnconfigured
 	}

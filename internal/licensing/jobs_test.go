@@ -8,15 +8,15 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/teamtask/teamtask/internal/inbox"
+	"github.com/teamtask/teamtask/internal/jobs"
 )
 
 // copies does the job for the member, or ("") for all.
 func (f *fixture) copies(org, user string) error {
-	return f.job(jobCopy)(f.t.Context(), inbox.JobCall{Tenant: org, Subject: user, Attempt: 1})
+	return f.job(jobCopy)(f.t.Context(), jobs.Call{Tenant: org, Subject: user, Attempt: 1})
 }
 
-func (f *fixture) job(name string) func(context.Context, inbox.JobCall) error {
+func (f *fixture) job(name string) func(context.Context, jobs.Call) error {
 	f.t.Helper()
 	for _, j := range f.Jobs() {
 		if j.Name == name {
@@ -91,7 +91,7 @@ func TestTheNewestWishWins(t *testing.T) {
 		t.Errorf("toggled %d times: this test sees nothing", toggles)
 	}
 	f.people.hold = nil
-	if err := f.job(jobCopy)(t.Context(), inbox.JobCall{Tenant: ours, Subject: users[0], Attempt: 2}); err != nil {
+	if err := f.job(jobCopy)(t.Context(), jobs.Call{Tenant: ours, Subject: users[0], Attempt: 2}); err != nil {
 		t.Fatal(err)
 	}
 	if got := f.people.licensed(ours, users[0]); !got {
@@ -149,7 +149,7 @@ func TestALyingClerkIsFoundOutAndNotFlooded(t *testing.T) {
 		t.Errorf("got synced: %t, %v; want that Clerk does not agree", s.Synced, err)
 	}
 	f.people.did(func() { f.people.lies = false })
-	if err := f.job(jobCopy)(t.Context(), inbox.JobCall{Tenant: ours, Subject: users[0], Attempt: 2}); err != nil {
+	if err := f.job(jobCopy)(t.Context(), jobs.Call{Tenant: ours, Subject: users[0], Attempt: 2}); err != nil {
 		t.Fatal(err)
 	}
 	if !f.people.licensed(ours, users[0]) {
@@ -167,7 +167,7 @@ func TestAWriteThatWasDoneAndAnsweredAsFailedIsNotRepeated(t *testing.T) {
 		f.people.members[spot{ours, users[0]}] = m
 	})
 	f.exec(`UPDATE members SET licensed_doubt = now() + interval '1 minute' WHERE user_id = $1`, users[0]) // it was announced
-	if err := f.job(jobCopy)(t.Context(), inbox.JobCall{Tenant: ours, Subject: users[0], Attempt: 2}); err != nil {
+	if err := f.job(jobCopy)(t.Context(), jobs.Call{Tenant: ours, Subject: users[0], Attempt: 2}); err != nil {
 		t.Fatal(err)
 	}
 	if got := f.people.written(); len(got) != 0 {

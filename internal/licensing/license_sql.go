@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/teamtask/teamtask/internal/inbox"
+	"github.com/teamtask/teamtask/internal/jobs"
 	"github.com/teamtask/teamtask/internal/tenancy"
 )
 
@@ -18,7 +19,7 @@ var Statements = slices.Concat([]tenancy.Statement{
 
 var (
 	doneSQL = tenancy.Statement{Name: inbox.DoneName, SQL: inbox.DoneSQL}
-	jobSQL  = tenancy.Statement{Name: inbox.JobName, SQL: inbox.JobSQL}
+	jobSQL  = tenancy.Statement{Name: jobs.InsertName, SQL: jobs.InsertSQL}
 )
 
 var insertLicenseSQL = tenancy.Statement{Name: "licensing_insert_license", SQL: `

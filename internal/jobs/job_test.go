@@ -1,4 +1,4 @@
-package inbox_test
+package jobs_test
 
 import (
 	"context"
@@ -15,20 +15,20 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/teamtask/teamtask/internal/inbox"
+	"github.com/teamtask/teamtask/internal/jobs"
 )
 
-// asker asks for jobs as the runtime role, in transactions that are not the inbox's.
+// asker enqueues jobs as the runtime role, in transactions that are not the client's.
 type asker struct {
-	*box
+	*stage
 
 	pool *pgxpool.Pool
 }
 
-func newAsker(t *testing.T, jobs []inbox.Job, change func(o *inbox.Options)) asker {
+func newAsker(t *testing.T, all []jobs.Job, change func(o *jobs.Options)) asker {
 	t.Helper()
-	x := newBox(t, func(_ *box, o *inbox.Options) {
-		o.Jobs = jobs
+	x := newStage(t, func(o *jobs.Options) {
+		o.Jobs = all
 		if change != nil {
 			change(o)
 		}
@@ -38,7 +38,7 @@ func newAsker(t *testing.T, jobs []inbox.Job, change func(o *inbox.Options)) ask
 		t.Fatal(err)
 	}
 	t.Cleanup(pool.Close)
-	return asker{box: x, pool: pool}
+	return asker{stage: x, pool: pool}
 }
 
 func (a asker) ask(name, subject string) { a.askFor(name, subject, nil) }
@@ -46,7 +46,7 @@ func (a asker) ask(name, subject string) { a.askFor(name, subject, nil) }
 func (a asker) askFor(name, subject string, notBefore *time.Time) {
 	a.t.Helper()
 	err := pgx.BeginFunc(a.t.Context(), a.pool, func(tx pgx.Tx) error {
-		_, err := tx.Exec(a.t.Context(), inbox.JobSQL, name, "org_1", subject, notBefore)
+		_, err := tx.Exec(a.t.Context(), jobs.InsertSQL, name, "org_1", subject, notBefore)
 		return err
 	})
 	if err != nil {
@@ -59,11 +59,11 @@ const (
 	jobsDone = `SELECT count(*) FROM river_job WHERE kind = 'inbox_job' AND state = 'completed'`
 )
 
-func doing(f func(ctx context.Context, c inbox.JobCall) error) []inbox.Job {
-	return []inbox.Job{{Name: "job", Do: f}}
+func doing(f func(ctx context.Context, c jobs.Call) error) []jobs.Job {
+	return []jobs.Job{{Name: "job", Do: f}}
 }
 
-func nothingDone(context.Context, inbox.JobCall) error { return nil }
+func nothingDone(context.Context, jobs.Call) error { return nil }
 
 // The statement writes by hand what belongs to River: a version that writes something
 // else shows here.
@@ -74,7 +74,7 @@ func TestAskingForAJobIsTheSameAsRiversInsert(t *testing.T) {
 	later := time.Now().Add(time.Hour).Truncate(time.Microsecond)
 	for _, notBefore := range []time.Time{{}, later} {
 		a.exec(`DELETE FROM river_job`)
-		if err := a.inbox.InsertJob(t.Context(), "job", "org_1", `sub"ject`, notBefore); err != nil {
+		if err := a.client.InsertJob(t.Context(), "job", "org_1", `sub"ject`, notBefore); err != nil {
 			t.Fatal(err)
 		}
 		var asked *time.Time
@@ -145,14 +145,14 @@ func (a asker) listen() func() []string {
 
 func TestAJobIsDoneAtOnceAndOnlyWhereItsTransactionCommits(t *testing.T) {
 	t.Parallel()
-	begun := make(chan inbox.JobCall, 20)
-	a := newAsker(t, doing(func(_ context.Context, c inbox.JobCall) error { begun <- c; return nil }), nil)
+	begun := make(chan jobs.Call, 20)
+	a := newAsker(t, doing(func(_ context.Context, c jobs.Call) error { begun <- c; return nil }), nil)
 	a.start()
 	tx, err := a.pool.Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := tx.Exec(t.Context(), inbox.JobSQL, "job", "org_1", "taken back", nil); err != nil {
+	if _, err := tx.Exec(t.Context(), jobs.InsertSQL, "job", "org_1", "taken back", nil); err != nil {
 		t.Fatal(err)
 	}
 	if err := tx.Rollback(t.Context()); err != nil {
@@ -162,7 +162,7 @@ func TestAJobIsDoneAtOnceAndOnlyWhereItsTransactionCommits(t *testing.T) {
 	for i := range 9 {
 		asked := time.Now()
 		a.ask("job", "user_1")
-		if got, want := <-begun, (inbox.JobCall{Tenant: "org_1", Subject: "user_1", Attempt: 1}); got != want {
+		if got, want := <-begun, (jobs.Call{Tenant: "org_1", Subject: "user_1", Attempt: 1}); got != want {
 			t.Errorf("got %+v, want %+v", got, want)
 		}
 		a.until(i+1, jobsDone)
@@ -180,7 +180,7 @@ func TestAJobIsDoneAtOnceAndOnlyWhereItsTransactionCommits(t *testing.T) {
 func TestAJobIsNotDoneBeforeItsTime(t *testing.T) {
 	t.Parallel()
 	begun := make(chan time.Time, 1)
-	a := newAsker(t, doing(func(context.Context, inbox.JobCall) error { begun <- time.Now(); return nil }), nil)
+	a := newAsker(t, doing(func(context.Context, jobs.Call) error { begun <- time.Now(); return nil }), nil)
 	a.start()
 	later := time.Now().Add(2 * time.Second)
 	a.askFor("job", "user_1", &later)
@@ -189,13 +189,13 @@ func TestAJobIsNotDoneBeforeItsTime(t *testing.T) {
 	}
 }
 
-// H06: however often it is asked for, what was wanted last is seen.
+// However often it is asked for, what was wanted last is seen.
 func TestAHundredAsksAreDoneAFewTimesAndTheLastTimeAfterTheLastAsk(t *testing.T) {
 	t.Parallel()
 	const asks, callers = 96, 12
 	var wanted, seen, calls, at, most atomic.Int64
 	slow := make(chan bool)
-	a := newAsker(t, doing(func(ctx context.Context, _ inbox.JobCall) error {
+	a := newAsker(t, doing(func(ctx context.Context, _ jobs.Call) error {
 		calls.Add(1)
 		most.Store(max(most.Load(), at.Add(1)))
 		defer at.Add(-1)
@@ -236,7 +236,7 @@ func TestAHundredAsksAreDoneAFewTimesAndTheLastTimeAfterTheLastAsk(t *testing.T)
 func TestJobsOfOthersAreDoneMeanwhile(t *testing.T) {
 	t.Parallel()
 	begun, let := make(chan string, 10), make(chan bool)
-	do := func(ctx context.Context, c inbox.JobCall) error {
+	do := func(ctx context.Context, c jobs.Call) error {
 		begun <- c.Subject
 		select {
 		case <-let:
@@ -245,12 +245,12 @@ func TestJobsOfOthersAreDoneMeanwhile(t *testing.T) {
 			return ctx.Err()
 		}
 	}
-	a := newAsker(t, []inbox.Job{{Name: "job", Do: do}, {Name: "another", Do: do}}, nil)
+	a := newAsker(t, []jobs.Job{{Name: "job", Do: do}, {Name: "another", Do: do}}, nil)
 	a.start()
 	a.ask("job", "user_1")
 	a.ask("job", "user_2")
 	a.ask("another", "user_1")
-	a.exec(inbox.JobSQL, "job", "org_2", "user_1", nil)
+	a.exec(jobs.InsertSQL, "job", "org_2", "user_1", nil)
 	for range 4 {
 		select {
 		case <-begun:
@@ -265,7 +265,7 @@ func TestJobsOfOthersAreDoneMeanwhile(t *testing.T) {
 // Marks and ends race: whoever joined is served by a call that begins afterwards.
 func TestWhoeverJoinsARunIsServedAfterwards(t *testing.T) {
 	t.Parallel()
-	var under inbox.UnderWay
+	var running jobs.Running
 	var at, served, joins atomic.Int64
 	var wanted [8]atomic.Int64
 	var sees [8]atomic.Int64
@@ -274,7 +274,7 @@ func TestWhoeverJoinsARunIsServedAfterwards(t *testing.T) {
 		group.Go(func() {
 			for range 2000 {
 				mine := wanted[i].Add(1)
-				finish, leave, joined := under.Take(t.Context(), "user_1")
+				finish, leave, joined := running.Begin(t.Context(), "user_1")
 				if joined {
 					joins.Add(1)
 					continue
@@ -313,10 +313,10 @@ func TestWhoeverJoinsARunIsServedAfterwards(t *testing.T) {
 
 func TestARunGoesOnAsLongAsItIsJoinedAndEndsNoOther(t *testing.T) {
 	t.Parallel()
-	var under inbox.UnderWay
-	finish, leave, _ := under.Take(t.Context(), "user_1")
+	var running jobs.Running
+	finish, leave, _ := running.Begin(t.Context(), "user_1")
 	for range 2 {
-		if _, _, joined := under.Take(t.Context(), "user_1"); !joined {
+		if _, _, joined := running.Begin(t.Context(), "user_1"); !joined {
 			t.Error("not joined")
 		}
 	}
@@ -326,11 +326,11 @@ func TestARunGoesOnAsLongAsItIsJoinedAndEndsNoOther(t *testing.T) {
 	if !finish() {
 		t.Error("not ended though nobody joined it again")
 	}
-	if _, _, joined := under.Take(t.Context(), "user_1"); joined {
+	if _, _, joined := running.Begin(t.Context(), "user_1"); joined {
 		t.Error("joined after its end")
 	}
 	leave()
-	if _, _, joined := under.Take(t.Context(), "user_1"); !joined {
+	if _, _, joined := running.Begin(t.Context(), "user_1"); !joined {
 		t.Error("the end of the first was that of the second too")
 	}
 }
@@ -339,15 +339,15 @@ func TestARunGoesOnAsLongAsItIsJoinedAndEndsNoOther(t *testing.T) {
 // whoever comes now.
 func TestARunWhoseTimeIsOverIsNotJoined(t *testing.T) {
 	t.Parallel()
-	var under inbox.UnderWay
+	var running jobs.Running
 	ctx, cancel := context.WithCancel(t.Context())
-	_, leave, _ := under.Take(ctx, "user_1")
+	_, leave, _ := running.Begin(ctx, "user_1")
 	cancel()
-	if finish, _, joined := under.Take(t.Context(), "user_1"); finish != nil || joined {
+	if finish, _, joined := running.Begin(t.Context(), "user_1"); finish != nil || joined {
 		t.Error("joined, or begun beside it")
 	}
 	leave()
-	if finish, _, _ := under.Take(t.Context(), "user_1"); finish == nil {
+	if finish, _, _ := running.Begin(t.Context(), "user_1"); finish == nil {
 		t.Error("not begun after its end")
 	}
 }
@@ -357,8 +357,8 @@ func TestAJobIsTriedAgainUntilItSucceedsAndItsFailuresAreLogged(t *testing.T) {
 	const failures = 22
 	var calls atomic.Int32
 	var mu sync.Mutex
-	runs := map[inbox.JobRun]int{}
-	a := newAsker(t, doing(func(_ context.Context, c inbox.JobCall) error {
+	runs := map[jobs.Run]int{}
+	a := newAsker(t, doing(func(_ context.Context, c jobs.Call) error {
 		n := int(calls.Add(1))
 		if want := min(n, 21); c.Attempt != want {
 			t.Errorf("attempt %d at call %d", c.Attempt, n)
@@ -370,9 +370,8 @@ func TestAJobIsTriedAgainUntilItSucceedsAndItsFailuresAreLogged(t *testing.T) {
 			return errors.New("not yet\x00")
 		}
 		return nil
-	}), func(o *inbox.Options) {
-		o.Attempts = 3 // is for deliveries
-		o.ObserveJob = func(r inbox.JobRun) {
+	}), func(o *jobs.Options) {
+		o.Observe = func(r jobs.Run) {
 			mu.Lock()
 			defer mu.Unlock()
 			runs[r]++
@@ -391,7 +390,7 @@ func TestAJobIsTriedAgainUntilItSucceedsAndItsFailuresAreLogged(t *testing.T) {
 	for level, want := range map[string]int{"WARN": 7, "ERROR": failures - 7} {
 		n := 0
 		for line := range strings.Lines(log) {
-			if strings.Contains(line, `"job not done"`) && strings.Contains(line, `"level":"`+level+`"`) {
+			if strings.Contains(line, `"job failed"`) && strings.Contains(line, `"level":"`+level+`"`) {
 				n++
 				if !strings.Contains(line, `"tenant":"org_1","subject":"user_1"`) {
 					t.Errorf("whose job was it? %s", line)
@@ -407,15 +406,15 @@ func TestAJobIsTriedAgainUntilItSucceedsAndItsFailuresAreLogged(t *testing.T) {
 	}
 	mu.Lock()
 	defer mu.Unlock()
-	if runs[inbox.JobRun{Name: "job", Outcome: inbox.JobFailed, Attempt: 2}] != 1 || runs[inbox.JobRun{Name: "job", Outcome: inbox.JobDone, Attempt: 21}] != 1 {
+	if runs[jobs.Run{Name: "job", Outcome: jobs.Failed, Attempt: 2}] != 1 || runs[jobs.Run{Name: "job", Outcome: jobs.Done, Attempt: 21}] != 1 {
 		t.Errorf("observed %v", runs)
 	}
 }
 
 func TestAJobWaitsFiveMinutesAtMost(t *testing.T) {
 	t.Parallel()
-	a := newAsker(t, doing(func(context.Context, inbox.JobCall) error { return errors.New("never") }), func(o *inbox.Options) {
-		o.Backoff = inbox.Backoff
+	a := newAsker(t, doing(func(context.Context, jobs.Call) error { return errors.New("never") }), func(o *jobs.Options) {
+		o.Backoff = jobs.Backoff
 	})
 	a.ask("job", "user_1")
 	a.exec(`UPDATE river_job SET attempt = 12`)
@@ -442,23 +441,23 @@ func TestAJobOfAnUnknownNameIsKept(t *testing.T) {
 func TestStoppingDoesNotCountAsAnAttemptOfAJob(t *testing.T) {
 	t.Parallel()
 	begun := make(chan bool, 1)
-	a := newAsker(t, doing(func(ctx context.Context, _ inbox.JobCall) error {
+	a := newAsker(t, doing(func(ctx context.Context, _ jobs.Call) error {
 		begun <- true
 		<-ctx.Done()
 		return ctx.Err()
 	}), nil)
 	a.ask("job", "user_1")
-	if err := a.inbox.Start(t.Context()); err != nil {
+	if err := a.client.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	<-begun
 	stopping, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	if err := a.inbox.Stop(stopping); err != nil {
+	if err := a.client.Stop(stopping); err != nil {
 		t.Error(err)
 	}
 	a.until(1, `SELECT count(*) FROM river_job WHERE kind = 'inbox_job' AND state = 'available' AND attempt = 0`)
-	if strings.Contains(a.log.String(), "job not done") {
+	if strings.Contains(a.log.String(), "job failed") {
 		t.Error("it was logged as a failure")
 	}
 }
@@ -467,7 +466,7 @@ func TestStoppingDoesNotCountAsAnAttemptOfAJob(t *testing.T) {
 func TestWhatIsDoneOnceMoreHasAllOfItsTime(t *testing.T) {
 	t.Parallel()
 	deadlines, joined := make(chan time.Time, 10), make(chan bool, 10)
-	a := newAsker(t, doing(func(ctx context.Context, c inbox.JobCall) error {
+	a := newAsker(t, doing(func(ctx context.Context, c jobs.Call) error {
 		deadline, _ := ctx.Deadline()
 		deadlines <- deadline
 		if len(deadlines) == 1 { // the first call, late in its time
@@ -478,10 +477,10 @@ func TestWhatIsDoneOnceMoreHasAllOfItsTime(t *testing.T) {
 			t.Errorf("attempt %d", c.Attempt)
 		}
 		return nil
-	}), func(o *inbox.Options) {
+	}), func(o *jobs.Options) {
 		o.Timeout = 4 * time.Second
-		o.ObserveJob = func(r inbox.JobRun) {
-			if r.Outcome == inbox.JobJoined {
+		o.Observe = func(r jobs.Run) {
+			if r.Outcome == jobs.Joined {
 				joined <- true
 			}
 		}

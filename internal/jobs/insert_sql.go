@@ -1,13 +1,12 @@
-package inbox
+package jobs
 
-// JobName and JobSQL are the statement that asks for a job: whoever holds a transaction
-// runs it there, with the job's name, the tenant, the subject, and the time before which
-// it must not be done, or NULL for at once. What is asked for is done if the transaction
-// commits. The row and the notification are those of River's own insert, so that the
-// workers of jobs take it up at once where one is free.
+// InsertName and InsertSQL are the statement that enqueues a job in the caller's transaction.
+// Its arguments are the job's name, the tenant, the subject, and the time before which it must
+// not run, or NULL for now. The job runs if the transaction commits. The row and the
+// notification are those of River's own insert, so that a free worker begins at once.
 const (
-	JobName = "inbox_job"
-	JobSQL  = `
+	InsertName = "jobs_insert"
+	InsertSQL  = `
 		WITH job AS (
 		    INSERT INTO river_job (kind, args, queue, priority, max_attempts, created_at, scheduled_at, state, metadata, tags)
 		    SELECT 'inbox_job',

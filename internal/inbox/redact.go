@@ -8,12 +8,13 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/teamtask/teamtask/internal/jobs"
 )
 
 const (
-	wordsMax    = 2000 // characters of an error in the log
-	lineMax     = 300  // characters of an error in a row
-	textMin     = 3    // characters: shorter texts of a body are not looked for
+	lineMax     = 300 // characters of an error in a row
+	textMin     = 3   // characters: shorter texts of a body are not looked for
 	replacement = "[...]"
 )
 
@@ -31,8 +32,8 @@ var enums = []string{
 	"reason", "recurring", "status", "tax_behavior", "type", "usage_type", "verification_strategy",
 }
 
-// vocabulary are words of ours that errors are made of. A value of an event that is nothing
-// but such a word is not redacted.
+// vocabulary are the words of our errors. A value of an event that is only such a word is not
+// redacted.
 var vocabulary = wordsOf(`
 	address answer app apply asked attempt be believed body cannot canceled changed charge charges checkout clerk code consumer create created
 	customer customers database deadline decode delete deleted deliver directory email ended error event events expected failed fetch field for
@@ -50,33 +51,21 @@ func wordsOf(text string) map[string]bool {
 	return all
 }
 
-// redacted is text without the values that an event's body holds, ids and types apart: a
-// consumer's error may quote what it could not read, and neither the log nor a row is a
-// place for names and addresses. Names of fields and words of ours stay.
+// redacted returns the text without the values that the event's body holds, ids and types apart:
+// a consumer's error may quote what it could not read, and names and addresses must not stand in
+// the log or in a row. Names of fields and words of our errors stay.
 func redacted(text string, e Event) string {
-	text = cleaned(text)
+	text = jobs.LogText(text)
 	values := valuesOf(e.Body)
 	slices.SortFunc(values, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
 	for _, v := range values {
 		text = without(text, v)
 	}
-	return shortened(text, wordsMax)
+	return jobs.LogText(text)
 }
 
-// cleaned is text that may be logged, cut to a bounded length.
-func cleaned(text string) string {
-	text = shortened(text, 4*wordsMax)
-	text = strings.Map(func(r rune) rune {
-		if r < ' ' && r != '\n' && r != '\t' {
-			return -1
-		}
-		return r
-	}, strings.ToValidUTF8(text, "?"))
-	return shortened(text, wordsMax)
-}
-
-// without replaces the value in the text. A short word in small letters is looked for as a
-// whole word, because words of ours have others in them; anything else wherever it stands.
+// without replaces the value in the text. A short word in lower case is replaced as a whole word
+// only, because our words contain others; anything else is replaced everywhere.
 func without(text, value string) string {
 	if !enumForm.MatchString(value) || len(value) > 2*textMin {
 		return strings.ReplaceAll(text, value, replacement)
@@ -97,7 +86,7 @@ func without(text, value string) string {
 	}
 }
 
-// bounded reports whether what stands between the two is a word of its own.
+// bounded reports whether the text between the two is a whole word.
 func bounded(before, after string) bool {
 	last, _ := utf8.DecodeLastRuneInString(before)
 	first, _ := utf8.DecodeRuneInString(after)
@@ -105,7 +94,7 @@ func bounded(before, after string) bool {
 	return !inWord(before, last) && !inWord(after, first)
 }
 
-// valuesOf are the texts of a JSON document that may be a person's, and the words of those
+// valuesOf returns the texts of a JSON document that may be personal, and the words of those
 // that have several. A body that is not JSON is one text.
 func valuesOf(body []byte) []string {
 	var document any
@@ -137,7 +126,7 @@ func valuesOf(body []byte) []string {
 		case map[string]any:
 			for name, each := range v {
 				if !enumForm.MatchString(name) || strings.ContainsAny(name, "@") {
-					add(name) // of metadata: somebody chose it
+					add(name) // of metadata: chosen by a person
 				}
 				walk(name, each)
 			}
@@ -151,15 +140,8 @@ func valuesOf(body []byte) []string {
 	return all
 }
 
-// firstLine is what of an error goes into a row.
+// firstLine returns the part of an error that is stored in a row.
 func firstLine(words string) string {
 	line, _, _ := strings.Cut(words, "\n")
-	return shortened(line, lineMax)
-}
-
-func shortened(s string, most int) string {
-	if utf8.RuneCountInString(s) <= most {
-		return s
-	}
-	return string([]rune(s)[:most]) + "..."
+	return jobs.Shorten(line, lineMax)
 }

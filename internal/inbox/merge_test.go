@@ -30,7 +30,7 @@ func TestAnAcceptanceIsAppliedItself(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
 	var accepters []string
-	x := newBox(t, func(_ *box, o *inbox.Options) {
+	x := newBox(t, func(_ *box, o *options) {
 		o.Consumers = []inbox.Consumer{{Name: "people", Wants: all, Apply: func(_ context.Context, e inbox.Event) error {
 			var body struct {
 				Data struct {
@@ -69,7 +69,7 @@ func joined(note string) string {
 func TestAnEventThatFetchesNothingSettlesItselfAlone(t *testing.T) {
 	t.Parallel()
 	var calls atomic.Int32
-	x := newBox(t, func(x *box, o *inbox.Options) {
+	x := newBox(t, func(x *box, o *options) {
 		pool, err := pgxpool.New(x.t.Context(), x.db.AppURL)
 		if err != nil {
 			x.t.Fatal(err)
@@ -121,7 +121,7 @@ func TestAnEventThatCanNeverBeAppliedIsSetAsideAtOnce(t *testing.T) {
 	x := newBox(t, withEffects(func(e inbox.Event) error {
 		calls.Add(1)
 		if strings.Contains(string(e.Body), "hopeless") {
-			return fmt.Errorf("apply: %w", inbox.Never(errors.New("of another mode")))
+			return fmt.Errorf("apply: %w", inbox.Permanent(errors.New("of another mode")))
 		}
 		return nil
 	}))

@@ -1,4 +1,4 @@
-package inbox
+package jobs
 
 import (
 	"context"
@@ -8,9 +8,12 @@ import (
 	"github.com/teamtask/teamtask/internal/pgpool"
 )
 
-// openPool opens the pool that jobs are worked with and events are received over. It
-// refuses a pooler that does not keep sessions: jobs are announced by notifications, and
-// some hold a lock of their session.
+// connections is the size of the pool: workers and receipts of events need one for moments,
+// listening needs one, and each periodic job that is running needs one.
+const connections = 12
+
+// openPool opens the pool that jobs are worked over. It refuses a pooler that does not keep
+// sessions: jobs are announced by notifications, and periodic jobs hold a lock of their session.
 func openPool(ctx context.Context, url string) (*pgxpool.Pool, error) {
 	config, err := pgpool.ParseConfig(pgpool.Options{URL: url, Application: "teamtask-inbox", Listens: true})
 	if err != nil {

@@ -1,11 +1,11 @@
-package inbox_test
+package jobs_test
 
 import (
 	"log/slog"
 	"strings"
 	"testing"
 
-	"github.com/teamtask/teamtask/internal/inbox"
+	"github.com/teamtask/teamtask/internal/jobs"
 	"github.com/teamtask/teamtask/internal/pgtest"
 )
 
@@ -17,7 +17,7 @@ func TestPoolerKeepsSessionsOrIsRefused(t *testing.T) {
 	for mode, want := range map[string]string{"session": "", "transaction": "set its pool_mode to session"} {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
-			b, err := inbox.Open(t.Context(), inbox.Options{URL: pgtest.Pooler(t, base.AppURL, mode), Log: slog.New(slog.DiscardHandler)})
+			b, err := jobs.Open(t.Context(), jobs.Options{URL: pgtest.Pooler(t, base.AppURL, mode), Log: slog.New(slog.DiscardHandler)})
 			if want != "" {
 				if err == nil || !strings.Contains(err.Error(), want) {
 					t.Errorf("got %v", err)

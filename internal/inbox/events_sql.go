@@ -7,7 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-const readEntriesSQL = `
+const selectEventsSQL = `
 	SELECT e.id, e.provider, e.external_id, e.kind, e.instance, e.about, e.person, octet_length(e.body) AS size,
 	       e.reduce_time IS NOT NULL AS reduced, e.receive_time
 	  FROM inbox_events e
@@ -18,28 +18,27 @@ const readEntriesSQL = `
 	 ORDER BY e.id DESC
 	 LIMIT $3`
 
-// readEntries answers the newest events, or the one of that id: ours, or the
-// provider's.
-func readEntries(ctx context.Context, q querier, id string, failedOnly bool, most int) ([]Entry, error) {
-	rows, err := q.Query(ctx, readEntriesSQL, id, failedOnly, most)
+// selectEvents returns the newest events, or those of that id: ours, or the provider's.
+func selectEvents(ctx context.Context, q querier, id string, failedOnly bool, most int) ([]StoredEvent, error) {
+	rows, err := q.Query(ctx, selectEventsSQL, id, failedOnly, most)
 	if err != nil {
 		return nil, fmt.Errorf("read the events: %w", err)
 	}
-	all, err := pgx.CollectRows(rows, pgx.RowToStructByNameLax[Entry])
+	all, err := pgx.CollectRows(rows, pgx.RowToStructByNameLax[StoredEvent])
 	if err != nil {
 		return nil, fmt.Errorf("read the events: %w", err)
 	}
 	return all, nil
 }
 
-const readDeliveriesSQL = `
-	SELECT event_id, consumer, state, waits, attempts, last_error, replays, update_time
+const selectDeliveriesSQL = `
+	SELECT event_id, consumer, CASE WHEN waits THEN 'waiting' ELSE state END AS state, attempts, last_error, replays, update_time
 	  FROM inbox_deliveries
 	 WHERE event_id = ANY ($1)
 	 ORDER BY event_id, consumer`
 
-func readDeliveries(ctx context.Context, q querier, events []int64) ([]Delivery, error) {
-	rows, err := q.Query(ctx, readDeliveriesSQL, events)
+func selectDeliveries(ctx context.Context, q querier, events []int64) ([]Delivery, error) {
+	rows, err := q.Query(ctx, selectDeliveriesSQL, events)
 	if err != nil {
 		return nil, fmt.Errorf("read the deliveries: %w", err)
 	}
@@ -50,13 +49,13 @@ func readDeliveries(ctx context.Context, q querier, events []int64) ([]Delivery,
 	return all, nil
 }
 
-const readStoredSQL = `
+const selectBodySQL = `
 	SELECT body
 	  FROM inbox_events
 	 WHERE id = $1`
 
-func readStored(ctx context.Context, q querier, event int64) (body []byte, err error) {
-	err = q.QueryRow(ctx, readStoredSQL, event).Scan(&body)
+func selectBody(ctx context.Context, q querier, event int64) (body []byte, err error) {
+	err = q.QueryRow(ctx, selectBodySQL, event).Scan(&body)
 	return body, err
 }
 
@@ -70,10 +69,10 @@ const reopenSQL = `
 	 WHERE d.state <> 'done' OR $3
 	RETURNING consumer`
 
-// reopen sets those deliveries of an event back to pending that may be applied again,
-// makes those that are missing, and answers the consumers concerned. A pending one is
-// among them: its job may be gone.
-func reopen(ctx context.Context, q querier, e Entry, t Thing, wanting []string, doneToo bool) ([]string, error) {
+// reopen sets the deliveries of an event back to pending that may be applied again, inserts
+// those that are missing, and returns their consumers. A pending one is among them: its job may
+// be gone.
+func reopen(ctx context.Context, q querier, e StoredEvent, t Thing, wanting []string, doneToo bool) ([]string, error) {
 	rows, err := q.Query(ctx, reopenSQL, e.ID, wanting, doneToo, t.Party, t.Subject, priority(e.Provider, e.Kind))
 	if err != nil {
 		return nil, fmt.Errorf("reopen the deliveries: %w", err)

@@ -13,19 +13,19 @@ import (
 
 var errUnknown = errors.New("customer cus_1 is not known")
 
-// E22: parked until what it waits for is there, however often that takes a look.
+// Parked until what it waits for is there, however often that takes a look.
 func TestAnEventThatHasToWaitWaitsWithoutFailing(t *testing.T) {
 	t.Parallel()
 	var known atomic.Bool
 	var calls atomic.Int32
-	x := newBox(t, func(x *box, o *inbox.Options) {
+	x := newBox(t, func(x *box, o *options) {
 		o.Attempts = 2
 		withEffects(func(e inbox.Event) error {
 			if e.Attempt != 1 {
 				t.Errorf("attempt %d", e.Attempt)
 			}
 			if calls.Add(1); !known.Load() {
-				return fmt.Errorf("find whose it is: %w", inbox.NotYet(fmt.Errorf("%w, says %s", errUnknown, e.Body), 0))
+				return fmt.Errorf("find whose it is: %w", inbox.Wait(fmt.Errorf("%w, says %s", errUnknown, e.Body), 0))
 			}
 			return nil
 		})(x, o)
@@ -34,7 +34,7 @@ func TestAnEventThatHasToWaitWaitsWithoutFailing(t *testing.T) {
 	e := x.put(`{"type":"` + kind + `","data":{"note":"canary-note"}}`)
 	x.until(1, `SELECT count(*) FROM river_job WHERE kind = 'inbox_delivery' AND (metadata->>'snoozes')::int >= 4`)
 	d := x.show(e.ExternalID).Deliveries[0]
-	if d.State != "pending" || !d.Waits || d.Attempts != 0 || !strings.HasPrefix(d.LastError, "find whose it is: customer cus_1") {
+	if d.State != inbox.StateWaiting || d.Attempts != 0 || !strings.HasPrefix(d.LastError, "find whose it is: customer cus_1") {
 		t.Errorf("delivery %+v", d)
 	}
 	if b, err := x.inbox.Backlog(t.Context()); err != nil || b.Pending != 1 || b.Oldest != 0 {
@@ -42,7 +42,7 @@ func TestAnEventThatHasToWaitWaitsWithoutFailing(t *testing.T) {
 	}
 	known.Store(true)
 	x.until(1, doneSQL)
-	if d := x.show(e.ExternalID).Deliveries[0]; d.Waits || d.LastError != "" || x.effects() != 1 || calls.Load() < 5 {
+	if d := x.show(e.ExternalID).Deliveries[0]; d.State != inbox.StateDone || d.LastError != "" || x.effects() != 1 || calls.Load() < 5 {
 		t.Errorf("after %d calls: %+v", calls.Load(), d)
 	}
 	if log := x.log.String(); strings.Contains(log, "canary") || strings.Contains(log, "event not applied") || !strings.Contains(log, "event waits") {
@@ -53,26 +53,26 @@ func TestAnEventThatHasToWaitWaitsWithoutFailing(t *testing.T) {
 func TestAnEventThatHasWaitedForThreeDaysIsSetAside(t *testing.T) {
 	t.Parallel()
 	var shift atomic.Int64
-	x := newBox(t, func(x *box, o *inbox.Options) {
+	x := newBox(t, func(x *box, o *options) {
 		o.Now = func() time.Time { return time.Now().Add(time.Duration(shift.Load())) }
-		withEffects(func(inbox.Event) error { return inbox.NotYet(errUnknown, 0) })(x, o)
+		withEffects(func(inbox.Event) error { return inbox.Wait(errUnknown, 0) })(x, o)
 	})
 	x.start()
 	e := x.put(eventBody(kind))
 	shift.Store(int64(72*time.Hour - time.Minute))
 	x.until(1, `SELECT count(*) FROM river_job WHERE kind = 'inbox_delivery' AND (metadata->>'snoozes')::int >= 2`)
-	if d := x.show(e.ExternalID).Deliveries[0]; !d.Waits {
+	if d := x.show(e.ExternalID).Deliveries[0]; d.State != inbox.StateWaiting {
 		t.Errorf("too early: %+v", d)
 	}
 	shift.Store(int64(72*time.Hour + time.Minute))
 	x.until(1, `SELECT count(*) FROM inbox_deliveries WHERE state = 'failed'`)
-	if d := x.show(e.ExternalID).Deliveries[0]; d.Waits || d.LastError != errUnknown.Error() || d.Attempts != 0 {
+	if d := x.show(e.ExternalID).Deliveries[0]; d.State != inbox.StateFailed || d.LastError != errUnknown.Error() || d.Attempts != 0 {
 		t.Errorf("delivery %+v", d)
 	}
 	if !strings.Contains(x.log.String(), "event set aside") {
 		t.Error("the log does not say so")
 	}
-	// Somebody who replays it gives it as long again.
+	// A replay gives it as long again.
 	shift.Store(0)
 	if names, err := x.inbox.Replay(t.Context(), e, false); err != nil || len(names) != 1 {
 		t.Fatalf("replay: %v, %v", names, err)
@@ -82,9 +82,9 @@ func TestAnEventThatHasWaitedForThreeDaysIsSetAside(t *testing.T) {
 
 func TestAnEventThatHasToWaitIsLookedAtEveryTenMinutes(t *testing.T) {
 	t.Parallel()
-	x := newBox(t, func(x *box, o *inbox.Options) {
-		o.Backoff = inbox.Backoff
-		withEffects(func(inbox.Event) error { return inbox.NotYet(errUnknown, time.Hour) })(x, o)
+	x := newBox(t, func(x *box, o *options) {
+		o.Jobs.Backoff = nil
+		withEffects(func(inbox.Event) error { return inbox.Wait(errUnknown, time.Hour) })(x, o)
 	})
 	x.put(eventBody(kind))
 	x.put(eventBody(kind))
@@ -94,23 +94,5 @@ func TestAnEventThatHasToWaitIsLookedAtEveryTenMinutes(t *testing.T) {
 	const wait = `SELECT extract(epoch FROM scheduled_at - attempted_at)::int FROM river_job WHERE metadata->>'snoozes' = $1`
 	if first, later := x.count(wait, "1"), x.count(wait, "13"); first < 1 || first > 20 || later < 590 || later > 630 {
 		t.Errorf("waits %d s at first and %d s later, want 2 and 600", first, later)
-	}
-}
-
-// A server that does not know of the column has words for it.
-func TestWhatAnOlderServerLetWaitStillWaits(t *testing.T) {
-	t.Parallel()
-	x := newBox(t, withEffects(nil))
-	e := x.put(eventBody(kind))
-	x.exec(`UPDATE inbox_deliveries SET last_error = 'not yet: customer cus_1 is not known'`)
-	if d := x.show(e.ExternalID).Deliveries[0]; !d.Waits {
-		t.Errorf("delivery %+v", d)
-	}
-	if b, err := x.inbox.Backlog(t.Context()); err != nil || b.Oldest != 0 {
-		t.Errorf("backlog %+v, %v", b, err)
-	}
-	x.exec(`UPDATE inbox_deliveries SET state = 'failed'`)
-	if d := x.show(e.ExternalID).Deliveries[0]; d.Waits {
-		t.Error("what is set aside waits")
 	}
 }
