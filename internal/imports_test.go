@@ -26,7 +26,7 @@ var arrows = map[string][]string{
 		"migrations", "internal/fault", "internal/wire", "internal/admission", "internal/tenancy",
 		"internal/session", "internal/rbac", "internal/audit", "internal/clerk", "internal/inbox",
 		"internal/tasks", "internal/directory", "internal/licensing", "internal/membership", "internal/telemetry",
-		"internal/stripe", "internal/outbound", "internal/jobs",
+		"internal/stripe", "internal/outbound", "internal/jobs", "internal/env",
 	},
 	"cmd/dev":            {"internal/sandbox", "internal/localpg", "internal/process"},
 	"bench":              {"internal/sandbox", "internal/localpg", "internal/process", "internal/tasks"},
@@ -86,6 +86,7 @@ var arrows = map[string][]string{
 	"internal/outbound":  {"internal/fault"},
 	"internal/stripe":    {"internal/fault", "internal/outbound"},
 	"internal/jobs":      {"internal/fault", "internal/pgpool"},
+	"internal/env":       {},
 }
 
 // library is a package as the go command describes it.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/teamtask/teamtask/internal/env"
 	"github.com/teamtask/teamtask/migrations"
 )
 
@@ -21,10 +22,10 @@ type migrateUpCommand struct{}
 
 // Run implements the command.
 func (migrateUpCommand) Run(ctx context.Context) error {
-	env := environment{lookup: os.LookupEnv}
-	owner := env.required("MIGRATE_DATABASE_URL")
-	runtime := env.required("DATABASE_URL")
-	if err := env.err(); err != nil {
+	vars := env.New(os.LookupEnv)
+	owner := vars.Required("MIGRATE_DATABASE_URL")
+	runtime := vars.Required("DATABASE_URL")
+	if err := vars.Err(); err != nil {
 		return err
 	}
 	config, err := pgx.ParseConfig(runtime)
@@ -52,9 +53,9 @@ type migrateStatusCommand struct{}
 
 // Run implements the command.
 func (migrateStatusCommand) Run(ctx context.Context) error {
-	env := environment{lookup: os.LookupEnv}
-	owner := env.required("MIGRATE_DATABASE_URL")
-	if err := env.err(); err != nil {
+	vars := env.New(os.LookupEnv)
+	owner := vars.Required("MIGRATE_DATABASE_URL")
+	if err := vars.Err(); err != nil {
 		return err
 	}
 	states, err := migrations.Status(ctx, owner)

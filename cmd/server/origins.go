@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -62,20 +61,6 @@ func sortedPreflight(next http.Handler) http.Handler {
 		next.ServeHTTP(w, r)
 	})
 }
-
-// isHeaderName accepts the name of one header.
-func isHeaderName(s string) error {
-	if s == "*" {
-		return errors.New("is *, which browsers do not extend to Authorization; name each header")
-	}
-	if strings.Trim(s, tokenCharacters) != "" {
-		return errors.New("is not the name of a header such as X-Team-Version")
-	}
-	return nil
-}
-
-// tokenCharacters may stand in the name of a header.
-const tokenCharacters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-.^_`|~"
 
 // leadToFrontend sends a browser that opens the root to the frontend, where there is one:
 // this server has no page to show.

@@ -2,6 +2,10 @@ package main
 
 import "slices"
 
+import (
+	"github.com/teamtask/teamtask/internal/env"
+)
+
 // What the sandbox signs webhooks with, and its secret key, unless it is told otherwise. They
 // are in the source: whoever reads it can sign events.
 const (
@@ -12,8 +16,8 @@ const (
 
 // refusePublished refuses a webhook secret of the sandbox's beside a secret key that is not:
 // anybody could sign events for a real account.
-func (e *environment) refusePublished(name string, secrets []string, published, secretKey string) {
+func refusePublished(vars *env.Reader, name string, secrets []string, published, secretKey string) {
 	if slices.Contains(secrets, published) && secretKey != sandboxSecretKey {
-		e.refuse(name, "is the sandbox's, which is published: with a secret key of your own use the secret of your own endpoint")
+		vars.Refuse(name, "is the sandbox's, which is published: with a secret key of your own use the secret of your own endpoint")
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/teamtask/teamtask/internal/clerk"
 	"github.com/teamtask/teamtask/internal/directory"
+	"github.com/teamtask/teamtask/internal/env"
 	"github.com/teamtask/teamtask/internal/inbox"
 	"github.com/teamtask/teamtask/internal/jobs"
 	"github.com/teamtask/teamtask/internal/licensing"
@@ -24,22 +25,22 @@ type reconcileCommand struct {
 
 // Run implements the command.
 func (r *reconcileCommand) Run(ctx context.Context) error {
-	env := &environment{lookup: os.LookupEnv}
+	vars := env.New(os.LookupEnv)
 	c := config{
-		databaseURL: env.required("DATABASE_URL"),
+		databaseURL: vars.Required("DATABASE_URL"),
 		clerk: clerk.Options{
-			SecretKey: env.required("CLERK_SECRET_KEY"),
-			URL:       env.checked("CLERK_API_URL", clerkAPI, isURL),
-			Rate:      readRate(env, "CLERK_RATE"),
+			SecretKey: vars.Required("CLERK_SECRET_KEY"),
+			URL:       vars.Checked("CLERK_API_URL", clerkAPI, env.IsURL),
+			Rate:      readRate(vars, "CLERK_RATE"),
 		},
-		stripe:  readStripe(env),
-		billing: env.group("Stripe", "STRIPE_SECRET_KEY", "STRIPE_SEAT_PRICE"),
+		stripe:  readStripe(vars),
+		billing: vars.Group("Stripe", "STRIPE_SECRET_KEY", "STRIPE_SEAT_PRICE"),
 	}
-	c.readGrace(env)
-	if r.Adopt && !c.billing && len(env.problems) == 0 {
-		env.refuse("STRIPE_SECRET_KEY, STRIPE_SEAT_PRICE", "are required for --adopt")
+	c.readGrace(vars)
+	if r.Adopt && !c.billing && vars.Err() == nil {
+		vars.Refuse("STRIPE_SECRET_KEY, STRIPE_SEAT_PRICE", "are required for --adopt")
 	}
-	if err := env.err(); err != nil {
+	if err := vars.Err(); err != nil {
 		return fmt.Errorf("the configuration is not usable:\n%w", err)
 	}
 	client, err := newClerk(c.clerk, nil)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/teamtask/teamtask/internal/env"
 	"github.com/teamtask/teamtask/internal/rbac"
 	"github.com/teamtask/teamtask/internal/tenancy"
 )
@@ -17,20 +18,20 @@ const memberRole = "org:member"
 const memberHolds = tenancy.TasksEdit | tenancy.TasksView | tenancy.MembersView
 
 // readRoles reads what roles hold. Roles are the same with and without "org:".
-func readRoles(env *environment) rbac.Roles {
-	admins := env.list("ADMIN_ROLES", []string{"org:admin"}, isRole)
+func readRoles(vars *env.Reader) rbac.Roles {
+	admins := vars.List("ADMIN_ROLES", []string{"org:admin"}, isRole)
 	for i, role := range admins {
 		admins[i] = tenancy.RoleKey(role)
 	}
-	return rbac.Roles{Admin: admins, Adds: readAdds(env)}
+	return rbac.Roles{Admin: admins, Adds: readAdds(vars)}
 }
 
 // readAdds reads ROLE_PERMISSIONS, for instance
 // "org:member=org:tasks:edit,org:members:view;org:guest=org:tasks:view". A role with nothing
 // behind the sign holds nothing beside what Clerk gave it. The variable replaces the default.
-func readAdds(env *environment) map[string]tenancy.Permissions {
+func readAdds(vars *env.Reader) map[string]tenancy.Permissions {
 	const name = "ROLE_PERMISSIONS"
-	value := env.optional(name, "")
+	value := vars.Optional(name, "")
 	if value == "" {
 		return map[string]tenancy.Permissions{memberRole: memberHolds}
 	}
@@ -45,7 +46,7 @@ func readAdds(env *environment) map[string]tenancy.Permissions {
 			}
 		}
 		if err != nil {
-			env.refuse(name, fmt.Sprintf("entry %d of those between ';' %v", entry, err))
+			vars.Refuse(name, fmt.Sprintf("entry %d of those between ';' %v", entry, err))
 			continue
 		}
 		adds[role] = permissions

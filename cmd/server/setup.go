@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/teamtask/teamtask/internal/env"
 	"github.com/teamtask/teamtask/internal/stripe"
 )
 
@@ -31,10 +32,10 @@ func (c *setupStripeCommand) Run(ctx context.Context) error {
 }
 
 func (c *setupStripeCommand) run(ctx context.Context, lookup func(string) (string, bool), to io.Writer) error {
-	env := &environment{lookup: lookup}
-	env.required("STRIPE_SECRET_KEY")
-	o := readStripe(env)
-	if err := errors.Join(env.err(), c.check()); err != nil {
+	vars := env.New(lookup)
+	vars.Required("STRIPE_SECRET_KEY")
+	o := readStripe(vars)
+	if err := errors.Join(vars.Err(), c.check()); err != nil {
 		return fmt.Errorf("the configuration is not usable:\n%w", err)
 	}
 	var amount int64 // the usual one
@@ -69,7 +70,7 @@ func (c *setupStripeCommand) run(ctx context.Context, lookup func(string) (strin
 // check says what is wrong with the flags.
 func (c *setupStripeCommand) check() error {
 	var problems []error
-	if c.WebhookURL != "" && isURL(c.WebhookURL) != nil {
+	if c.WebhookURL != "" && env.IsURL(c.WebhookURL) != nil {
 		problems = append(problems, errors.New("--webhook-url: is not a plain http or https URL"))
 	}
 	if c.Amount != nil && (*c.Amount < 1 || *c.Amount > amountMax) {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/teamtask/teamtask/internal/directory"
+	"github.com/teamtask/teamtask/internal/env"
 	"github.com/teamtask/teamtask/internal/inbox"
 	"github.com/teamtask/teamtask/internal/jobs"
 	"github.com/teamtask/teamtask/internal/licensing"
@@ -165,9 +166,9 @@ func theEvent(ctx context.Context, events *inbox.Inbox, id string) (inbox.Stored
 
 // withEvents lends the inbox after the same look at the database that serving takes.
 func withEvents(ctx context.Context, do func(*inbox.Inbox) error) error {
-	env := environment{lookup: os.LookupEnv}
-	url := env.required("DATABASE_URL")
-	if err := env.err(); err != nil {
+	vars := env.New(os.LookupEnv)
+	url := vars.Required("DATABASE_URL")
+	if err := vars.Err(); err != nil {
 		return err
 	}
 	db, err := tenancy.Open(ctx, tenancy.Options{URL: url, Schema: migrations.Latest()})
@@ -181,7 +182,7 @@ func withEvents(ctx context.Context, do func(*inbox.Inbox) error) error {
 		return fmt.Errorf("DATABASE_URL: %w", err)
 	}
 	defer queue.Close()
-	events, err := inbox.New(queue, inbox.Options{Log: log, Consumers: everyConsumer(env.isSet("STRIPE_SECRET_KEY"))})
+	events, err := inbox.New(queue, inbox.Options{Log: log, Consumers: everyConsumer(vars.IsSet("STRIPE_SECRET_KEY"))})
 	if err != nil {
 		return fmt.Errorf("DATABASE_URL: %w", err)
 	}
