@@ -37,7 +37,7 @@ func TestTheAdminAddressAnswersItsOwnHostAlone(t *testing.T) {
 
 func TestTheAdminServerRefusesForeignHosts(t *testing.T) {
 	t.Parallel()
-	s, err := listen("127.0.0.1:0", "ADMIN_ADDR", adminServer("127.0.0.1:0", adminHandler(telemetry.NewMetrics()), slog.New(slog.DiscardHandler)))
+	s, err := listen("127.0.0.1:0", "ADMIN_ADDR", AdminServer("127.0.0.1:0", adminHandler(telemetry.NewMetrics()), slog.New(slog.DiscardHandler)))
 	if err != nil {
 		t.Fatal(err)
 	}

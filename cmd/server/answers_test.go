@@ -49,8 +49,8 @@ func TestAnswersThatNobodyReadsAreBounded(t *testing.T) {
 	s.longTexts(t, gamers)
 	s.longTexts(t, acme)
 	token := s.token("alice", "d2-gamers", 2)
-	within := usualTimeouts()
-	within.stall, within.write, within.read = time.Hour, time.Hour, time.Hour // however slow the machine is
+	within := DefaultTimeouts()
+	within.Stall, within.Write, within.Read = time.Hour, time.Hour, time.Hour // however slow the machine is
 	address := s.listenNarrowly(within)
 	const conns, perConn = 300, 62
 	s.unread(t, address, get(listing, token)+"\r\n")
@@ -107,7 +107,7 @@ func TestWhatAnAnswerTookIsGivenBack(t *testing.T) {
 		}
 		until(t, "what the answer took is given back over "+p.name, func() bool { return s.calls.Memory.Used() == 0 })
 	}
-	conn, err := narrow.DialContext(t.Context(), "tcp", s.listenNarrowly(usualTimeouts()))
+	conn, err := narrow.DialContext(t.Context(), "tcp", s.listenNarrowly(DefaultTimeouts()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -163,9 +163,9 @@ func TestAStalledReaderIsCut(t *testing.T) {
 	t.Parallel()
 	s := newStack(t, nil)
 	s.longTexts(t, gamers)
-	within := usualTimeouts()
-	within.stall = 500 * time.Millisecond
-	within.write, within.read = time.Hour, time.Hour // nothing else ends it
+	within := DefaultTimeouts()
+	within.Stall = 500 * time.Millisecond
+	within.Write, within.Read = time.Hour, time.Hour // nothing else ends it
 	token := s.token("alice", "d2-gamers", 2)
 	address := s.listenNarrowly(within)
 	s.unread(t, address, get(listing, token)+"\r\n",

@@ -53,7 +53,7 @@ var collecting = map[string]string{
 
 // read reads enough changed by the maps. In a map "-" removes a variable, and "" is a
 // variable that is set and empty.
-func read(t testing.TB, changes ...map[string]string) (config, error) {
+func read(t testing.TB, changes ...map[string]string) (Config, error) {
 	t.Helper()
 	env := enough(t)
 	for _, change := range changes {
@@ -101,21 +101,21 @@ func TestWhatIsNotSetHasItsDefault(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.listenAddr != ":8080" || c.adminAddr != "127.0.0.1:8081" || c.reflection || !c.personal || c.verification.AllowImpersonation || c.logLevel != slog.LevelInfo {
+	if c.ListenAddr != ":8080" || c.AdminAddr != "127.0.0.1:8081" || c.Reflection || !c.Personal || c.Verification.AllowImpersonation || c.LogLevel != slog.LevelInfo {
 		t.Errorf("defaults: %+v", c)
 	}
-	if diff := cmp.Diff([]string{"org:admin"}, c.roles.Admin); diff != "" || len(c.corsOrigins) != 0 || len(c.verification.Parties) != 0 {
-		t.Errorf("lists: %v, %v\n%s", c.corsOrigins, c.verification.Parties, diff)
+	if diff := cmp.Diff([]string{"org:admin"}, c.Roles.Admin); diff != "" || len(c.CORSOrigins) != 0 || len(c.Verification.Parties) != 0 {
+		t.Errorf("lists: %v, %v\n%s", c.CORSOrigins, c.Verification.Parties, diff)
 	}
-	if c.directory {
+	if c.Directory {
 		t.Error("the directory is there without its variables")
 	}
-	if len(c.absent) != 2 {
-		t.Errorf("absent features: %v, want the directory and billing", c.absent)
+	if len(c.Absent) != 2 {
+		t.Errorf("absent features: %v, want the directory and billing", c.Absent)
 	}
 	for name, change := range map[string]map[string]string{"the directory": ofClerk, "billing": ofStripe} {
-		if c, err := read(t, change); err != nil || len(c.absent) != 1 {
-			t.Errorf("with %s: absent %v, %v", name, c.absent, err)
+		if c, err := read(t, change); err != nil || len(c.Absent) != 1 {
+			t.Errorf("with %s: absent %v, %v", name, c.Absent, err)
 		}
 	}
 }

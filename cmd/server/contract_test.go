@@ -79,7 +79,7 @@ func TestWritesAskForASeatAndAnAuditLine(t *testing.T) {
 
 // messagesFrom walks the messages of ours that are reachable from one.
 func messagesFrom(d protoreflect.MessageDescriptor, seen map[protoreflect.FullName]protoreflect.MessageDescriptor) {
-	if seen[d.FullName()] != nil || !strings.HasPrefix(string(d.FullName()), apiPackage+".") {
+	if seen[d.FullName()] != nil || !strings.HasPrefix(string(d.FullName()), APIPackage+".") {
 		return
 	}
 	seen[d.FullName()] = d
@@ -184,7 +184,7 @@ func TestEverythingInTheContractHasAComment(t *testing.T) {
 			t.Errorf("%s has no comment", d.FullName())
 		}
 	}
-	files.RangeFilesByPackage(apiPackage, func(file protoreflect.FileDescriptor) bool {
+	files.RangeFilesByPackage(APIPackage, func(file protoreflect.FileDescriptor) bool {
 		for i := range file.Services().Len() {
 			service := file.Services().Get(i)
 			check(service)
@@ -265,7 +265,7 @@ func TestTheImageIsOfTheContractThatIsServed(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, file := range image.GetFile() {
-		if file.GetPackage() != apiPackage {
+		if file.GetPackage() != APIPackage {
 			continue
 		}
 		served, err := protoregistry.GlobalFiles.FindFileByPath(file.GetName())

@@ -101,7 +101,7 @@ func TestTheAdminAddressSpeaksHTTP1Alone(t *testing.T) {
 	t.Parallel()
 	m := telemetry.NewMetrics()
 	server := httptest.NewUnstartedServer(nil)
-	server.Config = adminServer(adminAddr, adminHandler(m), (&logged{}).logger())
+	server.Config = AdminServer(adminAddr, adminHandler(m), (&logged{}).logger())
 	server.Start()
 	t.Cleanup(server.Close)
 	address := strings.TrimPrefix(server.URL, "http://")

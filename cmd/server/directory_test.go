@@ -48,7 +48,7 @@ func prepareFollower(t *testing.T) *follower {
 	server := httptest.NewUnstartedServer(nil)
 	f.box = "http://" + server.Listener.Addr().String()
 	box, err := sandbox.New(sandbox.Options{
-		BaseURL: f.box, WebhookURL: f.url + clerkEventsPath, WebhookSecret: webhookSecret, RequestLimit: -1, StripeWebhookURL: f.url + stripeEventsPath,
+		BaseURL: f.box, WebhookURL: f.url + ClerkEventsPath, WebhookSecret: webhookSecret, RequestLimit: -1, StripeWebhookURL: f.url + StripeEventsPath,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -82,7 +82,8 @@ func (f *follower) start() {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- serve(ctx, c, f.log) }()
+	c.LogTo = f.log
+	go func() { ended <- serve(ctx, c) }()
 	f.t.Cleanup(func() {
 		cancel()
 		if err := <-ended; err != nil {

@@ -32,7 +32,7 @@ func (s *shop) tells(event map[string]any) int {
 		s.t.Fatal(err)
 	}
 	signed := webhook.GenerateTestSignedPayload(&webhook.UnsignedPayload{Payload: body, Secret: s.sandbox.StripeWebhookSecret()})
-	request, err := http.NewRequestWithContext(s.t.Context(), http.MethodPost, s.url+stripeEventsPath, strings.NewReader(string(body)))
+	request, err := http.NewRequestWithContext(s.t.Context(), http.MethodPost, s.url+StripeEventsPath, strings.NewReader(string(body)))
 	if err != nil {
 		s.t.Fatal(err)
 	}

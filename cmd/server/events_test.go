@@ -61,13 +61,13 @@ type sender struct {
 
 var senders = []sender{
 	{
-		name: "clerk", path: clerkEventsPath, signature: "Svix-Signature", kind: "user.created", absent: "DIRECTORY_NOT_CONFIGURED", sign: svix,
+		name: "clerk", path: ClerkEventsPath, signature: "Svix-Signature", kind: "user.created", absent: "DIRECTORY_NOT_CONFIGURED", sign: svix,
 		body: func(_, kind, more string) string {
 			return `{"type":"` + kind + `","instance_id":"ins_1","data":{"first_name":"canary-name"` + more + `}}`
 		},
 	},
 	{
-		name: "stripe", path: stripeEventsPath, signature: "Stripe-Signature", kind: "customer.subscription.updated", absent: "BILLING_NOT_CONFIGURED",
+		name: "stripe", path: StripeEventsPath, signature: "Stripe-Signature", kind: "customer.subscription.updated", absent: "BILLING_NOT_CONFIGURED",
 		sign: func(_ *testing.T, _, body string) map[string]string {
 			signed := webhook.GenerateTestSignedPayload(&webhook.UnsignedPayload{Payload: []byte(body), Secret: stripeSecret})
 			return map[string]string{"Content-Type": "application/json; charset=utf-8", "Stripe-Signature": signed.Header}
@@ -159,7 +159,7 @@ func TestAnEventOfOneProviderIsRefusedAtTheOthersAddress(t *testing.T) {
 	// In the right form, but with the other's secret.
 	body := senders[1].body("2", senders[1].kind, "")
 	signed := webhook.GenerateTestSignedPayload(&webhook.UnsignedPayload{Payload: []byte(body), Secret: webhookSecret})
-	answer := s.send(s.http1, http.MethodPost, stripeEventsPath, "", map[string]string{"Stripe-Signature": signed.Header}, strings.NewReader(body))
+	answer := s.send(s.http1, http.MethodPost, StripeEventsPath, "", map[string]string{"Stripe-Signature": signed.Header}, strings.NewReader(body))
 	if answer.status != http.StatusBadRequest {
 		t.Errorf("Stripe's form with Clerk's secret: %d %s", answer.status, answer.body)
 	}
@@ -203,10 +203,10 @@ func TestTheWebhooksCommandShowsAndReplays(t *testing.T) {
 	c := build(t)
 	s := newStack(t, withDirectory())
 	body := `{"type":"user.created","instance_id":"ins_1","data":{"first_name":"canary-name"}}`
-	s.send(s.http1, http.MethodPost, clerkEventsPath, "", svix(t, "msg_shown", body), strings.NewReader(body))
+	s.send(s.http1, http.MethodPost, ClerkEventsPath, "", svix(t, "msg_shown", body), strings.NewReader(body))
 	other := `{"type":"session.created","data":{}}`
-	s.send(s.http1, http.MethodPost, clerkEventsPath, "", svix(t, "msg_unwanted", other), strings.NewReader(other))
-	s.send(s.http1, http.MethodPost, clerkEventsPath, "", svix(t, "msg_strange", "{"), strings.NewReader("{"))
+	s.send(s.http1, http.MethodPost, ClerkEventsPath, "", svix(t, "msg_unwanted", other), strings.NewReader(other))
+	s.send(s.http1, http.MethodPost, ClerkEventsPath, "", svix(t, "msg_strange", "{"), strings.NewReader("{"))
 	env := []string{"DATABASE_URL=" + s.database.AppURL}
 	for _, step := range []struct {
 		args string

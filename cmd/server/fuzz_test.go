@@ -30,7 +30,7 @@ func FuzzConfiguration(f *testing.F) {
 		if strings.Contains(value, "passfile") || strings.Contains(value, "service") || strings.Contains(value, "ssl") {
 			return // would have the driver look for files
 		}
-		with := func(value string) (config, error) {
+		with := func(value string) (Config, error) {
 			env := maps.Clone(base)
 			env[name] = value
 			return readConfig(func(n string) (string, bool) { v, ok := env[n]; return v, ok })

@@ -7,28 +7,7 @@ import (
 	"testing"
 
 	"connectrpc.com/connect"
-	"google.golang.org/protobuf/reflect/protoregistry"
-
-	"github.com/teamtask/teamtask/internal/fault"
-	"github.com/teamtask/teamtask/internal/rbac"
-	"github.com/teamtask/teamtask/internal/session"
 )
-
-// newGate is the gate of the configuration.
-func newGate(t testing.TB, c config, exit *fault.Exit) *rbac.Gate {
-	t.Helper()
-	rules, err := rbac.Read(protoregistry.GlobalFiles, apiPackage)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return rbac.NewGate(rbac.Config{
-		Rules:    rules,
-		Roles:    c.roles,
-		Personal: c.personal,
-		Verify:   session.NewVerifier(c.keys, c.verification).Verify,
-		State:    exit.State,
-	})
-}
 
 // Should a service ever be mounted so that the gate's decision does not reach it, its
 // handlers do not run.

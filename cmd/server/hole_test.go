@@ -13,11 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
-	"github.com/teamtask/teamtask/internal/admission"
-	"github.com/teamtask/teamtask/internal/fault"
 	"github.com/teamtask/teamtask/internal/pgtest"
-	"github.com/teamtask/teamtask/internal/session"
-	"github.com/teamtask/teamtask/internal/telemetry"
 )
 
 // holes are ways in which the table of tasks can be left open. In each the server reads
@@ -40,7 +36,7 @@ const holeVariable = "TEAMTASK_TEST_HOLE"
 // newStackWith starts a stack over a database with the hole.
 func newStackWith(t *testing.T, hole string) *stack {
 	t.Helper()
-	s := &stack{t: t, database: pgtest.New(t), box: sandboxOf(t), log: &logged{}, metrics: telemetry.NewMetrics()}
+	s := &stack{t: t, database: pgtest.New(t), box: sandboxOf(t), log: &logged{}}
 	u, err := url.Parse(s.database.AppURL)
 	if err != nil {
 		t.Fatal(err)
@@ -48,10 +44,6 @@ func newStackWith(t *testing.T, hole string) *stack {
 	q := u.Query()
 	q.Set("search_path", "hole,public,pg_temp")
 	u.RawQuery = q.Encode()
-	c, err := readConfig(lookupIn(usual(u.String(), s.box), paying(s.box)))
-	if err != nil {
-		t.Fatal(err)
-	}
 	admin, err := pgxpool.New(t.Context(), s.database.AdminURL)
 	if err != nil {
 		t.Fatal(err)
@@ -73,26 +65,7 @@ func newStackWith(t *testing.T, hole string) *stack {
 			END $$;
 			CREATE TRIGGER insert_task INSTEAD OF INSERT ON hole.tasks FOR EACH ROW EXECUTE FUNCTION hole.insert_task()`)
 	}
-	s.openDatabase(c)
-	log := s.log.logger()
-	s.calls = admission.NewLimiter(patientLimits(s.db.Size()))
-	trail, err := newTrail(s.db, log, s.metrics)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(trail.Close)
-	asking, err := newPeople(c, s.metrics, log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.handler, err = newAPI(c, parts{
-		db: s.db, verifier: session.NewVerifier(c.keys, c.verification), exit: fault.NewExit(log, s.metrics.Call), trail: trail, calls: s.calls, roles: asking.roles(), ready: s.db.Ready,
-		seats: newBooks(c, s.db, asking, nil, log).seats,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.listen(log)
+	s.open(u.String(), paying(s.box))
 	return s
 }
 

@@ -117,7 +117,7 @@ func texts(messages protoreflect.MessageDescriptors, found func(protoreflect.Fie
 func TestEveryTextOfTheContractIsClassified(t *testing.T) {
 	t.Parallel()
 	seen := map[protoreflect.FullName]bool{}
-	protoregistry.GlobalFiles.RangeFilesByPackage(apiPackage, func(file protoreflect.FileDescriptor) bool {
+	protoregistry.GlobalFiles.RangeFilesByPackage(APIPackage, func(file protoreflect.FileDescriptor) bool {
 		texts(file.Messages(), func(field protoreflect.FieldDescriptor) {
 			seen[field.FullName()] = true
 			if classes[field.FullName()] == "" {

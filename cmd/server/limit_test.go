@@ -337,7 +337,7 @@ func TestClientsWhoDoNotSendOrReadHoldNoSlot(t *testing.T) {
 				return ctx, nil
 			}))
 	})
-	address := s.listenNarrowly(usualTimeouts())
+	address := s.listenNarrowly(DefaultTimeouts())
 	token := s.token("alice", "d2-gamers", 2)
 	post := "POST " + createTask + " HTTP/1.1\r\nHost: teamtask\r\nContent-Type: application/json\r\nAuthorization: Bearer " + token + "\r\n"
 	read := request2(http.MethodGet, listing, token)

@@ -5,7 +5,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -62,12 +61,9 @@ func collectSeldom(lookup func(string) (string, bool)) {
 	}
 }
 
-// errTerminated is why a context ends on SIGTERM, which is how an orchestrator says
-// that it will soon send no more requests. Ctrl-C says that nobody is waiting.
-var errTerminated = errors.New("terminated")
-
 // untilSignal ends the context on the first SIGINT or SIGTERM. A second one ends the
-// process at once.
+// process at once. SIGTERM is how an orchestrator says that it will soon send no more
+// requests; Ctrl-C means that no requests are expected.
 func untilSignal(ctx context.Context) context.Context {
 	ctx, cancel := context.WithCancelCause(ctx)
 	signals := make(chan os.Signal, 1)
@@ -76,7 +72,7 @@ func untilSignal(ctx context.Context) context.Context {
 		first := <-signals
 		signal.Stop(signals)
 		if first == syscall.SIGTERM {
-			cancel(errTerminated)
+			cancel(ErrTerminated)
 			return
 		}
 		cancel(nil)

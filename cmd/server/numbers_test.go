@@ -75,7 +75,7 @@ func valueFields(d protoreflect.MessageDescriptor, before []protoreflect.FieldDe
 		switch {
 		case field.Kind() == protoreflect.StringKind, field.Kind() == protoreflect.BytesKind:
 		case field.Message() != nil && field.Message().FullName() == "google.protobuf.FieldMask":
-		case field.Message() != nil && strings.HasPrefix(string(field.Message().FullName()), apiPackage+".") && len(path) < 8:
+		case field.Message() != nil && strings.HasPrefix(string(field.Message().FullName()), APIPackage+".") && len(path) < 8:
 			found = append(found, valueFields(field.Message(), path)...)
 		default:
 			found = append(found, path)

@@ -83,9 +83,9 @@ func TestALargeResponseArrivesWhole(t *testing.T) {
 	t.Parallel()
 	large := bytes.Repeat([]byte("0123456789"), 100_000)
 	server := httptest.NewUnstartedServer(nil)
-	server.Config = apiServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	server.Config = APIServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = w.Write(large) // the reader checks
-	}), (&logged{}).logger(), usualTimeouts())
+	}), (&logged{}).logger(), DefaultTimeouts())
 	server.Start()
 	t.Cleanup(server.Close)
 	two := &http.Transport{Protocols: new(http.Protocols)}

@@ -1,8 +1,8 @@
 package main
 
-import "slices"
-
 import (
+	"slices"
+
 	"github.com/teamtask/teamtask/internal/env"
 )
 

@@ -4,12 +4,10 @@ import (
 	"context"
 	"sync"
 	"time"
-
-	"github.com/teamtask/teamtask/internal/tenancy"
 )
 
 const (
-	readyFor    = time.Second // how old an answer may be
+	readyFor    = time.Second // how old a result may be
 	readyWithin = time.Second // how long a check may take
 )
 
@@ -22,9 +20,6 @@ type readiness struct {
 	last *finding
 }
 
-// readinessOf checks the database.
-func readinessOf(db *tenancy.DB) *readiness { return &readiness{check: db.Ready} }
-
 // finding is what a check has found or will find. What it found is there when done is
 // closed.
 type finding struct {
@@ -33,7 +28,7 @@ type finding struct {
 	err   error
 }
 
-// ready answers what a check of at most a second ago found, or waits for one.
+// ready returns what a check of at most a second ago found, or waits for one.
 func (r *readiness) ready(ctx context.Context) error {
 	f := r.latest(ctx)
 	select {
@@ -45,7 +40,7 @@ func (r *readiness) ready(ctx context.Context) error {
 }
 
 // latest is a check that is under way or young enough; if there is none it begins one,
-// which goes on when whoever asked for it has gone.
+// which goes on when its caller has gone.
 func (r *readiness) latest(ctx context.Context) *finding {
 	r.mu.Lock()
 	defer r.mu.Unlock()

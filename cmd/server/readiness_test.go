@@ -151,7 +151,7 @@ func (s *stack) useUp(t *testing.T) (free func()) {
 	t.Helper()
 	release := make(chan struct{})
 	var using sync.WaitGroup
-	all := statements()
+	all := Statements()
 	look := all[slices.IndexFunc(all, func(s tenancy.Statement) bool { return s.Name == "select_task" })]
 	for i := range s.db.Size() {
 		using.Go(func() {

@@ -10,11 +10,7 @@ import (
 	"github.com/teamtask/teamtask/internal/clerk"
 	"github.com/teamtask/teamtask/internal/directory"
 	"github.com/teamtask/teamtask/internal/env"
-	"github.com/teamtask/teamtask/internal/inbox"
-	"github.com/teamtask/teamtask/internal/jobs"
 	"github.com/teamtask/teamtask/internal/licensing"
-	"github.com/teamtask/teamtask/internal/tenancy"
-	"github.com/teamtask/teamtask/migrations"
 )
 
 type reconcileCommand struct {
@@ -26,57 +22,44 @@ type reconcileCommand struct {
 // Run implements the command.
 func (r *reconcileCommand) Run(ctx context.Context) error {
 	vars := env.New(os.LookupEnv)
-	c := config{
-		databaseURL: vars.Required("DATABASE_URL"),
-		clerk: clerk.Options{
+	c := Config{
+		LogTo:       os.Stderr,
+		LogLevel:    slog.LevelWarn,
+		Directory:   true,
+		DatabaseURL: vars.Required("DATABASE_URL"),
+		Clerk: clerk.Options{
 			SecretKey: vars.Required("CLERK_SECRET_KEY"),
 			URL:       vars.Checked("CLERK_API_URL", clerkAPI, env.IsURL),
 			Rate:      readRate(vars, "CLERK_RATE"),
 		},
-		stripe:  readStripe(vars),
-		billing: vars.Group("Stripe", "STRIPE_SECRET_KEY", "STRIPE_SEAT_PRICE"),
+		Stripe:  readStripe(vars),
+		Billing: vars.Group("Stripe", "STRIPE_SECRET_KEY", "STRIPE_SEAT_PRICE"),
 	}
-	c.readGrace(vars)
-	if r.Adopt && !c.billing && vars.Err() == nil {
+	readGrace(vars, &c)
+	if r.Adopt && !c.Billing && vars.Err() == nil {
 		vars.Refuse("STRIPE_SECRET_KEY, STRIPE_SEAT_PRICE", "are required for --adopt")
 	}
 	if err := vars.Err(); err != nil {
 		return fmt.Errorf("the configuration is not usable:\n%w", err)
 	}
-	client, err := newClerk(c.clerk, nil)
+	d, closeAll, err := OpenDomains(ctx, c)
 	if err != nil {
 		return err
 	}
-	db, err := tenancy.Open(ctx, tenancy.Options{URL: c.databaseURL, Schema: migrations.Latest(), Statements: statements()})
-	if err != nil {
-		return fmt.Errorf("DATABASE_URL: %w", err)
-	}
-	defer db.Close()
-	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	queue, err := jobs.Open(ctx, jobs.Options{URL: c.databaseURL, Log: log})
-	if err != nil {
-		return fmt.Errorf("DATABASE_URL: %w", err)
-	}
-	defer queue.Close()
-	events, err := inbox.New(queue, inbox.Options{Log: log})
-	if err != nil {
-		return err
-	}
-	b := newBooks(c, db, people{client: client}, nil, log)
-	b.people.OnEnd(events.Forget)
-	if err := errors.Join(r.people(ctx, b), r.seats(ctx, b)); err != nil {
+	defer closeAll()
+	if err := errors.Join(r.directory(ctx, d), r.licensing(ctx, d)); err != nil {
 		return fmt.Errorf("reconcile: %w", err)
 	}
 	return nil
 }
 
-// people compares our copy with Clerk.
-func (r *reconcileCommand) people(ctx context.Context, b books) error {
-	sum, err := b.people.Reconcile(ctx, directory.Reconciliation{
+// directory compares our copy with Clerk.
+func (r *reconcileCommand) directory(ctx context.Context, d Domains) error {
+	sum, err := d.Directory.Reconcile(ctx, directory.Reconciliation{
 		Organization: r.Org,
 		Apply:        r.Apply,
-		Drift: func(d directory.Drift) {
-			fmt.Printf("%s %s %s: %s\n", d.Tenant, d.About, d.ID, d.What)
+		Drift: func(found directory.Drift) {
+			fmt.Printf("%s %s %s: %s\n", found.Tenant, found.About, found.ID, found.What)
 		},
 	})
 	fmt.Printf("compared %d organizations and %d people: %d differences, %d written\n", sum.Organizations, sum.People, sum.Drifts, sum.Applied)
@@ -86,18 +69,18 @@ func (r *reconcileCommand) people(ctx context.Context, b books) error {
 	return err
 }
 
-// seats compares the ledger with Stripe and Clerk.
-func (r *reconcileCommand) seats(ctx context.Context, b books) error {
-	if !b.billed {
+// licensing compares the ledger with Stripe and Clerk.
+func (r *reconcileCommand) licensing(ctx context.Context, d Domains) error {
+	if !d.Billed {
 		fmt.Println("Stripe is not configured (STRIPE_SECRET_KEY, STRIPE_SEAT_PRICE): seats were not compared")
 		return nil
 	}
-	sum, err := b.seats.Reconcile(ctx, licensing.Reconciliation{
+	sum, err := d.Licensing.Reconcile(ctx, licensing.Reconciliation{
 		Organization: r.Org,
 		Apply:        r.Apply,
 		Adopt:        r.Adopt,
-		Drift: func(d licensing.Drift) {
-			fmt.Printf("%s %s %s: %s\n", d.Tenant, d.About, d.ID, d.What)
+		Drift: func(found licensing.Drift) {
+			fmt.Printf("%s %s %s: %s\n", found.Tenant, found.About, found.ID, found.What)
 		},
 	})
 	fmt.Printf("compared the seats of %d organizations: %d differences\n", sum.Organizations, sum.Drifts)

@@ -31,12 +31,12 @@ func TestWhatRolesHoldIsReadFromTheEnvironment(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		if diff := cmp.Diff(c.want, got.roles.Adds); diff != "" {
+		if diff := cmp.Diff(c.want, got.Roles.Adds); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
 	got, err := read(t, map[string]string{"ADMIN_ROLES": "admin, org:owner"})
-	if diff := cmp.Diff([]string{"org:admin", "org:owner"}, got.roles.Admin); diff != "" || err != nil {
+	if diff := cmp.Diff([]string{"org:admin", "org:owner"}, got.Roles.Admin); diff != "" || err != nil {
 		t.Errorf("ADMIN_ROLES without the prefix: %v (-want +got):\n%s", err, diff)
 	}
 }

@@ -18,9 +18,9 @@ const (
 )
 
 // warnOfRoles logs a warning where no role but those that administer holds a permission of
-// ours, so that ordinary members could do nothing. It asks Clerk until it answers or ctx ends;
+// ours, so that ordinary members could do nothing. It asks Clerk until that responds or ctx ends;
 // where Clerk does not offer its roles, nothing is known of them.
-func warnOfRoles(ctx context.Context, ask rolesAt, roles rbac.Roles, log *slog.Logger) {
+func warnOfRoles(ctx context.Context, ask rolesFunc, roles rbac.Roles, log *slog.Logger) {
 	for {
 		asking, cancel := context.WithTimeout(ctx, rolesWithin)
 		listed, err := ask(asking)

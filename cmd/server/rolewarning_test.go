@@ -89,7 +89,7 @@ func TestTheWarningComesForANewInstance(t *testing.T) {
 			t.Fatal(err)
 		}
 		log := &logged{}
-		warnOfRoles(t.Context(), client.Roles, c.roles, log.logger())
+		warnOfRoles(t.Context(), client.Roles, c.Roles, log.logger())
 		if got := strings.Contains(log.String(), "ROLE_PERMISSIONS"); got != want {
 			t.Errorf("%s: warned %v, want %v: %s", adds, got, want, log)
 		}

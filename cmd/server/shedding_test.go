@@ -18,7 +18,7 @@ func (s *stack) early(t *testing.T) *admission.Shedder {
 	t.Helper()
 	rules := rbac.Rules{listTasks: {Permission: 1}, createTask: {Permission: 1}, healthCheck: {Public: true}}
 	exit := fault.NewExit(s.log.logger(), s.metrics.Call)
-	return newShedder(rules, parts{verifier: s.verifier, calls: s.calls, trail: s.trail, exit: exit})
+	return newShedder(rules, s.verifier, s.calls, s.trail, exit)
 }
 
 // Whichever way a call is refused, its caller is told the same: a browser's takes the way

@@ -29,7 +29,7 @@ import (
 func TestEveryWaitForAClientHasAnEnd(t *testing.T) {
 	t.Parallel()
 	log := slog.New(slog.DiscardHandler)
-	api, admin := apiServer(http.NotFoundHandler(), log, usualTimeouts()), adminServer(adminAddr, http.NotFoundHandler(), log)
+	api, admin := APIServer(http.NotFoundHandler(), log, DefaultTimeouts()), AdminServer(adminAddr, http.NotFoundHandler(), log)
 	for name, s := range map[string]*http.Server{"api": api, "admin": admin} {
 		for what, d := range map[string]time.Duration{
 			"headers": s.ReadHeaderTimeout, "read": s.ReadTimeout, "write": s.WriteTimeout, "idle": s.IdleTimeout,
@@ -57,7 +57,7 @@ func TestEveryWaitForAClientHasAnEnd(t *testing.T) {
 }
 
 // impatient are timeouts that a test can wait for and a served client never meets.
-var impatient = timeouts{headers: time.Second, read: 2 * time.Second, write: 4 * time.Second, stall: 2 * time.Second, idle: time.Second}
+var impatient = Timeouts{Headers: time.Second, Read: 2 * time.Second, Write: 4 * time.Second, Stall: 2 * time.Second, Idle: time.Second}
 
 // slow is a client that keeps a connection busy, or only open.
 type slow struct {
@@ -145,10 +145,10 @@ func (s *stack) listenImpatiently() string {
 }
 
 // listenNarrowly serves the API a second time, with small buffers, and answers where.
-func (s *stack) listenNarrowly(within timeouts) string {
+func (s *stack) listenNarrowly(within Timeouts) string {
 	s.t.Helper()
 	server := httptest.NewUnstartedServer(nil)
-	server.Config = apiServer(s.handler, s.log.logger(), within)
+	server.Config = APIServer(s.handler, s.log.logger(), within)
 	server.Config.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
 		if tcp, ok := c.(*net.TCPConn); !ok || tcp.SetWriteBuffer(4<<10) != nil {
 			s.t.Error("the buffer of a connection cannot be made small")

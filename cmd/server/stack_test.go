@@ -14,18 +14,18 @@ import (
 
 	"connectrpc.com/connect"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"google.golang.org/protobuf/reflect/protoregistry"
 
 	"github.com/teamtask/teamtask/gen/teamtask/v1/teamtaskv1connect"
 	"github.com/teamtask/teamtask/internal/admission"
 	"github.com/teamtask/teamtask/internal/audit"
 	"github.com/teamtask/teamtask/internal/fault"
-	"github.com/teamtask/teamtask/internal/inbox"
 	"github.com/teamtask/teamtask/internal/pgtest"
+	"github.com/teamtask/teamtask/internal/rbac"
 	"github.com/teamtask/teamtask/internal/sandbox"
 	"github.com/teamtask/teamtask/internal/session"
 	"github.com/teamtask/teamtask/internal/telemetry"
 	"github.com/teamtask/teamtask/internal/tenancy"
-	"github.com/teamtask/teamtask/migrations"
 )
 
 // theSandbox is one for all tests of this package: nothing here changes what it holds.
@@ -54,6 +54,7 @@ func sandboxOf(t testing.TB) *sandbox.Sandbox {
 type stack struct {
 	t        testing.TB
 	url      string
+	server   *Server
 	handler  http.Handler // the public port, in process
 	box      *sandbox.Sandbox
 	db       *tenancy.DB
@@ -100,42 +101,29 @@ func (l *logged) logger() *slog.Logger {
 func newStack(t testing.TB, overrides map[string]string) *stack {
 	t.Helper()
 	s := &stack{t: t, database: pgtest.New(t), box: sandboxOf(t), log: &logged{}}
-	c, err := readConfig(lookupIn(usual(s.database.AppURL, s.box), overrides))
-	if err != nil {
-		t.Fatalf("configuration: %v", err)
-	}
-	if s.spans, err = newTracing(t.Context(), c.tracesTo, s.log.logger()); err != nil {
-		t.Fatalf("tracing: %v", err)
-	}
-	t.Cleanup(func() { s.spans.Close(context.Background()) })
-	s.openDatabase(c)
-	s.metrics = telemetry.NewMetrics()
-	verifier := session.NewVerifier(c.keys, c.verification)
-	s.verifier = verifier
-	s.calls = admission.NewLimiter(patientLimits(s.db.Size()))
-	watchCalls(s.metrics, s.db, verifier, s.calls)
-	log := s.log.logger()
-	trail, err := newTrail(s.db, log, s.metrics)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.trail = trail
-	t.Cleanup(trail.Close)
-	asking, err := newPeople(c, s.metrics, log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	kept := newBooks(c, s.db, asking, s.metrics, log)
-	t.Cleanup(background(context.Background(), kept.seats.WatchPrices))
-	s.handler, err = newAPI(c, parts{
-		db: s.db, verifier: verifier, exit: fault.NewExit(log, s.metrics.Call), trail: trail, calls: s.calls, spans: s.spans, roles: asking.roles(), ready: s.db.Ready,
-		events: s.openEvents(c, log, kept), seats: kept.seats,
-	})
-	if err != nil {
-		t.Fatalf("make the API: %v", err)
-	}
-	s.listen(log)
+	s.open(s.database.AppURL, overrides)
 	return s
+}
+
+// open opens the server over the database at the URL.
+func (s *stack) open(databaseURL string, overrides map[string]string) {
+	s.t.Helper()
+	c, err := readConfig(lookupIn(usual(databaseURL, s.box), overrides))
+	if err != nil {
+		s.t.Fatalf("configuration: %v", err)
+	}
+	c.LogTo, c.Limits = s.log, patientLimits
+	if s.admin, err = pgxpool.New(s.t.Context(), s.database.AdminURL); err != nil {
+		s.t.Fatalf("open the database as its administrator: %v", err)
+	}
+	s.t.Cleanup(s.admin.Close)
+	if s.server, err = Open(s.t.Context(), c); err != nil {
+		s.t.Fatalf("open the server: %v", err)
+	}
+	s.t.Cleanup(s.server.Close)
+	s.db, s.spans, s.metrics, s.calls, s.trail, s.verifier = s.server.db, s.server.spans, s.server.metrics, s.server.calls, s.server.trail, s.server.verifier
+	s.handler = s.server.Handler()
+	s.listen(s.log.logger())
 }
 
 // usual is the environment that a stack needs.
@@ -171,46 +159,10 @@ func patientLimits(pool int) admission.Limits {
 	return within
 }
 
-func (s *stack) openDatabase(c config) {
-	s.t.Helper()
-	var err error
-	s.db, err = tenancy.Open(s.t.Context(), tenancy.Options{
-		URL: c.databaseURL, Schema: migrations.Latest(), Statements: statements(), Claims: !c.ledger(), Trace: s.spans.Statements(),
-	})
-	if err != nil {
-		s.t.Fatalf("open the database: %v", err)
-	}
-	s.t.Cleanup(s.db.Close)
-	if s.admin, err = pgxpool.New(s.t.Context(), s.database.AdminURL); err != nil {
-		s.t.Fatalf("open the database as its administrator: %v", err)
-	}
-	s.t.Cleanup(s.admin.Close)
-}
-
-// openEvents opens the inbox where the configuration has it, as serve does, but does
-// not start it.
-func (s *stack) openEvents(c config, log *slog.Logger, kept books) *inbox.Inbox {
-	s.t.Helper()
-	if !c.directory && !c.billing {
-		return nil
-	}
-	queue, err := openJobs(s.t.Context(), c, log, s.metrics, kept)
-	if err != nil {
-		s.t.Fatalf("open the jobs: %v", err)
-	}
-	s.t.Cleanup(queue.Close)
-	events, err := newInbox(queue, log, s.metrics, kept)
-	if err != nil {
-		s.t.Fatalf("open the inbox: %v", err)
-	}
-	watchBacklog(s.metrics, events)
-	return events
-}
-
 // listen serves the handler on a port, as the server does.
 func (s *stack) listen(log *slog.Logger) {
 	server := httptest.NewUnstartedServer(nil)
-	server.Config = apiServer(s.handler, log, usualTimeouts())
+	server.Config = APIServer(s.handler, log, DefaultTimeouts())
 	server.Start()
 	s.t.Cleanup(server.Close)
 	s.url = server.URL
@@ -248,11 +200,15 @@ func newStubsWithin(t testing.TB, within admission.Limits, service teamtaskv1con
 	if err != nil {
 		t.Fatal(err)
 	}
-	trail, err := newTrail(nil, log, s.metrics) // nothing that stubs are asked for is audited
+	rules, err := rbac.Read(protoregistry.GlobalFiles, APIPackage)
 	if err != nil {
 		t.Fatal(err)
 	}
-	options := with(handlerOptions(exit, newGate(t, c, exit), trail, s.calls, validator))
+	trail, err := newTrail(nil, rules, log, s.metrics) // nothing that stubs are asked for is audited
+	if err != nil {
+		t.Fatal(err)
+	}
+	options := with(handlerOptions(exit, newGate(c, rules, session.NewVerifier(c.Keys, c.Verification).Verify, exit), trail, s.calls, validator))
 	mux := http.NewServeMux()
 	mux.Handle(teamtaskv1connect.NewTaskServiceHandler(service, options))
 	s.handler = exit.Handler(withHeaders(http.MaxBytesHandler(withDeadline(s.calls.Memory.Handler(mux)), bodyMax)))

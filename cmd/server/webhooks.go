@@ -11,11 +11,9 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/teamtask/teamtask/internal/directory"
 	"github.com/teamtask/teamtask/internal/env"
 	"github.com/teamtask/teamtask/internal/inbox"
 	"github.com/teamtask/teamtask/internal/jobs"
-	"github.com/teamtask/teamtask/internal/licensing"
 	"github.com/teamtask/teamtask/internal/tenancy"
 	"github.com/teamtask/teamtask/migrations"
 )
@@ -182,19 +180,9 @@ func withEvents(ctx context.Context, do func(*inbox.Inbox) error) error {
 		return fmt.Errorf("DATABASE_URL: %w", err)
 	}
 	defer queue.Close()
-	events, err := inbox.New(queue, inbox.Options{Log: log, Consumers: everyConsumer(vars.IsSet("STRIPE_SECRET_KEY"))})
+	events, err := inbox.New(queue, inbox.Options{Log: log, Consumers: Consumers(vars.IsSet("STRIPE_SECRET_KEY"))})
 	if err != nil {
 		return fmt.Errorf("DATABASE_URL: %w", err)
 	}
 	return do(events)
-}
-
-// everyConsumer is who wants events of a server in the same environment, which applies
-// them.
-func everyConsumer(billed bool) []inbox.Consumer {
-	all := []inbox.Consumer{directory.New(nil, nil).Consumer()}
-	if billed {
-		all = append(all, licensing.New(licensing.Options{}).Consumer())
-	}
-	return all
 }

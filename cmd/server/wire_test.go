@@ -116,7 +116,7 @@ func dynamicOf(t testing.TB, d protoreflect.MessageDescriptor, from proto.Messag
 // methods are all methods of our services.
 func methods() []protoreflect.MethodDescriptor {
 	var all []protoreflect.MethodDescriptor
-	protoregistry.GlobalFiles.RangeFilesByPackage(apiPackage, func(file protoreflect.FileDescriptor) bool {
+	protoregistry.GlobalFiles.RangeFilesByPackage(APIPackage, func(file protoreflect.FileDescriptor) bool {
 		for i := range file.Services().Len() {
 			of := file.Services().Get(i).Methods()
 			for j := range of.Len() {

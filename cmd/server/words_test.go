@@ -15,7 +15,7 @@ import (
 
 func TestDrainingIsNotBlamedOnTheDatabase(t *testing.T) {
 	t.Parallel()
-	if err := notReady(draining); !errors.Is(err, draining) || errors.Is(err, fault.DatabaseUnavailable) {
+	if err := notReady(errDraining); !errors.Is(err, errDraining) || errors.Is(err, fault.DatabaseUnavailable) {
 		t.Errorf("draining: got %v", err)
 	}
 	if err := notReady(errors.New("refused")); !errors.Is(err, fault.DatabaseUnavailable) {

@@ -1,10 +1,15 @@
 package main
 
 import (
+	"log/slog"
 	"net"
 	"net/http"
+	"net/http/pprof"
 	"net/netip"
 	"strings"
+	"time"
+
+	"github.com/teamtask/teamtask/internal/telemetry"
 )
 
 // withOwnHost serves requests whose Host is localhost, an IP address, or the host of the
@@ -34,4 +39,32 @@ func isOwnHost(header, own string) bool {
 	}
 	host = strings.TrimSuffix(host, ".") // the root of DNS
 	return strings.EqualFold(host, "localhost") || own != "" && strings.EqualFold(host, strings.TrimSuffix(own, "."))
+}
+
+const profileWithin = 2 * time.Minute // on the admin address: profiles take their time
+
+// AdminServer serves the admin address to requests that name it.
+func AdminServer(address string, handler http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:                      withOwnHost(address, handler),
+		ReadHeaderTimeout:            headersWithin,
+		ReadTimeout:                  readWithin,
+		WriteTimeout:                 profileWithin,
+		IdleTimeout:                  idleFor,
+		MaxHeaderBytes:               headersMax,
+		DisableGeneralOptionsHandler: true,
+		ErrorLog:                     slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+}
+
+// adminHandler serves everything on the admin address: metrics and profiles.
+func adminHandler(m *telemetry.Metrics) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", m.Handler())
+	mux.HandleFunc("/debug/pprof/", pprof.Index)
+	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	return mux
 }

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	connectcors "connectrpc.com/cors"
 	"github.com/rs/cors"
@@ -29,18 +30,21 @@ var traceHeaders = []string{
 	"X-Request-Id", "X-Correlation-Id", "Correlation-Context",
 }
 
-// withCrossOrigin lets pages of other origins call next: those of CORS_ORIGINS, without
+// withCrossOrigin lets pages of other origins call: those of CORS_ORIGINS, without
 // cookies.
-func withCrossOrigin(c config, next http.Handler) http.Handler {
-	return sortedPreflight(cors.New(cors.Options{
+func withCrossOrigin(c Config) func(http.Handler) http.Handler {
+	policy := cors.New(cors.Options{
 		// A function, because the library takes no origins to mean all of them.
-		AllowOriginFunc: func(origin string) bool { return slices.Contains(c.corsOrigins, origin) },
+		AllowOriginFunc: func(origin string) bool { return slices.Contains(c.CORSOrigins, origin) },
 		AllowedMethods:  connectcors.AllowedMethods(),
-		AllowedHeaders:  slices.Concat(connectcors.AllowedHeaders(), []string{"Authorization"}, traceHeaders, c.corsHeaders),
+		AllowedHeaders:  slices.Concat(connectcors.AllowedHeaders(), []string{"Authorization"}, traceHeaders, c.CORSHeaders),
 		ExposedHeaders:  append(connectcors.ExposedHeaders(), fault.RequestIDHeader),
-		MaxAge:          int(preflightIs.Seconds()),
-	}).Handler(next))
+		MaxAge:          int(preflightFor.Seconds()),
+	})
+	return func(next http.Handler) http.Handler { return sortedPreflight(policy.Handler(next)) }
 }
+
+const preflightFor = 2 * time.Hour // how long a browser may remember a preflight
 
 const requestedHeaders = "Access-Control-Request-Headers"
 
@@ -62,9 +66,9 @@ func sortedPreflight(next http.Handler) http.Handler {
 	})
 }
 
-// leadToFrontend sends a browser that opens the root to the frontend, where there is one:
+// mountFrontend sends a browser that opens the root to the frontend, where there is one:
 // this server has no page to show.
-func leadToFrontend(mux *http.ServeMux, appURL string) {
+func mountFrontend(mux *http.ServeMux, appURL string) {
 	if appURL == "" {
 		return
 	}

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"net/http"
-	"net/http/pprof"
 
 	"github.com/teamtask/teamtask/internal/admission"
 	"github.com/teamtask/teamtask/internal/clerk"
@@ -72,16 +70,4 @@ func watchCalls(m *telemetry.Metrics, db *tenancy.DB, verifier *session.Verifier
 	m.Gauge("teamtask_request_bytes", "Bytes of memory that requests take up while they are read and served, and responses until they are written.", func() float64 {
 		return float64(calls.Memory.Used())
 	})
-}
-
-// adminHandler serves everything on the admin address: metrics and profiles.
-func adminHandler(m *telemetry.Metrics) http.Handler {
-	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", m.Handler())
-	mux.HandleFunc("/debug/pprof/", pprof.Index)
-	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
-	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
-	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
-	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
-	return mux
 }
