@@ -1,6 +1,7 @@
 package inbox_test
 
 import (
+	"bufio"
 	"fmt"
 	"io"
 	"net"
@@ -17,6 +18,11 @@ import (
 // stall opens a request whose body does not end, and returns its connection.
 func stall(t *testing.T, url, headers, body string) net.Conn {
 	t.Helper()
+	return stallOf(t, url, headers, body, 500_000)
+}
+
+func stallOf(t *testing.T, url, headers, body string, length int) net.Conn {
+	t.Helper()
 	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(url, "http://"))
 	if err != nil {
 		t.Fatal(err)
@@ -25,7 +31,7 @@ func stall(t *testing.T, url, headers, body string) net.Conn {
 	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := io.WriteString(conn, "POST / HTTP/1.1\r\nHost: x\r\n"+headers+"Content-Length: 500000\r\n\r\n"+body); err != nil {
+	if _, err := io.WriteString(conn, fmt.Sprintf("POST / HTTP/1.1\r\nHost: x\r\n%sContent-Length: %d\r\n\r\n%s", headers, length, body)); err != nil {
 		t.Fatal(err)
 	}
 	return conn
@@ -51,13 +57,21 @@ func TestARequestThatCannotBeSignedIsRefusedBeforeItsBody(t *testing.T) {
 		"half a MAC":      {strings.ReplaceAll(plausible(time.Now()), "=\r\n", "\r\n"), inbox.CauseHeaders},
 		"an encoding too": {plausible(time.Now()) + "Content-Encoding: gzip\r\n", inbox.CauseEncoding},
 	} {
-		conn := stall(t, x.url, c.headers, "x")
-		answer, err := io.ReadAll(conn) // and the connection ends
-		if err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 400 ") {
-			t.Errorf("%s: got %.200s, %v", name, answer, err)
-		}
-		if n := x.seen(inbox.Receipt{Provider: "clerk", Cause: c.cause}); n == 0 {
-			t.Errorf("%s: not counted as %s", name, c.cause)
+		for _, length := range []int{1_000, 500_000} {
+			before := x.seen(inbox.Receipt{Provider: "clerk", Cause: c.cause})
+			conn := stallOf(t, x.url, c.headers, "x", length)
+			answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			if err != nil {
+				t.Fatalf("%s, %d bytes: %v", name, length, err)
+			}
+			if answer.StatusCode != http.StatusBadRequest || !answer.Close {
+				t.Errorf("%s, %d bytes: status %d, closed: %t; want 400 and that the connection ends", name, length, answer.StatusCode, answer.Close)
+			}
+			_ = answer.Body.Close()
+			_ = conn.Close()
+			if n := x.seen(inbox.Receipt{Provider: "clerk", Cause: c.cause}); n != before+1 {
+				t.Errorf("%s, %d bytes: not counted as %s", name, length, c.cause)
+			}
 		}
 	}
 	if n, bytes := x.inbox.Bodies(); n != 0 || bytes != 0 {
@@ -118,6 +132,39 @@ func TestStalledBodiesTakeNoRoomFromSignedOnes(t *testing.T) {
 	if n := x.seen(inbox.Receipt{Provider: "clerk", Cause: inbox.CauseBusy}); n == 0 {
 		t.Error("none had to make room: this test sees nothing")
 	}
+}
+
+// Small bodies that stall are bounded in number, where they take little memory.
+func TestNoMoreBodiesAreReadThanMayBe(t *testing.T) {
+	t.Parallel()
+	const more = 40
+	x := newBox(t, nil)
+	for range inbox.BodiesMax + more {
+		stall(t, x.url, plausible(time.Now()), "x")
+	}
+	x.comes("the oldest make room", func() bool {
+		return x.seen(inbox.Receipt{Provider: "clerk", Cause: inbox.CauseBusy})+x.seen(inbox.Receipt{Provider: "clerk", Cause: inbox.CauseBody}) >= more
+	})
+	if n := x.seen(inbox.Receipt{Provider: "clerk", Cause: inbox.CauseBusy}); n == 0 {
+		t.Error("none had to make room")
+	}
+	if n, _ := x.inbox.Bodies(); n > inbox.BodiesMax {
+		t.Errorf("%d bodies are read, want %d at most", n, inbox.BodiesMax)
+	}
+}
+
+// The memory of bodies that stall is bounded, where they are few.
+func TestBodiesThatStallTakeBoundedMemory(t *testing.T) {
+	t.Parallel()
+	x := newBox(t, nil)
+	half := strings.Repeat("x", 250_000)
+	for range 200 { // 50 MB
+		stall(t, x.url, plausible(time.Now()), half)
+		if _, bytes := x.inbox.Bodies(); bytes > inbox.BodyBytesMax {
+			t.Errorf("%d bytes are taken, want %d at most", bytes, inbox.BodyBytesMax)
+		}
+	}
+	x.comes("one makes room", func() bool { return x.seen(inbox.Receipt{Provider: "clerk", Cause: inbox.CauseBusy}) > 0 })
 }
 
 // What stalls alone ends too.

@@ -33,3 +33,6 @@ const (
 
 // Bodies returns how many bodies are being read, and what they take of memory.
 func (b *Inbox) Bodies() (n, bytes int) { return b.bodies.used() }
+
+// ForgetPersonSQL is the statement that removes a person's events.
+const ForgetPersonSQL = forgetPersonSQL

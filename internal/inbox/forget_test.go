@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/teamtask/teamtask/internal/inbox"
+	"github.com/teamtask/teamtask/internal/pgtest"
 )
 
 // H18: an event is deleted with the person it tells of, at once where it is done and
@@ -208,5 +209,88 @@ func TestEveryPageOfEventsIsReduced(t *testing.T) {
 	}
 	if n := x.count(`SELECT count(*) FROM inbox_events WHERE person = 'user_1'`); n != 5 {
 		t.Errorf("%d are of one person, want 5", n)
+	}
+}
+
+// What is known to be a deleted person's goes at once, however long the bodies of all others
+// take.
+func TestADeletedPersonsOwnEventsGoFirst(t *testing.T) {
+	t.Parallel()
+	x := newBox(t, nil)
+	x.put(`{"type":"user.updated","data":{"id":"user_1","first_name":"canary"}}`)
+	x.put("canary, not json")
+	holding, err := x.admin.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = holding.Rollback(context.Background()) }()
+	if _, err := holding.Exec(t.Context(), `SELECT FROM inbox_events WHERE kind = '' FOR UPDATE`); err != nil {
+		t.Fatal(err)
+	}
+	if err := x.inbox.Forget(t.Context(), "user_1"); err != nil {
+		t.Fatal(err)
+	}
+	x.start()
+	x.until(0, `SELECT count(*) FROM inbox_events WHERE person = 'user_1'`)
+	if err := holding.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	x.until(0, `SELECT count(*) FROM inbox_events WHERE position('canary' IN convert_from(body, 'UTF8')) > 0`)
+}
+
+// A job that has no more time has another one go on behind the last event that it reduced.
+func TestErasureGoesOnWhereItWas(t *testing.T) {
+	t.Parallel()
+	x := newBox(t, func(_ *box, o *options) { o.Jobs.Timeout = 3 * time.Second })
+	x.exec(`INSERT INTO inbox_events (provider, external_id, kind, instance, body, receive_time)
+		SELECT 'clerk', 'msg_' || i, '', '', convert_to('canary', 'UTF8'), now() FROM generate_series(1, 501) i`)
+	x.exec(`INSERT INTO inbox_deliveries (event_id, consumer, state) SELECT id, 'inbox', 'failed' FROM inbox_events`)
+	holding, err := x.admin.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = holding.Rollback(context.Background()) }()
+	if _, err := holding.Exec(t.Context(), `SELECT FROM inbox_events WHERE id = (SELECT max(id) FROM inbox_events) FOR UPDATE`); err != nil {
+		t.Fatal(err)
+	}
+	if err := x.inbox.Forget(t.Context(), "user_1"); err != nil {
+		t.Fatal(err)
+	}
+	x.start()
+	x.comes("another job goes on", func() bool {
+		return x.count(`SELECT count(*) FROM river_job WHERE kind = 'inbox_forget' AND (args->>'after')::bigint = (SELECT max(id) - 1 FROM inbox_events)`) > 0
+	})
+	if err := holding.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	x.until(0, `SELECT count(*) FROM inbox_events WHERE reduce_time IS NULL`)
+}
+
+// What an older server has stored does not say whom it is about, until it is reduced.
+func TestEventsThatTurnOutToBeADeletedPersonsGoAsWell(t *testing.T) {
+	t.Parallel()
+	x := newBox(t, nil)
+	x.put(`{"type":"user.updated","data":{"id":"user_1","first_name":"canary"}}`)
+	x.exec(`UPDATE inbox_events SET person = '', about = '', reduce_time = NULL`)
+	if err := x.inbox.Forget(t.Context(), "user_1"); err != nil {
+		t.Fatal(err)
+	}
+	x.start()
+	x.until(1, `SELECT count(*) FROM river_job WHERE kind = 'inbox_forget' AND state = 'completed'`)
+	if n := x.events(); n != 0 {
+		t.Errorf("%d events are left, want none", n)
+	}
+}
+
+// A person's events are found by an index, and not by looking at all.
+func TestAPersonsEventsAreFoundByAnIndex(t *testing.T) {
+	t.Parallel()
+	x := newBox(t, nil)
+	x.exec(`INSERT INTO inbox_events (provider, external_id, kind, instance, body, receive_time, person, reduce_time)
+		SELECT 'clerk', 'msg_' || i, 'user.updated', '', '{}', now(), 'user_' || i, now() FROM generate_series(1, 20000) i`)
+	for _, p := range pgtest.Explain(t, x.db, pgtest.Explained{SQL: inbox.ForgetPersonSQL, Args: []any{"user_7", 500}}) {
+		if p.Buffers > 100 {
+			t.Errorf("%s: %d pages, want few\n%s", p.Mode, p.Buffers, p.Text)
+		}
 	}
 }

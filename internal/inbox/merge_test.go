@@ -25,13 +25,18 @@ func invited(kind, user string) string {
 	return body + `}}`
 }
 
-// Who accepted an invitation is in the event of that alone.
+// Who accepted an invitation is in the event of that alone: no fetch for another settles it.
 func TestAnAcceptanceIsAppliedItself(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
 	var accepters []string
-	x := newBox(t, func(_ *box, o *options) {
-		o.Consumers = []inbox.Consumer{{Name: "people", Wants: all, Apply: func(_ context.Context, e inbox.Event) error {
+	x := newBox(t, func(x *box, o *options) {
+		pool, err := pgxpool.New(x.t.Context(), x.db.AppURL)
+		if err != nil {
+			x.t.Fatal(err)
+		}
+		x.t.Cleanup(pool.Close)
+		o.Consumers = []inbox.Consumer{{Name: consumer, Wants: all, Apply: func(ctx context.Context, e inbox.Event) error {
 			var body struct {
 				Data struct {
 					UserID string `json:"user_id"`
@@ -45,7 +50,7 @@ func TestAnAcceptanceIsAppliedItself(t *testing.T) {
 				defer mu.Unlock()
 				accepters = append(accepters, body.Data.UserID)
 			}
-			return nil
+			return effect(ctx, pool, e, func(string) {})
 		}}}
 	})
 	x.put(invited("created", ""))
@@ -139,8 +144,9 @@ func TestAnEventThatCanNeverBeAppliedIsSetAsideAtOnce(t *testing.T) {
 func TestOlderServersAreGivenNoJobThatTheyDoNotKnow(t *testing.T) {
 	t.Parallel()
 	x := newBox(t, nil)
+	x.put(`{"type":"user.deleted","data":{"id":"user_1"}}`)
 	x.start()
-	x.until(2, `SELECT count(DISTINCT kind) FROM river_job WHERE kind IN ('inbox_mend', 'inbox_reduce') AND state = 'completed'`)
+	x.until(3, `SELECT count(DISTINCT kind) FROM river_job WHERE kind IN ('inbox_mend', 'inbox_reduce', 'inbox_forget') AND state = 'completed'`)
 	const known = `('inbox_delivery', 'inbox_sweep', 'inbox_chore', 'inbox_job')`
 	if n := x.count(`SELECT count(*) FROM river_job WHERE queue IN ('inbox', 'jobs') AND kind NOT IN ` + known); n != 0 {
 		t.Errorf("%d jobs, want none", n)

@@ -14,7 +14,7 @@ func TestErrorsLoseValuesOfTheEventAndNoWordsOfOurs(t *testing.T) {
 	t.Parallel()
 	stripes := `{"id":"evt_1","object":"event","type":"customer.subscription.updated","data":{"object":{"id":"sub_1","object":"subscription","status":"unavailable",
 		"items":{"object":"list","data":[{"object":"subscription_item","price":{"type":"recurring"}}]},"description":"a list of Kim's stripe subscriptions",
-		"metadata":{"kim@example.test":"x","note":"rust"},"customer":{"id":"cus_1","name":"Kim O'Canary","email":"kim@example.test","phone":"+49 170 1234567"}}}}`
+		"metadata":{"key@example.test":"x","note":"rust"},"customer":{"id":"cus_1","name":"Kim O'Canary","email":"kim@example.test","phone":"+49 170 1234567"}}}}`
 	clerks := `{"object":"event","type":"user.updated","data":{"id":"user_1","object":"user","username":"kim","first_name":"list","last_name":"Ann",
 		"email_addresses":[{"object":"email_address","email_address":"ann.kim@example.test","verification":{"status":"verified"}}]}}`
 	for _, c := range []struct{ body, text, want string }{
@@ -23,6 +23,7 @@ func TestErrorsLoseValuesOfTheEventAndNoWordsOfOurs(t *testing.T) {
 		{stripes, "cannot read subscription_item of type recurring", "cannot read subscription_item of type recurring"},
 		{stripes, "customer.subscription.updated of sub_1 fails for Kim O'Canary <kim@example.test>, +49 170 1234567", "customer.subscription.updated of sub_1 fails for [...] <[...]>, [...]"},
 		{stripes, "what O'Canary says of Kim's rust, trust and rusty", "what [...] says of [...] [...], trust and rusty"},
+		{stripes, "metadata[key@example.test] is unknown", "metadata[[...]] is unknown"},
 		{clerks, "clerk: User: unavailable: user.updated of user_1", "clerk: User: unavailable: user.updated of user_1"},
 		{clerks, "kim, Ann, ann.kim@example.test: an email_address that is verified", "[...], [...], [...]: an email_address that is verified"},
 		{"canary, not json", "cannot read canary, not json", "cannot read [...]"},

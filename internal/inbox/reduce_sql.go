@@ -54,11 +54,14 @@ func updateReduced(ctx context.Context, q querier, page []wholeEvent) error {
 	return nil
 }
 
+// forgetPersonSQL also says that there is a person, without which no plan for all arguments
+// takes the index of people.
 const forgetPersonSQL = `
 	DELETE FROM inbox_events
 	 WHERE id IN (SELECT e.id
 	                FROM inbox_events e
 	               WHERE e.person = $1
+	                 AND e.person <> ''
 	                 AND NOT EXISTS (SELECT
 	                                   FROM inbox_deliveries d
 	                                  WHERE d.event_id = e.id AND d.state = 'pending')
