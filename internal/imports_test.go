@@ -40,8 +40,8 @@ var arrows = map[string][]string{
 	"internal/session":   {"internal/fault", "internal/tenancy"},
 	"internal/rbac":      {"internal/fault", "internal/tenancy"},
 	"internal/audit":     {"internal/fault", "internal/tenancy"},
-	"internal/clerk":     {"internal/fault", "internal/outbound"},
-	"internal/inbox":     {"internal/fault", "internal/pgpool", "internal/jobs"},
+	"internal/clerk":     {"internal/fault", "internal/outbound", "internal/webhook"},
+	"internal/inbox":     {"internal/fault", "internal/pgpool", "internal/jobs", "internal/webhook"},
 	"internal/tasks":     {"internal/fault", "internal/tenancy"},
 	"internal/directory": {
 		"internal/fault", "internal/tenancy", "internal/clerk", "internal/inbox", "internal/audit",
@@ -84,9 +84,10 @@ var arrows = map[string][]string{
 	"internal/telemetry": {"internal/fault"},
 	"internal/collector": {},
 	"internal/outbound":  {"internal/fault"},
-	"internal/stripe":    {"internal/fault", "internal/outbound"},
+	"internal/stripe":    {"internal/fault", "internal/outbound", "internal/webhook"},
 	"internal/jobs":      {"internal/fault", "internal/pgpool"},
 	"internal/env":       {},
+	"internal/webhook":   {},
 }
 
 // library is a package as the go command describes it.

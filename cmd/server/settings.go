@@ -138,11 +138,11 @@ func readDirectory(vars *env.Reader, c *Config) {
 		return
 	}
 	refusePublished(vars, "CLERK_WEBHOOK_SECRET", secrets, clerkSandboxSecret, c.Clerk.SecretKey)
-	events, err := inbox.NewClerk(secrets)
+	signatures, err := clerk.NewWebhook(secrets)
 	if err != nil {
 		vars.Refuse("CLERK_WEBHOOK_SECRET", err.Error())
 	}
-	c.Directory, c.ClerkEvents = true, events
+	c.Directory, c.ClerkEvents = true, inbox.NewClerk(signatures, clerk.EventTypes)
 }
 
 func readBilling(vars *env.Reader, c *Config) {
@@ -154,11 +154,11 @@ func readBilling(vars *env.Reader, c *Config) {
 		return
 	}
 	refusePublished(vars, "STRIPE_WEBHOOK_SECRET", secrets, stripeSandboxSecret, c.Stripe.SecretKey)
-	events, err := inbox.NewStripe(secrets)
+	signatures, err := stripe.NewWebhook(secrets)
 	if err != nil {
 		vars.Refuse("STRIPE_WEBHOOK_SECRET", err.Error())
 	}
-	c.Billing, c.StripeEvents = true, events
+	c.Billing, c.StripeEvents = true, inbox.NewStripe(signatures, stripe.EventTypes)
 }
 
 // readStripe reads where and as whom Stripe is asked, and what counts as a seat there.

@@ -69,7 +69,7 @@ func child() error {
 		return err
 	}
 	b.At(at)
-	provider, err := inbox.NewClerk([]string{secretA})
+	provider, err := newClerk([]string{secretA})
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,8 @@ package inbox
 import (
 	"net/http"
 	"time"
+
+	"github.com/teamtask/teamtask/internal/webhook"
 )
 
 // Provider is somebody who sends signed events.
@@ -38,23 +40,28 @@ type Envelope struct {
 	Inapplicable bool
 }
 
-// Cause is why a request was refused, a word for the log and for figures. The sender
-// is not told.
-type Cause string
+// Signatures verifies that requests are signed by a provider. It refuses with a Cause.
+type Signatures interface {
+	// Check looks at the headers alone, before anything of the body is read.
+	Check(now time.Time, h http.Header) error
+	// Verify looks at the headers and the body.
+	Verify(now time.Time, h http.Header, body []byte) error
+}
 
-// Error is the word.
-func (c Cause) Error() string { return string(c) }
+// Cause is why a request was refused, a word for the log and for metrics. The sender does
+// not see it.
+type Cause = webhook.Cause
 
 // The causes that there are.
 const (
-	CauseEncoding  Cause = "encoding"  // the body is encoded
-	CauseTooLarge  Cause = "too_large" // the body is over 512 KiB
-	CauseBody      Cause = "body"      // the body did not arrive
-	CauseBusy      Cause = "busy"      // there is no memory for the body now; it will be sent again
-	CauseHeaders   Cause = "headers"   // signature headers are missing, malformed or too many
-	CauseTime      Cause = "time"      // signed too long ago, or too far in the future
-	CauseSignature Cause = "signature" // no signature is by a secret of ours
-	CauseStorage   Cause = "storage"   // the event could not be stored; it will be sent again
+	CauseEncoding  Cause = "encoding"             // the body is encoded
+	CauseTooLarge  Cause = "too_large"            // the body is over 512 KiB
+	CauseBody      Cause = "body"                 // the body did not arrive
+	CauseBusy      Cause = "busy"                 // there is no memory for the body now; it will be sent again
+	CauseHeaders         = webhook.CauseHeaders   // signature headers are missing, malformed or too many
+	CauseTime            = webhook.CauseTime      // signed too long ago, or too far in the future
+	CauseSignature       = webhook.CauseSignature // no signature is by a secret of ours
+	CauseStorage   Cause = "storage"              // the event could not be stored; it will be sent again
 )
 
 // Outcome is what became of a request that was let in.
@@ -85,11 +92,7 @@ type Receipt struct {
 
 const otherKind = "other"
 
-const (
-	idMax       = 200 // characters of an id, a kind and an instance
-	headerMax   = 4 << 10
-	signatories = 16 // signatures of one request that are looked at
-)
+const idMax = 200 // characters of an id, a kind and an instance
 
 // word is s where it is short and of the characters that ids and kinds are made of,
 // and "" otherwise.

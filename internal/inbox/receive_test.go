@@ -88,8 +88,8 @@ func TestAnEmptyOrMalformedSecretIsRefused(t *testing.T) {
 		open    func([]string) (inbox.Provider, error)
 		secrets []string // each of which is refused
 	}{
-		{inbox.NewClerk, []string{"", "whsec_", "whsec_c2hvcnQ=", "whsec_***", strings.TrimPrefix(secretA, "whsec_"), "whsec_ "}},
-		{inbox.NewStripe, []string{
+		{newClerk, []string{"", "whsec_", "whsec_c2hvcnQ=", "whsec_***", strings.TrimPrefix(secretA, "whsec_"), "whsec_ "}},
+		{newStripe, []string{
 			"", "whsec_", "whsec_c2hvcnQ0123456", strings.TrimPrefix(secretA, "whsec_"), secretA + " ", secretA + "\n", "WHSEC_0123456789abcdef",
 			"whsec_0123456789abcde\x00", "whsec_0123456789abcdé", "whsec_ 0123456789abcdef", "sk_test_0123456789abcdef",
 		}},
@@ -170,7 +170,7 @@ func TestALargeBodyIsRefused(t *testing.T) {
 func TestABodyThatThereIsNoRoomForIsAskedForAgain(t *testing.T) {
 	t.Parallel()
 	x := newBox(t, nil)
-	provider, err := inbox.NewClerk([]string{secretA})
+	provider, err := newClerk([]string{secretA})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,7 +11,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/teamtask/teamtask/internal/clerk"
 	"github.com/teamtask/teamtask/internal/inbox"
+	"github.com/teamtask/teamtask/internal/stripe"
 )
 
 // sender is a provider as it sends events.
@@ -35,7 +37,7 @@ type forgery struct {
 const stripeKind = "customer.subscription.updated"
 
 var clerkSender = sender{
-	name: "clerk", kind: kind, open: inbox.NewClerk, sign: sign,
+	name: "clerk", kind: kind, open: newClerk, sign: sign,
 	body:      func(_, kind, data string) string { return `{"type":"` + kind + `","data":` + data + `}` },
 	forgeries: clerkForgeries,
 	good: func(s signed) map[string]signed {
@@ -51,7 +53,7 @@ var clerkSender = sender{
 }
 
 var stripeSender = sender{
-	name: "stripe", kind: stripeKind, open: inbox.NewStripe, sign: signStripe,
+	name: "stripe", kind: stripeKind, open: newStripe, sign: signStripe,
 	body: func(id, kind, data string) string {
 		return `{"id":"evt_` + id + `","object":"event","type":"` + kind + `","api_version":"2023-10-16","livemode":false,"data":` + data + `}`
 	},
@@ -222,4 +224,20 @@ func stripeForgeries(now time.Time) map[string]forgery {
 			r.Header = sign(secretA, s.id, now, string(s.body)).request(r.Context(), "http://x").Header
 		}},
 	}
+}
+
+func newClerk(secrets []string) (inbox.Provider, error) {
+	signatures, err := clerk.NewWebhook(secrets)
+	if err != nil {
+		return inbox.Provider{}, err
+	}
+	return inbox.NewClerk(signatures, clerk.EventTypes), nil
+}
+
+func newStripe(secrets []string) (inbox.Provider, error) {
+	signatures, err := stripe.NewWebhook(secrets)
+	if err != nil {
+		return inbox.Provider{}, err
+	}
+	return inbox.NewStripe(signatures, stripe.EventTypes), nil
 }

@@ -66,12 +66,12 @@ func (e stripeEvent) thin() bool { return e.Object == thinObject }
 
 // inapplicable reports whether the event is thin and in a form that can be applied to
 // nothing here.
-func (e stripeEvent) inapplicable() bool {
+func (e stripeEvent) inapplicable(kinds []string) bool {
 	if !e.thin() || e.Type == thinPing {
 		return false
 	}
 	kind, ours := strings.CutPrefix(string(e.Type), thinPrefix)
-	return !ours || slices.Contains(stripeKinds, kind) && e.Related.ID == ""
+	return !ours || slices.Contains(kinds, kind) && e.Related.ID == ""
 }
 
 func stripeThing(kind string, body []byte) Thing {

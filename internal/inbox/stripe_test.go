@@ -15,7 +15,7 @@ import (
 
 func openStripe(t testing.TB, secrets ...string) inbox.Provider {
 	t.Helper()
-	p, err := inbox.NewStripe(secrets)
+	p, err := newStripe(secrets)
 	if err != nil {
 		t.Fatal(err)
 	}
