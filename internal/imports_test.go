@@ -44,11 +44,11 @@ var arrows = map[string][]string{
 	"internal/inbox":     {"internal/fault", "internal/pgpool", "internal/jobs", "internal/webhook"},
 	"internal/tasks":     {"internal/fault", "internal/tenancy"},
 	"internal/directory": {
-		"internal/fault", "internal/tenancy", "internal/clerk", "internal/inbox", "internal/audit",
+		"internal/fault", "internal/tenancy", "internal/clerk", "internal/inbox", "internal/jobs", "internal/audit",
 	},
 	"internal/licensing": {
 		"internal/fault", "internal/tenancy", "internal/clerk", "internal/inbox", "internal/audit",
-		"internal/stripe", "internal/jobs",
+		"internal/stripe", "internal/jobs", "internal/directory",
 	},
 	"internal/membership": {
 		"internal/fault", "internal/tenancy", "internal/clerk", "internal/audit", "internal/directory",

@@ -31,7 +31,7 @@ type Domains struct {
 	Billed    bool // Stripe is configured
 }
 
-// newDomains connects the domains: the ledger follows what the directory writes, in the
+// newDomains connects the domains: the ledger observes what the directory writes, in the
 // same transaction. Without metrics nothing is counted.
 func newDomains(c Config, db *tenancy.DB, client *clerk.Client, m *telemetry.Metrics, log *slog.Logger) Domains {
 	o := licensing.Options{DB: db, AppURL: c.AppURL, Grace: c.Grace, Log: log, Away: admission.Yield}
@@ -47,18 +47,11 @@ func newDomains(c Config, db *tenancy.DB, client *clerk.Client, m *telemetry.Met
 	}
 	d := Domains{Billed: c.Billing}
 	if client != nil {
-		d.Directory = directory.New(db, client)
-		o.Clerk, o.Refresh = client, d.Directory.Refresh
+		o.Clerk = client
 	}
 	d.Licensing = licensing.New(o)
-	if d.Directory != nil {
-		d.Directory.Follow(directory.Follower{
-			Lock:              d.Licensing.Lock,
-			Member:            d.Licensing.Member,
-			MemberEnded:       d.Licensing.MemberEnded,
-			Invitation:        d.Licensing.Invitation,
-			OrganizationEnded: d.Licensing.OrganizationEnded,
-		})
+	if client != nil {
+		d.Directory = directory.New(directory.Options{DB: db, Clerk: client, Observer: d.Licensing, Ledger: c.Billing})
 	}
 	return d
 }
@@ -73,6 +66,16 @@ func (d Domains) consumers() []inbox.Consumer {
 		all = append(all, d.Licensing.Consumer())
 	}
 	return all
+}
+
+// jobs returns what runs later. A server without the directory knows its jobs, which
+// another server may have enqueued, and leaves them to that one.
+func (d Domains) jobs() []jobs.Job {
+	members := d.Directory
+	if members == nil {
+		members = directory.New(directory.Options{})
+	}
+	return append(members.Jobs(), d.Licensing.Jobs()...)
 }
 
 // periodic returns the periodic jobs, which one of all servers does.
@@ -146,7 +149,7 @@ func OpenDomains(ctx context.Context, c Config) (d Domains, closeAll func(), err
 // Consumers returns the consumers of events of a server, which applies them. They cannot
 // apply any here.
 func Consumers(billed bool) []inbox.Consumer {
-	all := []inbox.Consumer{directory.New(nil, nil).Consumer()}
+	all := []inbox.Consumer{directory.New(directory.Options{}).Consumer()}
 	if billed {
 		all = append(all, licensing.New(licensing.Options{}).Consumer())
 	}

@@ -181,7 +181,7 @@ func (s *Server) openEvents(ctx context.Context) (err error) {
 	s.jobs, err = jobs.Open(ctx, jobs.Options{
 		URL:      s.config.DatabaseURL,
 		Log:      s.log,
-		Jobs:     s.domains.Licensing.Jobs(),
+		Jobs:     s.domains.jobs(),
 		Periodic: s.domains.periodic(s.log),
 		Observe:  countJobs(s.metrics),
 	})

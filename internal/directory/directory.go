@@ -26,6 +26,7 @@ type Source interface {
 	User(ctx context.Context, id string) (clerk.User, error)
 	UserAt(ctx context.Context, address string) (clerk.User, error)
 	MembershipsOf(ctx context.Context, user string) iter.Seq2[clerk.Membership, error]
+	SetMembershipMetadata(ctx context.Context, org, user string, public map[string]any) (clerk.Membership, error)
 
 	Organizations(ctx context.Context) iter.Seq2[clerk.Organization, error]
 	Users(ctx context.Context) iter.Seq2[clerk.User, error]
@@ -40,38 +41,34 @@ type Directory struct {
 	db     *tenancy.DB
 	clerk  Source
 	forget func(ctx context.Context, person string) error // may be nil
-	tell   Follower
+
+	observer Observer
+	observed bool // there is an observer
+	ledger   bool
 }
 
-// Follower is told of what is written, in the transaction that writes it: what must never
-// be behind. Its error ends the transaction. A nil function is told nothing.
-type Follower struct {
-	// Lock is called before anything of an organization is written.
-	Lock func(ctx context.Context, tx *tenancy.Tx, org string) error
-	// Member is called with a member after they were written. back reports whether they were
-	// no member before, and news whether that is so or Clerk says something new of their seat.
-	Member func(ctx context.Context, tx *tenancy.Tx, org, user string, news, back bool) error
-	// MemberEnded is told of one who is not a member any more.
-	MemberEnded func(ctx context.Context, tx *tenancy.Tx, org, user string) error
-	// Invitation is told of an invitation after it was written.
-	Invitation func(ctx context.Context, tx *tenancy.Tx, org, id string) error
-	// OrganizationEnded is told of an organization that is gone. Of its members it is told
-	// nothing more.
-	OrganizationEnded func(ctx context.Context, tx *tenancy.Tx, org string) error
+// Options set up a Directory.
+type Options struct {
+	DB       *tenancy.DB // opened with Statements
+	Clerk    Source
+	Observer Observer // may be nil
+	// Ledger reports that seats are sold here: then Clerk is written to who holds one.
+	Ledger bool
 }
 
-// New makes the directory kept in db, which must have been opened with Statements.
-func New(db *tenancy.DB, source Source) *Directory {
-	return &Directory{db: db, clerk: source}
+// New returns the directory stored in the database.
+func New(o Options) *Directory {
+	d := &Directory{db: o.DB, clerk: o.Clerk, observer: o.Observer, observed: o.Observer != nil, ledger: o.Ledger}
+	if !d.observed {
+		d.observer = nobody{}
+	}
+	return d
 }
 
 // OnEnd has forget called with the id of a person who is gone and is in no answer any more,
-// so that they are removed where events keep them. It must not wait for that. It must be said
-// before d is used.
+// so that they are removed where events keep them. It must not wait for that. It must be
+// called before d is used.
 func (d *Directory) OnEnd(forget func(ctx context.Context, person string) error) { d.forget = forget }
-
-// Follow has f told of what is written. It must be said before d is used.
-func (d *Directory) Follow(f Follower) { d.tell = f }
 
 // Refresh fetches a membership and writes what there is.
 func (d *Directory) Refresh(ctx context.Context, org, user string) error {
@@ -265,10 +262,8 @@ func (d *Directory) in(ctx context.Context, tenant string, event *int64, fn func
 		if err := lock(ctx, tx, tenant); err != nil {
 			return err
 		}
-		if d.tell.Lock != nil {
-			if err := d.tell.Lock(ctx, tx, tenant); err != nil {
-				return err
-			}
+		if err := d.observer.Lock(ctx, tx, tenant); err != nil {
+			return err
 		}
 		if err := fn(tx); err != nil {
 			return err

@@ -2,13 +2,14 @@ package directory
 
 import (
 	"context"
+	"slices"
 
 	"github.com/teamtask/teamtask/internal/inbox"
 	"github.com/teamtask/teamtask/internal/tenancy"
 )
 
 // Statements are all statements of this package, for tenancy.Open.
-var Statements = []tenancy.Statement{
+var Statements = slices.Concat([]tenancy.Statement{
 	doneSQL, ticketSQL, lockSQL, placesSQL, goneSQL, insertGoneSQL,
 	upsertUserSQL, deleteUserSQL, selectUserSQL,
 	selectOrganizationSQL, upsertOrganizationSQL, deleteOrganizationSQL,
@@ -16,7 +17,7 @@ var Statements = []tenancy.Statement{
 	selectInvitationSQL, upsertInvitationSQL, removeInvitationsSQL, forgetInvitationsSQL,
 	upsertBarredSQL, deleteBarredSQL, selectNewcomerSQL, claimInvitationsSQL, setInvitationUserSQL,
 	tenantsSQL, selectMembersSQL, selectInvitationsSQL,
-}
+}, licensedStatements)
 
 var doneSQL = tenancy.Statement{Name: inbox.DoneName, SQL: inbox.DoneSQL}
 

@@ -327,7 +327,7 @@ func TestAnotherInstanceEndsNothing(t *testing.T) {
 	before := kept(t, d, []string{org, "org_b", "org_c"}, []string{alice})
 	other := newModel()
 	other.addOrganization("org_z", "Z")
-	elsewhere := New(d.db, other)
+	elsewhere := New(Options{DB: d.db, Clerk: other})
 	if sum, err := elsewhere.Reconcile(t.Context(), Reconciliation{Apply: true}); !errors.Is(err, ErrOtherInstance) || sum.Applied != 0 {
 		t.Errorf("got %+v, %v, want ErrOtherInstance and nothing written", sum, err)
 	}
@@ -410,7 +410,7 @@ func TestEventsSayWhatToFetchAndNothingElse(t *testing.T) {
 		"user.created": true, "organization.deleted": true, "organizationMembership.created": true, "organizationInvitation.revoked": true,
 		"session.created": false, "email.created": false, "userx.created": false, "": false, "organizationDomain.created": false,
 	} {
-		if got := New(nil, nil).Consumer().Wants(kind); got != want {
+		if got := New(Options{}).Consumer().Wants(kind); got != want {
 			t.Errorf("wants %q: got %v, want %v", kind, got, want)
 		}
 	}

@@ -107,7 +107,7 @@ func newStory(t *testing.T, over *Directory, seed uint64) *story {
 	for i := range 3 {
 		s.users = append(s.users, fmt.Sprintf("user_%d_%d", seed, i))
 	}
-	s.d = New(over.db, s.model)
+	s.d = New(Options{DB: over.db, Clerk: s.model})
 	s.model.hold = func() {
 		mine := make(chan struct{})
 		s.paused <- mine

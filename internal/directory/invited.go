@@ -63,7 +63,7 @@ func barredFor(u clerk.User) string {
 // tellPlaces has every place of a person looked at again, after something of the person was
 // written that is not of the membership.
 func (d *Directory) tellPlaces(ctx context.Context, user string) error {
-	if d.tell.Member == nil {
+	if !d.observed {
 		return nil
 	}
 	places, err := d.places(ctx, user)
@@ -71,7 +71,7 @@ func (d *Directory) tellPlaces(ctx context.Context, user string) error {
 		return err
 	}
 	for _, org := range places {
-		err := d.in(ctx, org, nil, func(tx *tenancy.Tx) error { return d.tell.Member(ctx, tx, org, user, false, false) })
+		err := d.in(ctx, org, nil, func(tx *tenancy.Tx) error { return d.memberWritten(ctx, tx, org, user, false, false) })
 		if err != nil {
 			return err
 		}

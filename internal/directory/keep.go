@@ -98,10 +98,8 @@ func (d *Directory) endOrganization(ctx context.Context, tx *tenancy.Tx, ticket 
 	if err != nil {
 		return err
 	}
-	if d.tell.OrganizationEnded != nil {
-		if err := d.tell.OrganizationEnded(ctx, tx, id); err != nil {
-			return err
-		}
+	if err := d.observer.OnOrganizationEnded(ctx, tx, id); err != nil {
+		return err
 	}
 	if !first && members+invitations == 0 {
 		return nil
@@ -122,10 +120,10 @@ func (d *Directory) keepMember(ctx context.Context, tx *tenancy.Tx, ticket int64
 	}
 	if before != nil && before.Ticket >= ticket {
 		// What is newer may have been written before something else of the person was.
-		if d.tell.Member == nil || before.RemoveTime != nil {
+		if before.RemoveTime != nil {
 			return nil
 		}
-		return d.tell.Member(ctx, tx, org, user, false, false)
+		return d.memberWritten(ctx, tx, org, user, false, false)
 	}
 	ended, err := endedSince(ctx, tx, ticket, org, user)
 	if err != nil {
@@ -146,11 +144,9 @@ func (d *Directory) keepMember(ctx context.Context, tx *tenancy.Tx, ticket int64
 			return err
 		}
 	}
-	if d.tell.Member != nil {
-		back := before == nil || before.RemoveTime != nil
-		if err := d.tell.Member(ctx, tx, org, user, back || before.Licensed != now.Licensed, back); err != nil {
-			return err
-		}
+	back := before == nil || before.RemoveTime != nil
+	if err := d.memberWritten(ctx, tx, org, user, back || before.Licensed != now.Licensed, back); err != nil {
+		return err
 	}
 	switch {
 	case before == nil || before.RemoveTime != nil:
@@ -173,10 +169,8 @@ func (d *Directory) endMember(ctx context.Context, tx *tenancy.Tx, ticket int64,
 	if err := removeMember(ctx, tx, org, user, gone); err != nil {
 		return err
 	}
-	if d.tell.MemberEnded != nil {
-		if err := d.tell.MemberEnded(ctx, tx, org, user); err != nil {
-			return err
-		}
+	if err := d.observer.OnMemberEnded(ctx, tx, org, user); err != nil {
+		return err
 	}
 	if before == nil || before.RemoveTime != nil {
 		return nil
@@ -274,10 +268,8 @@ func (d *Directory) keepInvitation(ctx context.Context, tx *tenancy.Tx, ticket i
 	if err := upsertInvitation(ctx, tx, org, id, now); err != nil {
 		return err
 	}
-	if d.tell.Invitation != nil {
-		if err := d.tell.Invitation(ctx, tx, org, id); err != nil {
-			return err
-		}
+	if err := d.observer.OnInvitationChanged(ctx, tx, org, id); err != nil {
+		return err
 	}
 	if before != nil && before.Status == now.Status || before == nil && now.Status == statusGone {
 		return nil
@@ -295,10 +287,10 @@ func (d *Directory) keepAccepter(ctx context.Context, tx *tenancy.Tx, org, id st
 	if found == nil || found.User == "" || before.UserID != "" || before.Status != clerk.InvitationAccepted {
 		return nil
 	}
-	if err := setInvitationUser(ctx, tx, org, id, found.User); err != nil || d.tell.Invitation == nil {
+	if err := setInvitationUser(ctx, tx, org, id, found.User); err != nil {
 		return err
 	}
-	return d.tell.Invitation(ctx, tx, org, id)
+	return d.observer.OnInvitationChanged(ctx, tx, org, id)
 }
 
 // statusGone is an invitation that Clerk does not know any more.

@@ -323,7 +323,7 @@ func openDirectory(t *testing.T, source Source) *Directory {
 		t.Fatal(err)
 	}
 	t.Cleanup(db.Close)
-	return New(db, source)
+	return New(Options{DB: db, Clerk: source})
 }
 
 func apply(t *testing.T, d *Directory, all ...[]hint) {
@@ -378,4 +378,11 @@ func lines(t *testing.T, d *Directory, tenant string) []string {
 		text = append(text, r.Method+" "+r.Target+" "+r.Actor+" "+r.Details)
 	}
 	return text
+}
+
+// SetMembershipMetadata is never called: without a ledger nothing is written to Clerk.
+func (m *model) SetMembershipMetadata(_ context.Context, org, user string, _ map[string]any) (clerk.Membership, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return clerk.Membership{}, fmt.Errorf("written to %s in %s", user, org)
 }

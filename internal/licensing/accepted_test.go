@@ -82,7 +82,7 @@ func TestAHeldSeatIsTheAcceptersWhateverTheirAddress(t *testing.T) {
 			if diff := cmp.Diff([]string{"user_p"}, f.linesOf(ours, "seat.assign")); diff != "" {
 				t.Errorf("audit lines (-want +got):\n%s", diff)
 			}
-			if got := f.asked(ours); !slices.Contains(got, jobCopy+" user_p") {
+			if got := f.asked(ours); !slices.Contains(got, directory.JobLicensed+" user_p") {
 				t.Errorf("got jobs %v, want that Clerk is told", got)
 			}
 			f.sound(ours)

@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/teamtask/teamtask/internal/clerk"
+	"github.com/teamtask/teamtask/internal/directory"
 )
 
 var barring = map[string]func(*clerk.User){
@@ -70,7 +71,7 @@ func TestWhoCannotSignInLosesTheirSeat(t *testing.T) {
 					f.wantRefused(org, user, memberNotFound)
 					f.sound(org)
 				}
-				if got := f.asked(theirs); !slices.Contains(got, jobCopy+" "+user) {
+				if got := f.asked(theirs); !slices.Contains(got, directory.JobLicensed+" "+user) {
 					t.Errorf("got jobs %v, want that Clerk is told", got)
 				}
 				if s := f.summary(ours); s.Assigned != 4 || s.free() != 1 {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/teamtask/teamtask/internal/directory"
 	"github.com/teamtask/teamtask/internal/inbox"
 	"github.com/teamtask/teamtask/internal/jobs"
 )
@@ -16,7 +17,7 @@ import (
 func TestClerkIsToldOfEverybodyWhenSeatsStopAndWorkAgain(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	users := persons(copyBatch + 30)
+	users := persons(100 + 30)
 	f.put(ours, append(slices.Clone(users), "user_x")...)
 	f.has(ours, bought("sub_1", statusActive, 200))
 	f.exec(`INSERT INTO seats (tenant_id, user_id, assigned_by) SELECT $1, u, 'user_boss' FROM unnest($2::text[]) AS u`, ours, users)
@@ -76,10 +77,10 @@ func TestARunThatIsOutOfTimeAsksForAnother(t *testing.T) {
 		}
 	}
 	f.forgetJobs()
-	if err := f.job(jobCopy)(ctx, jobs.Call{Tenant: ours, Attempt: 1}); err != nil {
+	if err := f.job(directory.JobLicensed)(ctx, jobs.Call{Tenant: ours, Attempt: 1}); err != nil {
 		t.Errorf("got %v, want another run asked for", err)
 	}
-	if diff := cmp.Diff([]string{jobCopy}, f.asked(ours)); diff != "" {
+	if diff := cmp.Diff([]string{directory.JobLicensed}, f.asked(ours)); diff != "" {
 		t.Errorf("jobs (-want +got):\n%s", diff)
 	}
 	f.people.hold = nil

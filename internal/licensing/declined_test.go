@@ -210,7 +210,7 @@ func TestServersThatBuyAgainstEachOtherLeaveOnePage(t *testing.T) {
 	t.Parallel()
 	f := shop(t)
 	f.opens(1)
-	other := New(Options{DB: f.db, Stripe: f.till.stripe(), Clerk: f.people, Refresh: f.directory.Refresh, AppURL: f.appURL, Grace: week, Log: slog.New(slog.DiscardHandler)})
+	other := New(Options{DB: f.db, Stripe: f.till.stripe(), Clerk: f.people, AppURL: f.appURL, Grace: week, Log: slog.New(slog.DiscardHandler)})
 	for round := range 5 {
 		var all sync.WaitGroup
 		for i, server := range []*Licensing{f.Licensing, other, f.Licensing, other} {

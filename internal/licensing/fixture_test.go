@@ -75,14 +75,11 @@ func newFixtureWith(t testing.TB, s setting) *fixture {
 		t.Fatal(err)
 	}
 	t.Cleanup(f.admin.Close)
-	f.directory = directory.New(db, f.people)
 	f.Licensing = New(Options{
-		DB: db, Stripe: f.till.stripe(), Clerk: f.people, Refresh: f.directory.Refresh,
+		DB: db, Stripe: f.till.stripe(), Clerk: f.people,
 		AppURL: "https://app.test", Grace: s.grace, Log: slog.New(slog.NewTextHandler(lockedWriter{f}, nil)), Alert: f.alarm,
 	})
-	f.directory.Follow(directory.Follower{
-		Lock: f.Lock, Member: f.Member, MemberEnded: f.MemberEnded, Invitation: f.Invitation, OrganizationEnded: f.OrganizationEnded,
-	})
+	f.directory = directory.New(directory.Options{DB: db, Clerk: f.people, Observer: f.Licensing, Ledger: true})
 	return f
 }
 

@@ -4,54 +4,38 @@ import (
 	"context"
 	"time"
 
+	"github.com/teamtask/teamtask/internal/directory"
 	"github.com/teamtask/teamtask/internal/tenancy"
 )
 
-// The functions here are called by the directory, in the transaction in which it writes
-// what Clerk has, so that no seat outlives a membership and what is kept for an invitation
-// is there when it is accepted.
+// The directory calls these methods in the transaction in which it writes what Clerk has, so
+// that no seat outlives a membership and what is held for an invitation is there when it is
+// accepted.
+
+var _ directory.Observer = (*Licensing)(nil)
 
 // day is how long after its acceptance a seat is kept for somebody who is not a member yet.
 const day = 24 * time.Hour
 
-// Lock takes the lock of the organization's license, before anything of its members is
-// written: whoever gives a seat has it while they write what the directory writes too.
+// Lock implements directory.Observer. It takes the lock of the organization's license before
+// anything of its members is written: a call that gives a seat has it while it writes what
+// the directory writes too.
 func (l *Licensing) Lock(ctx context.Context, tx *tenancy.Tx, org string) error {
 	_, err := lockLicense(ctx, tx, org)
 	return err
 }
 
-// Member is called with a member as they were written. They take over the seat that was kept
-// for them, or lose the one they have where they cannot sign in any more; and Clerk is told
-// where its news are something else than what the ledger says. What is no news is on its way
-// already: a Clerk that does not listen is told by one job, and not by one more for each time it
-// is asked. A write that was under way when they left may still arrive, so that somebody who
-// comes back with one is looked at again.
-func (l *Licensing) Member(ctx context.Context, tx *tenancy.Tx, org, user string, news, back bool) error {
-	c, err := selectCopied(ctx, tx, org, user)
-	if err != nil || c == nil {
-		return err
-	}
+// OnMemberChanged implements directory.Observer. The member takes over the seat that was
+// held for them, or loses the one they have where they cannot sign in any more.
+func (l *Licensing) OnMemberChanged(ctx context.Context, tx *tenancy.Tx, org, user string) (bool, error) {
 	why, err := selectWhyBarred(ctx, tx, user)
 	if err != nil {
-		return err
+		return false, err
 	}
-	var changed bool
 	if why == "" {
-		changed, err = l.takeOver(ctx, tx, org, user)
-	} else {
-		changed, err = l.bar(ctx, tx, org, user, why)
+		return l.takeOver(ctx, tx, org, user)
 	}
-	if err != nil {
-		return err
-	}
-	if changed {
-		return enqueue(ctx, tx, jobCopy, org, user, nil)
-	}
-	if !news || c.Wanted == c.Said && (!back || c.Doubt == nil) || l.stripe == nil {
-		return nil
-	}
-	return enqueue(ctx, tx, jobCopy, org, user, nil)
+	return l.bar(ctx, tx, org, user, why)
 }
 
 // takeOver turns what is kept for the member's invitation into their seat. What is kept for
@@ -106,8 +90,8 @@ func (l *Licensing) bar(ctx context.Context, tx *tenancy.Tx, org, user, why stri
 	return taken, l.settleAgain(ctx, tx, org)
 }
 
-// MemberEnded is told of somebody who is not a member any more: their seat is free.
-func (l *Licensing) MemberEnded(ctx context.Context, tx *tenancy.Tx, org, user string) error {
+// OnMemberEnded implements directory.Observer. The seat of a member who left is free.
+func (l *Licensing) OnMemberEnded(ctx context.Context, tx *tenancy.Tx, org, user string) error {
 	taken, err := deleteSeatOf(ctx, tx, org, user)
 	if err != nil || !taken {
 		return err
@@ -118,9 +102,9 @@ func (l *Licensing) MemberEnded(ctx context.Context, tx *tenancy.Tx, org, user s
 	return l.settleAgain(ctx, tx, org)
 }
 
-// OrganizationEnded is told of an organization that is gone: nobody holds a seat any more,
-// and what it has bought is ended by a job.
-func (l *Licensing) OrganizationEnded(ctx context.Context, tx *tenancy.Tx, org string) error {
+// OnOrganizationEnded implements directory.Observer. Nobody holds a seat of a deleted
+// organization, and what it has bought is ended by a job.
+func (l *Licensing) OnOrganizationEnded(ctx context.Context, tx *tenancy.Tx, org string) error {
 	lic, err := lockLicense(ctx, tx, org)
 	if err != nil || lic == nil {
 		return err
@@ -143,9 +127,9 @@ func (l *Licensing) OrganizationEnded(ctx context.Context, tx *tenancy.Tx, org s
 	return enqueue(ctx, tx, jobCancel, org, "", nil)
 }
 
-// Invitation is told of an invitation as it was written. One that asks for a seat gets one
-// kept while it can be accepted, where there is one.
-func (l *Licensing) Invitation(ctx context.Context, tx *tenancy.Tx, org, id string) error {
+// OnInvitationChanged implements directory.Observer. For an invitation that asks for a seat
+// one is held while it can be accepted, where there is one.
+func (l *Licensing) OnInvitationChanged(ctx context.Context, tx *tenancy.Tx, org, id string) error {
 	lic, err := lockLicense(ctx, tx, org)
 	if err != nil || lic == nil {
 		return err
@@ -161,7 +145,11 @@ func (l *Licensing) Invitation(ctx context.Context, tx *tenancy.Tx, org, id stri
 	}
 	if wish.Accepted { // the member may have come first
 		for _, user := range wish.Members {
-			if err := l.Member(ctx, tx, org, user, false, false); err != nil {
+			changed, err := l.OnMemberChanged(ctx, tx, org, user)
+			if err == nil && changed {
+				err = directory.EnqueueLicensed(ctx, tx, org, user)
+			}
+			if err != nil {
 				return err
 			}
 		}

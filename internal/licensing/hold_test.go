@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/teamtask/teamtask/internal/clerk"
+	"github.com/teamtask/teamtask/internal/directory"
 )
 
 // accepts lets Clerk have the invitation accepted by the person.
@@ -56,7 +57,7 @@ func TestAHeldSeatIsTheInvitedMembersWhicheverNewsComesFirst(t *testing.T) {
 			if diff := cmp.Diff([]string{"user_p"}, f.linesOf(ours, "seat.assign")); diff != "" {
 				t.Errorf("audit lines (-want +got):\n%s", diff)
 			}
-			if got := f.asked(ours); !slices.Contains(got, jobCopy+" user_p") {
+			if got := f.asked(ours); !slices.Contains(got, directory.JobLicensed+" user_p") {
 				t.Errorf("got jobs %v, want that Clerk is told", got)
 			}
 			f.sound(ours)

@@ -8,17 +8,18 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/teamtask/teamtask/internal/directory"
 	"github.com/teamtask/teamtask/internal/jobs"
 )
 
 // copies does the job for the member, or ("") for all.
 func (f *fixture) copies(org, user string) error {
-	return f.job(jobCopy)(f.t.Context(), jobs.Call{Tenant: org, Subject: user, Attempt: 1})
+	return f.job(directory.JobLicensed)(f.t.Context(), jobs.Call{Tenant: org, Subject: user, Attempt: 1})
 }
 
 func (f *fixture) job(name string) func(context.Context, jobs.Call) error {
 	f.t.Helper()
-	for _, j := range f.Jobs() {
+	for _, j := range append(f.Jobs(), f.directory.Jobs()...) {
 		if j.Name == name {
 			return j.Do
 		}
@@ -84,21 +85,21 @@ func TestTheNewestWishWins(t *testing.T) {
 			f.gives(ours, user)
 		}
 	}
-	if err := f.copies(ours, users[0]); err != nil && !errors.Is(err, errDisagree) {
+	if err := f.copies(ours, users[0]); err != nil && !errors.Is(err, directory.ErrDisagree) {
 		t.Fatal(err)
 	}
 	if toggles < 4 {
 		t.Errorf("toggled %d times: this test sees nothing", toggles)
 	}
 	f.people.hold = nil
-	if err := f.job(jobCopy)(t.Context(), jobs.Call{Tenant: ours, Subject: users[0], Attempt: 2}); err != nil {
+	if err := f.job(directory.JobLicensed)(t.Context(), jobs.Call{Tenant: ours, Subject: users[0], Attempt: 2}); err != nil {
 		t.Fatal(err)
 	}
 	if got := f.people.licensed(ours, users[0]); !got {
 		t.Error("Clerk says that the member is not licensed, who is in the end")
 	}
-	if got := len(f.people.written()); got > 2*copyTries {
-		t.Errorf("%d writes, want %d at most", got, 2*copyTries)
+	if got := len(f.people.written()); got > 2*4 {
+		t.Errorf("%d writes, want %d at most", got, 2*4)
 	}
 }
 
@@ -139,17 +140,17 @@ func TestALyingClerkIsFoundOutAndNotFlooded(t *testing.T) {
 	t.Parallel()
 	f, users := filled(t, week)
 	f.people.did(func() { f.people.lies = true })
-	if err := f.copies(ours, users[0]); !errors.Is(err, errDisagree) {
+	if err := f.copies(ours, users[0]); !errors.Is(err, directory.ErrDisagree) {
 		t.Errorf("got %v, want that it says otherwise", err)
 	}
-	if got := len(f.people.written()); got > copyTries {
-		t.Errorf("%d writes, want %d at most: Clerk takes 10 in 10 seconds", got, copyTries)
+	if got := len(f.people.written()); got > 4 {
+		t.Errorf("%d writes, want %d at most: Clerk takes 10 in 10 seconds", got, 4)
 	}
 	if s, _, err := f.Assign(t.Context(), boss(ours), users[0]); err != nil || s.Synced {
 		t.Errorf("got synced: %t, %v; want that Clerk does not agree", s.Synced, err)
 	}
 	f.people.did(func() { f.people.lies = false })
-	if err := f.job(jobCopy)(t.Context(), jobs.Call{Tenant: ours, Subject: users[0], Attempt: 2}); err != nil {
+	if err := f.job(directory.JobLicensed)(t.Context(), jobs.Call{Tenant: ours, Subject: users[0], Attempt: 2}); err != nil {
 		t.Fatal(err)
 	}
 	if !f.people.licensed(ours, users[0]) {
@@ -167,7 +168,7 @@ func TestAWriteThatWasDoneAndAnsweredAsFailedIsNotRepeated(t *testing.T) {
 		f.people.members[spot{ours, users[0]}] = m
 	})
 	f.exec(`UPDATE members SET licensed_doubt = now() + interval '1 minute' WHERE user_id = $1`, users[0]) // it was announced
-	if err := f.job(jobCopy)(t.Context(), jobs.Call{Tenant: ours, Subject: users[0], Attempt: 2}); err != nil {
+	if err := f.job(directory.JobLicensed)(t.Context(), jobs.Call{Tenant: ours, Subject: users[0], Attempt: 2}); err != nil {
 		t.Fatal(err)
 	}
 	if got := f.people.written(); len(got) != 0 {
@@ -215,7 +216,7 @@ func TestAFlagThatOthersSetIsSetBack(t *testing.T) {
 		})
 		f.hears(ours, user)
 	}
-	if diff := cmp.Diff([]string{jobCopy + " " + users[0], jobCopy + " user_x"}, f.asked(ours)); diff != "" {
+	if diff := cmp.Diff([]string{directory.JobLicensed + " " + users[0], directory.JobLicensed + " user_x"}, f.asked(ours)); diff != "" {
 		t.Errorf("jobs (-want +got):\n%s", diff)
 	}
 	for _, user := range []string{users[0], "user_x"} {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/teamtask/teamtask/internal/audit"
+	"github.com/teamtask/teamtask/internal/directory"
 	"github.com/teamtask/teamtask/internal/tenancy"
 )
 
@@ -209,7 +210,7 @@ func (l *Licensing) release(ctx context.Context, tx *tenancy.Tx, tenant string, 
 	if len(seats) == 0 {
 		return nil
 	}
-	return enqueue(ctx, tx, jobCopy, tenant, "", nil)
+	return directory.EnqueueLicensed(ctx, tx, tenant, "")
 }
 
 // announce records that a time of grace begins or ends by itself.

@@ -15,7 +15,7 @@ var Statements = slices.Concat([]tenancy.Statement{
 	doneSQL, jobSQL,
 	insertLicenseSQL, lockLicenseSQL, selectSummarySQL, updateClocksSQL, selectPeriodEndSQL,
 	deleteDeadHoldsSQL, releaseHoldsSQL, releaseSeatsSQL,
-}, seatStatements, listStatements, subscriptionStatements, customerStatements, jobStatements, followStatements, reconcileStatements)
+}, seatStatements, listStatements, subscriptionStatements, customerStatements, followStatements, reconcileStatements)
 
 var (
 	doneSQL = tenancy.Statement{Name: inbox.DoneName, SQL: inbox.DoneSQL}

@@ -1,7 +1,7 @@
 // Package licensing is the LicensingService: seats that organizations buy in Stripe and
 // give to their members. The ledger in our database decides who holds one; Stripe decides
-// how many are paid for, and is asked whenever an event hints at a change; Clerk's
-// membership metadata follow by a job that repeats until they agree.
+// how many are paid for, and is asked whenever an event hints at a change. The directory
+// writes to Clerk who holds a seat.
 package licensing
 
 import (
@@ -39,10 +39,9 @@ var (
 // Consumer is the name of this package's deliveries, and of what it does by itself.
 const Consumer = "licensing"
 
-// Source is what is asked of Clerk, and told to it. *clerk.Client is one.
+// Source is what is fetched from Clerk. *clerk.Client is one.
 type Source interface {
 	Organization(ctx context.Context, id string) (clerk.Organization, error)
-	SetMembershipMetadata(ctx context.Context, org, user string, public map[string]any) (clerk.Membership, error)
 }
 
 // Options are what New needs to know.
@@ -50,11 +49,9 @@ type Options struct {
 	DB     *tenancy.DB    // opened with Statements
 	Stripe *stripe.Client // nil: not configured, and every method answers fault.BillingNotConfigured
 	Clerk  Source         // nil: not configured
-	// Refresh has the directory fetch a membership and keep it; nil: not configured.
-	Refresh func(ctx context.Context, org, user string) error
-	AppURL  string        // the frontend's origin
-	Grace   time.Duration // for a license with more seats given than paid for
-	Log     *slog.Logger
+	AppURL string         // the frontend's origin
+	Grace  time.Duration  // for a license with more seats given than paid for
+	Log    *slog.Logger
 	// Away is told that a call waits for Stripe from here on and is at work no more, so that
 	// it takes nobody's place; may be nil.
 	Away func(ctx context.Context)
@@ -64,22 +61,21 @@ type Options struct {
 
 // Licensing is the licenses of all organizations. It is safe to share.
 type Licensing struct {
-	db      *tenancy.DB
-	stripe  *stripe.Client
-	clerk   Source
-	refresh func(ctx context.Context, org, user string) error
-	appURL  string
-	grace   time.Duration
-	log     *slog.Logger
-	away    func(ctx context.Context)
-	alerts  func(kind string)
-	turns   turns // of organizations that buy
+	db     *tenancy.DB
+	stripe *stripe.Client
+	clerk  Source
+	appURL string
+	grace  time.Duration
+	log    *slog.Logger
+	away   func(ctx context.Context)
+	alerts func(kind string)
+	turns  turns // of organizations that buy
 }
 
 // New makes the licensing.
 func New(o Options) *Licensing {
 	l := &Licensing{
-		db: o.DB, stripe: o.Stripe, clerk: o.Clerk, refresh: o.Refresh,
+		db: o.DB, stripe: o.Stripe, clerk: o.Clerk,
 		appURL: o.AppURL, grace: o.Grace, log: o.Log, away: o.Away, alerts: o.Alert,
 	}
 	if l.away == nil {

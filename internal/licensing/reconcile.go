@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/teamtask/teamtask/internal/directory"
 	"github.com/teamtask/teamtask/internal/stripe"
 	"github.com/teamtask/teamtask/internal/tenancy"
 )
@@ -218,7 +219,7 @@ func (c *comparison) barred(ctx context.Context, tx *tenancy.Tx, org string) err
 		if _, err := c.l.bar(ctx, tx, org, s.UserID, s.Why); err != nil {
 			return err
 		}
-		if err := enqueue(ctx, tx, jobCopy, org, s.UserID, nil); err != nil {
+		if err := directory.EnqueueLicensed(ctx, tx, org, s.UserID); err != nil {
 			return err
 		}
 	}
@@ -327,9 +328,10 @@ func (c *comparison) adoptSeats(ctx context.Context, tx *tenancy.Tx, org string)
 // flags compares Clerk's metadata with the ledger.
 func (c *comparison) flags(ctx context.Context, org string) error {
 	for after := ""; ; {
-		var page []copied
+		var page []directory.LicensedFlag
+		last := false
 		err := c.l.db.Once(ctx, system(org), func(tx *tenancy.Tx) (err error) {
-			page, err = selectDisagreeing(ctx, tx, org, after, copyBatch)
+			page, last, err = directory.Disagreeing(ctx, tx, org, after)
 			return err
 		})
 		if err != nil {
@@ -340,11 +342,11 @@ func (c *comparison) flags(ctx context.Context, org string) error {
 			c.drift(org, "seat", m.UserID, fmt.Sprintf("isLicensed: %t here, %t at Clerk", m.Wanted, m.Said))
 		}
 		if len(page) > 0 && c.r.Apply {
-			if err := c.l.askAgain(ctx, org); err != nil {
+			if err := c.l.in(ctx, org, nil, func(tx *tenancy.Tx) error { return directory.EnqueueLicensed(ctx, tx, org, "") }); err != nil {
 				return err
 			}
 		}
-		if len(page) < copyBatch {
+		if last {
 			return nil
 		}
 	}

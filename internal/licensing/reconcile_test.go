@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/teamtask/teamtask/internal/directory"
 )
 
 // reconciles answers the drifts that it was told of, in order.
@@ -93,7 +95,7 @@ func TestApplyingMendsWhatDiffers(t *testing.T) {
 	if err := f.copies(ours, ""); err != nil { // which was asked for
 		t.Fatal(err)
 	}
-	if got := f.asked(ours); !slices.Contains(got, jobCopy) {
+	if got := f.asked(ours); !slices.Contains(got, directory.JobLicensed) {
 		t.Errorf("got jobs %v, want that Clerk is told", got)
 	}
 	for range 2 {

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/teamtask/teamtask/internal/clerk"
+	"github.com/teamtask/teamtask/internal/directory"
 )
 
 // invites has a seat held for an invitation of that person.
@@ -76,7 +77,7 @@ func TestWithoutAGraceSeatsAreReleasedAtOnce(t *testing.T) {
 	if s := f.summary(ours); s.GraceEndTime != nil || s.over() != 0 {
 		t.Errorf("grace until %v, %d too many; want none", s.GraceEndTime, s.over())
 	}
-	if diff := cmp.Diff([]string{jobCopy}, f.asked(ours)); diff != "" {
+	if diff := cmp.Diff([]string{directory.JobLicensed}, f.asked(ours)); diff != "" {
 		t.Errorf("jobs (-want +got):\n%s", diff)
 	}
 	f.sound(ours)

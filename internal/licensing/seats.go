@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/teamtask/teamtask/internal/audit"
+	"github.com/teamtask/teamtask/internal/directory"
 	"github.com/teamtask/teamtask/internal/tenancy"
 )
 
@@ -106,7 +107,7 @@ func (l *Licensing) change(ctx context.Context, actor tenancy.Actor, do func(*te
 		if after, err = selectSummary(ctx, tx, actor.Tenant); err != nil || !changed {
 			return err
 		}
-		return enqueue(ctx, tx, jobCopy, actor.Tenant, s.UserID, nil)
+		return directory.EnqueueLicensed(ctx, tx, actor.Tenant, s.UserID)
 	})
 	if err != nil {
 		return seat{}, summary{}, err

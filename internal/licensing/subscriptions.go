@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/teamtask/teamtask/internal/audit"
+	"github.com/teamtask/teamtask/internal/directory"
 	"github.com/teamtask/teamtask/internal/stripe"
 	"github.com/teamtask/teamtask/internal/tenancy"
 )
@@ -337,7 +338,7 @@ func (l *Licensing) keepState(ctx context.Context, tx *tenancy.Tx, org string, t
 		return err
 	}
 	if before.Working != lic.Working {
-		if err := enqueue(ctx, tx, jobCopy, org, "", nil); err != nil {
+		if err := directory.EnqueueLicensed(ctx, tx, org, ""); err != nil {
 			return err
 		}
 	}

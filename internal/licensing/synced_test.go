@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	teamtaskv1 "github.com/teamtask/teamtask/gen/teamtask/v1"
+	"github.com/teamtask/teamtask/internal/directory"
 	"github.com/teamtask/teamtask/internal/tenancy"
 )
 
@@ -114,7 +115,7 @@ func TestAWriteUnderWayOutlivesTheMembership(t *testing.T) {
 	f.hears(ours, user)
 	f.wantSynced("back again", user, false)
 	jobs := f.asked(ours)
-	if len(jobs) != 1 || jobs[0] != jobCopy+" "+user {
+	if len(jobs) != 1 || jobs[0] != directory.JobLicensed+" "+user {
 		t.Fatalf("got jobs %v, want that Clerk is asked about %s", jobs, user)
 	}
 	f.people.did(func() { // the old write arrives

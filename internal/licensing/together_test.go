@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/teamtask/teamtask/internal/clerk"
+	"github.com/teamtask/teamtask/internal/directory"
 )
 
 // The directory and the ledger write the same rows. Nobody may wait for somebody who
@@ -103,7 +104,7 @@ func TestASeatAndItsJobAreGivenTogetherOrNotAtAll(t *testing.T) {
 	}
 	f.exec(`ALTER TABLE river_job DROP CONSTRAINT none`)
 	f.gives(ours, "user_x")
-	if diff := cmp.Diff([]string{jobCopy + " user_x"}, f.asked(ours)); diff != "" {
+	if diff := cmp.Diff([]string{directory.JobLicensed + " user_x"}, f.asked(ours)); diff != "" {
 		t.Errorf("jobs (-want +got):\n%s", diff)
 	}
 	f.forgetJobs()
@@ -113,7 +114,7 @@ func TestASeatAndItsJobAreGivenTogetherOrNotAtAll(t *testing.T) {
 		t.Errorf("got jobs %v for nothing, want none", got)
 	}
 	f.takes(ours, "user_x")
-	if diff := cmp.Diff([]string{jobCopy + " user_x"}, f.asked(ours)); diff != "" {
+	if diff := cmp.Diff([]string{directory.JobLicensed + " user_x"}, f.asked(ours)); diff != "" {
 		t.Errorf("jobs (-want +got):\n%s", diff)
 	}
 }
