@@ -8,7 +8,7 @@ import (
 
 var customerStatements = []tenancy.Statement{
 	lockIntentSQL, updateIntentSQL, forgetIntentSQL, setCustomerSQL, insertCustomerSQL, selectCustomerSQL, selectCustomersSQL, selectOrganizationOfSQL,
-	lockPageSQL, updatePageSQL, setPageSQL, forgetPageSQL, selectNameSQL,
+	lockPageSQL, updatePageSQL, setPageSQL, forgetPageSQL, endCustomerPageSQL, selectNameSQL,
 }
 
 // lockIntentSQL makes whoever makes the same customer wait until the key is stored.
@@ -184,5 +184,20 @@ var forgetPageSQL = tenancy.Statement{Name: "licensing_forget_page", SQL: `
 
 func forgetPage(ctx context.Context, tx *tenancy.Tx, tenant, key string) error {
 	_, err := tenancy.Exec(ctx, tx, forgetPageSQL, tenant, key)
+	return err
+}
+
+// endCustomerPageSQL forgets a customer that is gone ($2), with the key that made it, and
+// the page on which something was bought ($3).
+var endCustomerPageSQL = tenancy.Statement{Name: "licensing_end_customer_page", SQL: `
+	UPDATE licenses
+	   SET customer_id = CASE WHEN $2::boolean THEN NULL ELSE customer_id END,
+	       customer_key = CASE WHEN $2 THEN NULL ELSE customer_key END,
+	       checkout_key = CASE WHEN $3::boolean THEN NULL ELSE checkout_key END,
+	       checkout_id = CASE WHEN $3 THEN NULL ELSE checkout_id END
+	 WHERE tenant_id = $1`}
+
+func endCustomerPage(ctx context.Context, tx *tenancy.Tx, tenant string, gone, bought bool) error {
+	_, err := tenancy.Exec(ctx, tx, endCustomerPageSQL, tenant, gone, bought)
 	return err
 }

@@ -195,7 +195,7 @@ func (f *fixture) keeps(ctx context.Context, org string, all ...stripe.Subscript
 
 func (f *fixture) keepsWith(ctx context.Context, org string, ticket int64, all ...stripe.Subscription) error {
 	found := &state{subscriptions: all}
-	err := f.in(ctx, org, nil, func(tx *tenancy.Tx) error { return f.keepState(ctx, tx, org, ticket, found) })
+	err := f.in(ctx, org, nil, func(tx *tenancy.Tx) error { return f.mergeState(ctx, tx, org, ticket, found) })
 	if err == nil {
 		f.raise(ctx, org, found)
 	}

@@ -17,9 +17,11 @@ func (f *fixture) copies(org, user string) error {
 	return f.job(directory.JobLicensed)(f.t.Context(), jobs.Call{Tenant: org, Subject: user, Attempt: 1})
 }
 
+func (f *fixture) jobs() []jobs.Job { return append(f.Jobs(), f.directory.Jobs()...) }
+
 func (f *fixture) job(name string) func(context.Context, jobs.Call) error {
 	f.t.Helper()
-	for _, j := range append(f.Jobs(), f.directory.Jobs()...) {
+	for _, j := range f.jobs() {
 		if j.Name == name {
 			return j.Do
 		}

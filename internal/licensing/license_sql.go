@@ -13,7 +13,7 @@ import (
 // Statements are all statements of this package, for tenancy.Open.
 var Statements = slices.Concat([]tenancy.Statement{
 	doneSQL, jobSQL,
-	insertLicenseSQL, lockLicenseSQL, selectSummarySQL, updateClocksSQL, selectPeriodEndSQL,
+	insertLicenseSQL, lockLicenseSQL, selectSummarySQL, updatePurchasedSQL, updateClocksSQL, selectPeriodEndSQL,
 	deleteDeadHoldsSQL, releaseHoldsSQL, releaseSeatsSQL,
 }, seatStatements, listStatements, subscriptionStatements, customerStatements, followStatements, reconcileStatements)
 
@@ -86,6 +86,17 @@ func selectSummary(ctx context.Context, tx *tenancy.Tx, tenant string) (summary,
 		return summary{license: license{Status: statusNone}}, err
 	}
 	return rows[0], nil
+}
+
+var updatePurchasedSQL = tenancy.Statement{Name: "licensing_update_purchased", SQL: `
+	UPDATE licenses
+	   SET ticket = $2, status = $3, working = $4, frozen = $5, purchased = $6,
+	       suspend_time = CASE WHEN $4 THEN NULL ELSE suspend_time END
+	 WHERE tenant_id = $1`}
+
+func updatePurchased(ctx context.Context, tx *tenancy.Tx, tenant string, p Purchase) error {
+	_, err := tenancy.Exec(ctx, tx, updatePurchasedSQL, tenant, p.Ticket, p.Status, p.Working, p.Frozen, p.Quantity)
+	return err
 }
 
 var updateClocksSQL = tenancy.Statement{Name: "licensing_update_clocks", SQL: `

@@ -196,7 +196,7 @@ func (c *comparison) keep(ctx context.Context, tx *tenancy.Tx, org string, q que
 	if !c.r.Apply {
 		return nil
 	}
-	if err := c.l.keepState(ctx, tx, org, q.ticket, found); err != nil {
+	if err := c.l.mergeState(ctx, tx, org, q.ticket, found); err != nil {
 		return err
 	}
 	if !c.r.Adopt || lic.Status != statusNone {

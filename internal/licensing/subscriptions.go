@@ -8,8 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/teamtask/teamtask/internal/audit"
-	"github.com/teamtask/teamtask/internal/directory"
 	"github.com/teamtask/teamtask/internal/stripe"
 	"github.com/teamtask/teamtask/internal/tenancy"
 )
@@ -236,7 +234,7 @@ func (l *Licensing) sync(ctx context.Context, org string, event *int64) error {
 	if err != nil {
 		return err
 	}
-	err = l.in(ctx, org, event, func(tx *tenancy.Tx) error { return l.keepState(ctx, tx, org, q.ticket, found) })
+	err = l.in(ctx, org, event, func(tx *tenancy.Tx) error { return l.mergeState(ctx, tx, org, q.ticket, found) })
 	if err == nil {
 		l.raise(ctx, org, found)
 	}
@@ -280,74 +278,75 @@ func (l *Licensing) query(ctx context.Context, org string) (q query, err error) 
 	return q, err
 }
 
-// keepState writes what a fetch brought, under the lock of the license. What a newer
-// ticket has written stays.
-func (l *Licensing) keepState(ctx context.Context, tx *tenancy.Tx, org string, ticket int64, found *state) error {
+// mergeState writes what a fetch brought, under the lock of the license. What a newer
+// ticket has written stays. What is bought is merged here; what follows for the seats is
+// decided by SetPurchased.
+func (l *Licensing) mergeState(ctx context.Context, tx *tenancy.Tx, org string, ticket int64, found *state) error {
 	found.alerts = nil
-	if err := insertLicense(ctx, tx, org); err != nil {
+	lic, err := l.lockPurchased(ctx, tx, org)
+	if err != nil || lic == nil || lic.Ticket >= ticket {
 		return err
-	}
-	lic, err := lockLicense(ctx, tx, org)
-	if err != nil {
-		return err
-	}
-	if lic == nil || lic.Ticket >= ticket {
-		return nil
 	}
 	had, err := selectSubscriptions(ctx, tx, org)
 	if err != nil {
 		return err
 	}
-	have, err := l.keepSubscriptions(ctx, tx, org, *lic, had, found)
+	have, err := l.mergeSubscriptions(ctx, tx, org, *lic, had, found)
 	if err != nil {
 		return err
 	}
-	before, was, now := *lic, totalOf(had), totalOf(have)
-	lic.Status, lic.Working, lic.Frozen, lic.Purchased = now.status, now.working, now.frozen, now.purchased
-	if found.gone[lic.CustomerID] {
-		if err := record(ctx, tx, org, "customer.gone", lic.CustomerID, nil); err != nil {
-			return err
-		}
-		lic.CustomerID = ""
-	}
-	bought := now.going > now.incomplete
-	if err := updateLicense(ctx, tx, org, ticket, *lic, bought); err != nil {
+	was, now := totalOf(had), totalOf(have)
+	if err := l.mergeCustomer(ctx, tx, org, *lic, now, found); err != nil {
 		return err
-	}
-	if bought && lic.CheckoutID != "" { // nobody is to buy on it a second time
-		if err := enqueue(ctx, tx, jobClose, org, lic.CheckoutID, nil); err != nil {
-			return err
-		}
 	}
 	if now.live > 1 && was.live <= 1 {
 		found.alerts = append(found.alerts, notice{kind: alertSeveral})
 	}
 	if now.going > 0 {
-		gone, err := selectEnded(ctx, tx, org)
-		if err != nil {
-			return err
-		}
-		if gone { // bought after the organization was deleted, or not canceled although Stripe said so
-			later := lic.Now.Add(cancelAgain)
-			if err := enqueue(ctx, tx, jobCancel, org, "", &later); err != nil {
-				return err
-			}
-		}
-	}
-	if err := recordLicense(ctx, tx, org, before, *lic); err != nil {
-		return err
-	}
-	if before.Working != lic.Working {
-		if err := directory.EnqueueLicensed(ctx, tx, org, ""); err != nil {
+		if err := l.cancelEnded(ctx, tx, org, lic.Now); err != nil {
 			return err
 		}
 	}
-	return l.settle(ctx, tx, org, lic)
+	return l.SetPurchased(ctx, tx, org, Purchase{
+		Ticket: ticket, Status: now.status, Working: now.working, Frozen: now.frozen, Quantity: now.purchased,
+	})
 }
 
-// keepSubscriptions writes those that have a seat price, or had one, and answers what is
-// kept afterwards. One that Stripe does not list any more has ended.
-func (l *Licensing) keepSubscriptions(ctx context.Context, tx *tenancy.Tx, org string, lic license, had []kept, found *state) ([]kept, error) {
+// mergeCustomer forgets a customer that is gone, so that another one can be made, and the
+// page to buy on where something was bought.
+func (l *Licensing) mergeCustomer(ctx context.Context, tx *tenancy.Tx, org string, lic license, now total, found *state) error {
+	gone := found.gone[lic.CustomerID]
+	if gone {
+		if err := record(ctx, tx, org, "customer.gone", lic.CustomerID, nil); err != nil {
+			return err
+		}
+	}
+	bought := now.going > now.incomplete
+	if gone || bought {
+		if err := endCustomerPage(ctx, tx, org, gone, bought); err != nil {
+			return err
+		}
+	}
+	if !bought || lic.CheckoutID == "" {
+		return nil
+	}
+	return enqueue(ctx, tx, jobClose, org, lic.CheckoutID, nil) // nobody is to buy on it a second time
+}
+
+// cancelEnded asks for the end of what goes on although the organization was deleted: it
+// was bought afterwards, or not canceled although Stripe said so.
+func (l *Licensing) cancelEnded(ctx context.Context, tx *tenancy.Tx, org string, now time.Time) error {
+	gone, err := selectEnded(ctx, tx, org)
+	if err != nil || !gone {
+		return err
+	}
+	later := now.Add(cancelAgain)
+	return enqueue(ctx, tx, jobCancel, org, "", &later)
+}
+
+// mergeSubscriptions writes those that have a seat price, or had one, and returns what is
+// stored afterwards. One that Stripe does not list any more has ended.
+func (l *Licensing) mergeSubscriptions(ctx context.Context, tx *tenancy.Tx, org string, lic license, had []kept, found *state) ([]kept, error) {
 	was := make(map[string]*kept, len(had))
 	for i := range had {
 		was[had[i].ID] = &had[i]
@@ -383,25 +382,4 @@ func (l *Licensing) keepSubscriptions(ctx context.Context, tx *tenancy.Tx, org s
 		have = append(have, *k)
 	}
 	return have, nil
-}
-
-// recordLicense keeps in the audit log what has changed of what is bought.
-func recordLicense(ctx context.Context, tx *tenancy.Tx, org string, before, after license) error {
-	details := map[string]any{}
-	if before.Status != after.Status {
-		details["status"] = audit.Change{Before: before.Status, After: after.Status}
-	}
-	if before.Purchased != after.Purchased {
-		details["purchased"] = audit.Change{Before: before.Purchased, After: after.Purchased}
-	}
-	if before.Working != after.Working {
-		details["working"] = audit.Change{Before: before.Working, After: after.Working}
-	}
-	if before.Frozen != after.Frozen {
-		details["frozen"] = audit.Change{Before: before.Frozen, After: after.Frozen}
-	}
-	if len(details) == 0 {
-		return nil
-	}
-	return record(ctx, tx, org, "license.update", "", details)
 }

@@ -6,7 +6,7 @@ import (
 	"github.com/teamtask/teamtask/internal/tenancy"
 )
 
-var subscriptionStatements = []tenancy.Statement{ticketSQL, selectEndedSQL, selectSubscriptionsSQL, upsertSubscriptionSQL, updateLicenseSQL}
+var subscriptionStatements = []tenancy.Statement{ticketSQL, selectEndedSQL, selectSubscriptionsSQL, upsertSubscriptionSQL}
 
 var ticketSQL = tenancy.Statement{Name: "licensing_ticket", SQL: `SELECT nextval('licensing_tickets') AS ticket`}
 
@@ -44,23 +44,6 @@ var upsertSubscriptionSQL = tenancy.Statement{Name: "licensing_upsert_subscripti
 func upsertSubscription(ctx context.Context, tx *tenancy.Tx, tenant string, k kept) error {
 	_, err := tenancy.Exec(ctx, tx, upsertSubscriptionSQL, tenant, k.ID, k.CustomerID, k.Status, k.KnownStatus, k.Quantity, k.Seats,
 		k.Amount, k.Currency, k.Interval, k.IntervalCount, k.CreateTime, k.CurrentPeriodEndTime, k.TrialEndTime, k.CancelTime)
-	return err
-}
-
-// updateLicenseSQL also forgets a customer that is gone, so that another one can be made,
-// and the page on which may be bought where something was ($8).
-var updateLicenseSQL = tenancy.Statement{Name: "licensing_update_license", SQL: `
-	UPDATE licenses
-	   SET ticket = $2, status = $3, working = $4, frozen = $5, purchased = $6,
-	       customer_id = NULLIF($7, ''),
-	       customer_key = CASE WHEN $7 = '' AND customer_id IS NOT NULL THEN NULL ELSE customer_key END,
-	       checkout_key = CASE WHEN $8::boolean THEN NULL ELSE checkout_key END,
-	       checkout_id = CASE WHEN $8 THEN NULL ELSE checkout_id END,
-	       suspend_time = CASE WHEN $4 THEN NULL ELSE suspend_time END
-	 WHERE tenant_id = $1`}
-
-func updateLicense(ctx context.Context, tx *tenancy.Tx, tenant string, ticket int64, l license, bought bool) error {
-	_, err := tenancy.Exec(ctx, tx, updateLicenseSQL, tenant, ticket, l.Status, l.Working, l.Frozen, l.Purchased, l.CustomerID, bought)
 	return err
 }
 

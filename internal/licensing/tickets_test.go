@@ -85,11 +85,11 @@ func (f *fixture) keepsInOrder(t *testing.T, org string, order []int) {
 	var got summary
 	err := f.in(t.Context(), org, nil, func(tx *tenancy.Tx) error {
 		for i, at := range order {
-			if err := f.keepState(t.Context(), tx, org, int64(at+1), &state{subscriptions: life[at]}); err != nil {
+			if err := f.mergeState(t.Context(), tx, org, int64(at+1), &state{subscriptions: life[at]}); err != nil {
 				return err
 			}
 			again := order[i/2]
-			if err := f.keepState(t.Context(), tx, org, int64(again+1), &state{subscriptions: life[again]}); err != nil {
+			if err := f.mergeState(t.Context(), tx, org, int64(again+1), &state{subscriptions: life[again]}); err != nil {
 				return err
 			}
 		}
