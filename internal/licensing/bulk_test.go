@@ -111,8 +111,8 @@ func TestClerkIsNotToldOfOrganizationsWithoutALicense(t *testing.T) {
 func TestClerkFollowsByItself(t *testing.T) {
 	t.Parallel()
 	f, users := filled(t, week)
-	box, err := inbox.Open(t.Context(), inbox.Options{
-		URL: f.database.AppURL, Log: f.Licensing.log, Jobs: f.jobs(), Consumers: []inbox.Consumer{f.Consumer(), f.directory.Consumer()},
+	box, err := jobs.Open(t.Context(), jobs.Options{
+		URL: f.database.AppURL, Log: f.Licensing.log, Jobs: f.jobs(),
 		Backoff: func(int) time.Duration { return 10 * time.Millisecond },
 	})
 	if err != nil {
