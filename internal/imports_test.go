@@ -44,7 +44,8 @@ var arrows = map[string][]string{
 	"internal/inbox":     {"internal/fault", "internal/pgpool", "internal/jobs", "internal/webhook"},
 	"internal/tasks":     {"internal/fault", "internal/tenancy"},
 	"internal/directory": {
-		"internal/fault", "internal/tenancy", "internal/clerk", "internal/inbox", "internal/jobs", "internal/audit",
+		"internal/fault", "internal/tenancy", "internal/clerk", "internal/inbox", "internal/jobs",
+		"internal/audit",
 	},
 	"internal/licensing": {
 		"internal/fault", "internal/tenancy", "internal/clerk", "internal/inbox", "internal/audit",
@@ -81,13 +82,14 @@ var arrows = map[string][]string{
 	"internal/sandbox/stripe/pages": {
 		"internal/sandbox/kit", "internal/sandbox/stripe/account", "internal/sandbox/stripe/object",
 	},
-	"internal/telemetry": {"internal/fault"},
-	"internal/collector": {},
-	"internal/outbound":  {"internal/fault"},
-	"internal/stripe":    {"internal/fault", "internal/outbound", "internal/webhook"},
-	"internal/jobs":      {"internal/fault", "internal/pgpool"},
-	"internal/env":       {},
-	"internal/webhook":   {},
+	"internal/telemetry":           {"internal/fault"},
+	"internal/collector":           {},
+	"internal/outbound":            {"internal/fault"},
+	"internal/stripe":              {"internal/fault", "internal/outbound", "internal/webhook"},
+	"internal/jobs":                {"internal/fault", "internal/pgpool"},
+	"internal/env":                 {},
+	"internal/webhook":             {},
+	"internal/sandbox/sandboxtest": {"internal/sandbox"},
 }
 
 // library is a package as the go command describes it.

@@ -1,4 +1,4 @@
-package sandbox_test
+package token_test
 
 import (
 	"net/http"
@@ -8,20 +8,21 @@ import (
 	"time"
 
 	"github.com/teamtask/teamtask/internal/sandbox"
+	"github.com/teamtask/teamtask/internal/sandbox/sandboxtest"
 )
 
 func TestTTLMovesTheExpiry(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1_800_000_000, 0)
-	_, base := serve(t, sandbox.Options{Now: func() time.Time { return now }})
+	_, base := sandboxtest.Serve(t, sandbox.Options{Now: func() time.Time { return now }})
 	for _, c := range []struct {
 		ttl          string
 		issued, ends float64 // seconds from now
 	}{
 		{"1", 0, 1}, {"60", 0, 60}, {"3601", 0, 3601}, {"86400", 0, 86400}, {"0", -60, 0}, {"-1", -61, -1}, {"-86400", -86460, -86400},
 	} {
-		a := send(t, http.MethodGet, base+"/sandbox/token?user=alice&ttl="+c.ttl, "")
-		_, claims := parts(t, a.body)
+		a := sandboxtest.Send(t, http.MethodGet, base+"/sandbox/token?user=alice&ttl="+c.ttl, "")
+		_, claims := sandboxtest.TokenParts(t, a.Body)
 		at := float64(now.Unix())
 		if claims["iat"] != at+c.issued || claims["exp"] != at+c.ends || claims["nbf"] != at+c.issued-10 {
 			t.Errorf("ttl %s: claims = %v", c.ttl, claims)
@@ -31,8 +32,8 @@ func TestTTLMovesTheExpiry(t *testing.T) {
 
 func TestNegativeTTLIsExpired(t *testing.T) {
 	t.Parallel()
-	s, _ := serve(t, sandbox.Options{})
-	_, err := verify(t, s, token(t, s, sandbox.TokenRequest{User: "alice", TTL: -time.Second}), publishedKeys(t.Context(), t, s)[0])
+	s, _ := sandboxtest.Serve(t, sandbox.Options{})
+	_, err := sandboxtest.VerifyToken(t, s, sandboxtest.Token(t, s, sandbox.TokenRequest{User: "alice", TTL: -time.Second}), sandboxtest.PublishedKeys(t.Context(), t, s)[0])
 	if err == nil || !strings.Contains(err.Error(), "expired") {
 		t.Errorf("error = %v, want expired", err)
 	}
@@ -40,7 +41,7 @@ func TestNegativeTTLIsExpired(t *testing.T) {
 
 func TestTheCategoryIsTheOneAskedFor(t *testing.T) {
 	t.Parallel()
-	_, base := serve(t, sandbox.Options{})
+	_, base := sandboxtest.Serve(t, sandbox.Options{})
 	for query, want := range map[string]any{
 		"":                     "cl_B7d4PD111AAA",
 		"&cat=":                "cl_B7d4PD111AAA",
@@ -48,8 +49,8 @@ func TestTheCategoryIsTheOneAskedFor(t *testing.T) {
 		"&cat=cl_B7d4PD222AAA": "cl_B7d4PD222AAA",
 		"&cat=none":            nil,
 	} {
-		a := send(t, http.MethodGet, base+"/sandbox/token?user=alice"+query, "")
-		header, _ := parts(t, a.body)
+		a := sandboxtest.Send(t, http.MethodGet, base+"/sandbox/token?user=alice"+query, "")
+		header, _ := sandboxtest.TokenParts(t, a.Body)
 		if header["cat"] != want {
 			t.Errorf("%q: cat = %v, want %v", query, header["cat"], want)
 		}
@@ -58,7 +59,7 @@ func TestTheCategoryIsTheOneAskedFor(t *testing.T) {
 
 func TestTokenRefusals(t *testing.T) {
 	t.Parallel()
-	_, base := serve(t, sandbox.Options{})
+	_, base := sandboxtest.Serve(t, sandbox.Options{})
 	for _, c := range []struct {
 		query string
 		want  int
@@ -94,19 +95,19 @@ func TestTokenRefusals(t *testing.T) {
 		{"user=alice&org=%zz", 400},
 		{"user=alice;org=acme", 400},
 	} {
-		a := send(t, http.MethodGet, base+"/sandbox/token?"+c.query, "")
-		if a.status != c.want || !strings.HasPrefix(a.header.Get("Content-Type"), "text/plain") {
-			t.Errorf("%q: answer = %d %s %q, want %d", c.query, a.status, a.header.Get("Content-Type"), a.body, c.want)
+		a := sandboxtest.Send(t, http.MethodGet, base+"/sandbox/token?"+c.query, "")
+		if a.Status != c.want || !strings.HasPrefix(a.Header.Get("Content-Type"), "text/plain") {
+			t.Errorf("%q: answer = %d %s %q, want %d", c.query, a.Status, a.Header.Get("Content-Type"), a.Body, c.want)
 		}
-		if !regexp.MustCompile(`^[^.\n]+\.\n$`).MatchString(a.body) {
-			t.Errorf("%q: body = %q, want one sentence", c.query, a.body)
+		if !regexp.MustCompile(`^[^.\n]+\.\n$`).MatchString(a.Body) {
+			t.Errorf("%q: body = %q, want one sentence", c.query, a.Body)
 		}
 	}
 }
 
 func TestTokenRequestRefusals(t *testing.T) {
 	t.Parallel()
-	s, _ := serve(t, sandbox.Options{})
+	s, _ := sandboxtest.Serve(t, sandbox.Options{})
 	for _, r := range []sandbox.TokenRequest{
 		{},
 		{User: "zoe"},
@@ -124,25 +125,5 @@ func TestTokenRequestRefusals(t *testing.T) {
 		if _, err := s.Claims(r); err == nil {
 			t.Errorf("Claims(%+v): answered", r)
 		}
-	}
-}
-
-// A frontend in development signs in from its own origin, and many add headers of tracing.
-func TestPagesOfAnyOriginMayAskForATokenAndForNothingElse(t *testing.T) {
-	t.Parallel()
-	_, base := serve(t, sandbox.Options{})
-	for path, want := range map[string]string{
-		"/sandbox/token?user=alice&org=d2-gamers": "*",
-		"/sandbox/token?user=nobody":              "*", // the refusal can be read too
-		"/sandbox/webhooks":                       "",
-		"/clerk/v1/users":                         "",
-	} {
-		if got := send(t, http.MethodGet, base+path, "").header.Get("Access-Control-Allow-Origin"); got != want {
-			t.Errorf("%s: Access-Control-Allow-Origin = %q, want %q", path, got, want)
-		}
-	}
-	preflight := send(t, http.MethodOptions, base+"/sandbox/token?user=alice", "")
-	if preflight.status != http.StatusNoContent || preflight.header.Get("Access-Control-Allow-Headers") != "*" || preflight.header.Get("Access-Control-Allow-Origin") != "*" {
-		t.Errorf("preflight: %d %v", preflight.status, preflight.header)
 	}
 }

@@ -1,4 +1,4 @@
-package sandbox_test
+package token_test
 
 import (
 	"context"
@@ -13,15 +13,17 @@ import (
 	"testing"
 	"time"
 
+	"github.com/clerk/clerk-sdk-go/v2"
 	"github.com/clerk/clerk-sdk-go/v2/jwt"
 
 	"github.com/teamtask/teamtask/internal/sandbox"
+	"github.com/teamtask/teamtask/internal/sandbox/sandboxtest"
 )
 
 func TestTokensCarryRoleAndPermissions(t *testing.T) {
 	t.Parallel()
-	s, base := serve(t, sandbox.Options{AuthorizedParty: "http://localhost:5173"})
-	key := publishedKeys(t.Context(), t, s)[0]
+	s, base := sandboxtest.Serve(t, sandbox.Options{AuthorizedParty: "http://localhost:5173"})
+	key := sandboxtest.PublishedKeys(t.Context(), t, s)[0]
 	manager := []string{"org:members:view", "org:tasks:view", "org:tasks:edit", "org:tasks:manage"}
 	member := []string{"org:members:view", "org:tasks:view", "org:tasks:edit"}
 	viewer := []string{"org:members:view", "org:tasks:view"}
@@ -41,16 +43,16 @@ func TestTokensCarryRoleAndPermissions(t *testing.T) {
 	} {
 		for version := 1; version <= 2; version++ {
 			query := url.Values{"user": {c.user}, "org": {c.slug}, "v": {strconv.Itoa(version)}}
-			a := send(t, http.MethodGet, base+"/sandbox/token?"+query.Encode(), "")
-			if a.status != http.StatusOK || !strings.HasPrefix(a.header.Get("Content-Type"), "text/plain") {
-				t.Fatalf("%v: %d %v %s", query, a.status, a.header, a.body)
+			a := sandboxtest.Send(t, http.MethodGet, base+"/sandbox/token?"+query.Encode(), "")
+			if a.Status != http.StatusOK || !strings.HasPrefix(a.Header.Get("Content-Type"), "text/plain") {
+				t.Fatalf("%v: %d %v %s", query, a.Status, a.Header, a.Body)
 			}
 			var custom struct {
 				Metadata json.RawMessage `json:"org_metadata"`
 			}
 			issuer := s.Issuer()
 			claims, err := jwt.Verify(t.Context(), &jwt.VerifyParams{
-				Token: a.body, JWK: key, ProxyURL: &issuer, CustomClaimsConstructor: func(context.Context) any { return &custom },
+				Token: a.Body, JWK: key, ProxyURL: &issuer, CustomClaimsConstructor: func(context.Context) any { return &custom },
 			})
 			if err != nil {
 				t.Errorf("%v: %v", query, err)
@@ -64,7 +66,7 @@ func TestTokensCarryRoleAndPermissions(t *testing.T) {
 			if got != want {
 				t.Errorf("%v: got %q, want %q", query, got, want)
 			}
-			if !sameSet(claims.ActiveOrganizationPermissions, c.permissions) {
+			if !sandboxtest.SameSet(claims.ActiveOrganizationPermissions, c.permissions) {
 				t.Errorf("%v: permissions = %v, want %v", query, claims.ActiveOrganizationPermissions, c.permissions)
 			}
 			if claims.FactorVerificationAge != [2]int64{0, -1} {
@@ -77,7 +79,7 @@ func TestTokensCarryRoleAndPermissions(t *testing.T) {
 func TestClaimsAreThoseOfClerk(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 20, 12, 0, 0, 999, time.UTC)
-	s, base := serve(t, sandbox.Options{Now: func() time.Time { return now }})
+	s, base := sandboxtest.Serve(t, sandbox.Options{Now: func() time.Time { return now }})
 	at := float64(now.Unix())
 	common := map[string]any{
 		"exp": at + 60, "iat": at, "nbf": at - 10, "fva": []any{0.0, -1.0}, "iss": base + "/clerk", "sid": "sess_alice", "sub": "user_alice",
@@ -108,7 +110,7 @@ func TestClaimsAreThoseOfClerk(t *testing.T) {
 			"o": map[string]any{"id": "org_d2gamers", "slg": "d2-gamers", "rol": "admin"},
 		}},
 	} {
-		header, got := parts(t, token(t, s, c.r))
+		header, got := sandboxtest.TokenParts(t, sandboxtest.Token(t, s, c.r))
 		if id, _ := got["jti"].(string); !regexp.MustCompile(`^[0-9a-f]{20}$`).MatchString(id) {
 			t.Errorf("%s: jti = %q", c.name, id)
 		}
@@ -128,10 +130,10 @@ func TestClaimsAreThoseOfClerk(t *testing.T) {
 func TestClaimsAreTheCallersToChange(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1_800_000_000, 0)
-	s, _ := serve(t, sandbox.Options{Now: func() time.Time { return now }})
+	s, _ := sandboxtest.Serve(t, sandbox.Options{Now: func() time.Time { return now }})
 	for version := 1; version <= 2; version++ {
 		r := sandbox.TokenRequest{User: "alice", Org: "d2-gamers", Version: version}
-		_, before := parts(t, token(t, s, r))
+		_, before := sandboxtest.TokenParts(t, sandboxtest.Token(t, s, r))
 		claims, err := s.Claims(r)
 		if err != nil {
 			t.Fatal(err)
@@ -142,11 +144,26 @@ func TestClaimsAreTheCallersToChange(t *testing.T) {
 		} else {
 			claims["o"].(map[string]any)["rol"] = "admin"
 		}
-		_, after := parts(t, token(t, s, r))
+		_, after := sandboxtest.TokenParts(t, sandboxtest.Token(t, s, r))
 		delete(before, "jti")
 		delete(after, "jti")
 		if !reflect.DeepEqual(after, before) {
 			t.Errorf("version %d: a change of claims reached the sandbox:\n got %v\nwant %v", version, after, before)
 		}
+	}
+}
+
+func TestClaimsShareNoMetadata(t *testing.T) {
+	t.Parallel()
+	b := sandboxtest.NewClerk(t, sandbox.Options{})
+	sandboxtest.Must[*clerk.OrganizationMembership](t)(b.SetMetadata(t, "org_acme", "user_frank", `{"a":{"b":[{"c":1}]}}`))
+	claims, err := b.Claims(sandbox.TokenRequest{User: "frank", Org: "acme"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	claims["org_metadata"].(map[string]any)["a"].(map[string]any)["b"].([]any)[0].(map[string]any)["c"] = 2
+	m := sandboxtest.Must[*clerk.OrganizationMembership](t)(b.SetMetadata(t, "org_acme", "user_frank", `{}`))
+	if string(m.PublicMetadata) != `{"a":{"b":[{"c":1}]}}` {
+		t.Errorf("a change of claims reached the sandbox: %s", m.PublicMetadata)
 	}
 }

@@ -1,4 +1,4 @@
-package sandbox_test
+package pages_test
 
 import (
 	"html"
@@ -12,6 +12,7 @@ import (
 	"github.com/stripe/stripe-go/v76"
 
 	"github.com/teamtask/teamtask/internal/sandbox"
+	"github.com/teamtask/teamtask/internal/sandbox/sandboxtest"
 )
 
 // browser is a person at a page, who follows no redirect.
@@ -19,11 +20,11 @@ func browser() *http.Client {
 	return &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
 
-func look(t *testing.T, at string) answer {
+func look(t *testing.T, at string) sandboxtest.Response {
 	t.Helper()
-	a := send(t, http.MethodGet, at, "")
-	if a.status != http.StatusOK || !strings.HasPrefix(a.header.Get("Content-Type"), "text/html") {
-		t.Fatalf("%s: %d %s", at, a.status, a.body)
+	a := sandboxtest.Send(t, http.MethodGet, at, "")
+	if a.Status != http.StatusOK || !strings.HasPrefix(a.Header.Get("Content-Type"), "text/html") {
+		t.Fatalf("%s: %d %s", at, a.Status, a.Body)
 	}
 	return a
 }
@@ -46,7 +47,7 @@ func attributes(tag string) map[string]string {
 // click fills the form that has the button in, sends it, and answers the status and where it leads.
 func click(t *testing.T, at, button string, fill url.Values) (int, string, string) {
 	t.Helper()
-	for _, form := range formTag.FindAllStringSubmatch(look(t, at).body, -1) {
+	for _, form := range formTag.FindAllStringSubmatch(look(t, at).Body, -1) {
 		for _, b := range buttonTag.FindAllStringSubmatch(form[1], -1) {
 			if b[2] != button {
 				continue
@@ -81,15 +82,15 @@ func click(t *testing.T, at, button string, fill url.Values) (int, string, strin
 
 func TestACheckoutIsClickedThrough(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, sandbox.Options{})
-	session := s.checkout(t, s.customer(t).ID, 5)
+	s := sandboxtest.NewStripe(t, sandbox.Options{})
+	session := s.NewCheckout(t, s.NewCustomer(t).ID, 5)
 	page := look(t, session.URL)
 	for _, want := range []string{"Seat", "10.00 EUR", `value="5"`, `max="10000"`} {
-		if !strings.Contains(page.body, want) {
-			t.Errorf("the page does not say %s:\n%s", want, page.body)
+		if !strings.Contains(page.Body, want) {
+			t.Errorf("the page does not say %s:\n%s", want, page.Body)
 		}
 	}
-	if got := page.header.Get("Content-Security-Policy"); !strings.Contains(got, "default-src 'none'") {
+	if got := page.Header.Get("Content-Security-Policy"); !strings.Contains(got, "default-src 'none'") {
 		t.Errorf("policy = %q", got)
 	}
 	if status, to, _ := click(t, session.URL, "Back", nil); status != 303 || to != "http://127.0.0.1:5173/billing" {
@@ -105,30 +106,30 @@ func TestACheckoutIsClickedThrough(t *testing.T) {
 	if status != 303 || to != "http://127.0.0.1:5173/billing?done="+session.ID {
 		t.Errorf("paid: %d to %s", status, to)
 	}
-	done := must[*stripe.CheckoutSession](t)(s.CheckoutSessions.Get(session.ID, nil))
-	if s.subscription(t, done.Subscription.ID).Items.Data[0].Quantity != 7 || done.Status != "complete" {
+	done := sandboxtest.Must[*stripe.CheckoutSession](t)(s.CheckoutSessions.Get(session.ID, nil))
+	if s.Subscription(t, done.Subscription.ID).Items.Data[0].Quantity != 7 || done.Status != "complete" {
 		t.Errorf("session = %+v", done)
 	}
-	if page := look(t, session.URL); !strings.Contains(page.body, "complete") || strings.Contains(page.body, "<button") {
-		t.Errorf("afterwards:\n%s", page.body)
+	if page := look(t, session.URL); !strings.Contains(page.Body, "complete") || strings.Contains(page.Body, "<button") {
+		t.Errorf("afterwards:\n%s", page.Body)
 	}
 
-	session = s.checkout(t, s.customer(t).ID, 5)
+	session = s.NewCheckout(t, s.NewCustomer(t).ID, 5)
 	if status, to, _ := click(t, session.URL, "Pay later", nil); status != 303 || !strings.HasSuffix(to, session.ID) {
 		t.Errorf("later: %d to %s", status, to)
 	}
-	if got := must[*stripe.CheckoutSession](t)(s.CheckoutSessions.Get(session.ID, nil)); got.Status != "complete" || got.PaymentStatus != "unpaid" {
+	if got := sandboxtest.Must[*stripe.CheckoutSession](t)(s.CheckoutSessions.Get(session.ID, nil)); got.Status != "complete" || got.PaymentStatus != "unpaid" {
 		t.Errorf("session = %+v", got)
 	}
 }
 
 func TestThePortalIsClickedThrough(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, sandbox.Options{})
-	sub := s.bought(t, 5)
-	session := s.portal(t, sub.Customer.ID, "always_invoice", "at_period_end")
+	s := sandboxtest.NewStripe(t, sandbox.Options{})
+	sub := s.Buy(t, 5)
+	session := s.NewPortalSession(t, sub.Customer.ID, "always_invoice", "at_period_end")
 	at := session.URL
-	if page := look(t, at).body; !strings.Contains(page, `<a href="http://127.0.0.1:5173/billing">Back</a>`) || !strings.Contains(page, "50.00 EUR") {
+	if page := look(t, at).Body; !strings.Contains(page, `<a href="http://127.0.0.1:5173/billing">Back</a>`) || !strings.Contains(page, "50.00 EUR") {
 		t.Errorf("page:\n%s", page)
 	}
 	press := func(button string, fill url.Values) {
@@ -138,7 +139,7 @@ func TestThePortalIsClickedThrough(t *testing.T) {
 		}
 	}
 	press("Change", url.Values{"quantity": {"8"}})
-	if got := s.subscription(t, sub.ID).Items.Data[0].Quantity; got != 8 {
+	if got := s.Subscription(t, sub.ID).Items.Data[0].Quantity; got != 8 {
 		t.Errorf("quantity = %d", got)
 	}
 	if status, _, said := click(t, at, "Change", url.Values{"quantity": {"many"}}); status != 400 || !strings.Contains(said, "whole number") {
@@ -146,47 +147,47 @@ func TestThePortalIsClickedThrough(t *testing.T) {
 	}
 	press("Cancel at the end of the period", nil)
 	press("Resume", nil)
-	if s.subscription(t, sub.ID).CancelAtPeriodEnd {
+	if s.Subscription(t, sub.ID).CancelAtPeriodEnd {
 		t.Error("still leaving")
 	}
-	control[stripe.Subscription](t, s, "/subscriptions/"+sub.ID+"/advance", `{"payment":"failed"}`)
+	sandboxtest.Control[stripe.Subscription](t, s, "/subscriptions/"+sub.ID+"/advance", `{"payment":"failed"}`)
 	press("Pay", nil)
-	if got := s.subscription(t, sub.ID); got.Status != "active" || got.LatestInvoice.Status != "paid" {
+	if got := s.Subscription(t, sub.ID); got.Status != "active" || got.LatestInvoice.Status != "paid" {
 		t.Errorf("subscription = %s, invoice = %s", got.Status, got.LatestInvoice.Status)
 	}
-	at = s.portal(t, sub.Customer.ID, "none", "immediately").URL
+	at = s.NewPortalSession(t, sub.Customer.ID, "none", "immediately").URL
 	press("Cancel now", nil)
-	if page := look(t, at).body; !strings.Contains(page, "There is no subscription.") {
+	if page := look(t, at).Body; !strings.Contains(page, "There is no subscription.") {
 		t.Errorf("page:\n%s", page)
 	}
 }
 
 func TestPagesEscapeWhatTheyShow(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, sandbox.Options{})
+	s := sandboxtest.NewStripe(t, sandbox.Options{})
 	evil := `<script>alert(1)</script>"onmouseover="x`
-	must[*stripe.Product](t)(s.Products.Update("prod_sandboxseat", &stripe.ProductParams{Name: stripe.String(evil)}))
-	params := checkoutParams(s, "cus_d2gamers", 1)
+	sandboxtest.Must[*stripe.Product](t)(s.Products.Update("prod_sandboxseat", &stripe.ProductParams{Name: stripe.String(evil)}))
+	params := sandboxtest.CheckoutParams(s, "cus_d2gamers", 1)
 	params.CancelURL = stripe.String(`http://127.0.0.1:5173/"><script>alert(2)</script>`)
 	params.SuccessURL = stripe.String(`http://127.0.0.1:5173/"><script>alert(3)</script>?s={CHECKOUT_SESSION_ID}`)
-	session := must[*stripe.CheckoutSession](t)(s.CheckoutSessions.New(params))
-	portal := must[*stripe.BillingPortalSession](t)(s.BillingPortalSessions.New(&stripe.BillingPortalSessionParams{
+	session := sandboxtest.Must[*stripe.CheckoutSession](t)(s.CheckoutSessions.New(params))
+	portal := sandboxtest.Must[*stripe.BillingPortalSession](t)(s.BillingPortalSessions.New(&stripe.BillingPortalSessionParams{
 		Customer: stripe.String("cus_d2gamers"), ReturnURL: params.CancelURL,
 	}))
 	check := func(at string) {
 		t.Helper()
-		if page := look(t, at).body; strings.Contains(page, "<script") || strings.Contains(page, `"onmouseover`) {
+		if page := look(t, at).Body; strings.Contains(page, "<script") || strings.Contains(page, `"onmouseover`) {
 			t.Errorf("%s:\n%s", at, page)
 		}
 	}
 	check(session.URL)
 	check(portal.URL)
-	control[stripe.CheckoutSession](t, s, "/checkout/"+session.ID+"/complete", ``)
+	sandboxtest.Control[stripe.CheckoutSession](t, s, "/checkout/"+session.ID+"/complete", ``)
 	check(session.URL)
 	check(portal.URL)
 	for _, path := range []string{"/stripe/checkout/cs_no", "/stripe/portal/<script>"} {
-		if a := send(t, http.MethodGet, s.url+path, ""); a.status != 404 || !strings.HasPrefix(a.header.Get("Content-Type"), "text/plain") {
-			t.Errorf("%s: %d %v", path, a.status, a.header)
+		if a := sandboxtest.Send(t, http.MethodGet, s.URL+path, ""); a.Status != 404 || !strings.HasPrefix(a.Header.Get("Content-Type"), "text/plain") {
+			t.Errorf("%s: %d %v", path, a.Status, a.Header)
 		}
 	}
 }
@@ -194,7 +195,7 @@ func TestPagesEscapeWhatTheyShow(t *testing.T) {
 // Both pages say who sells and who buys, and what it costs in the decimals of the currency.
 func TestThePagesNameSellerBuyerAndPrice(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, sandbox.Options{})
+	s := sandboxtest.NewStripe(t, sandbox.Options{})
 	for _, c := range []struct {
 		name, email, currency string
 		buyer, price          string
@@ -204,17 +205,17 @@ func TestThePagesNameSellerBuyerAndPrice(t *testing.T) {
 		{"", "erin@acme.test", "kwd", "erin@acme.test", "1.500 KWD"},
 		{"", "", "usd", "cus_", "15.00 USD"},
 	} {
-		customer := must[*stripe.Customer](t)(s.Customers.New(&stripe.CustomerParams{Name: &c.name, Email: &c.email}))
-		price := must[*stripe.Price](t)(s.Prices.New(&stripe.PriceParams{
+		customer := sandboxtest.Must[*stripe.Customer](t)(s.Customers.New(&stripe.CustomerParams{Name: &c.name, Email: &c.email}))
+		price := sandboxtest.Must[*stripe.Price](t)(s.Prices.New(&stripe.PriceParams{
 			Currency: &c.currency, UnitAmount: stripe.Int64(1500), Product: stripe.String("prod_sandboxseat"),
 			Recurring: &stripe.PriceRecurringParams{Interval: stripe.String("month")},
 		}))
-		session := must[*stripe.CheckoutSession](t)(s.CheckoutSessions.New(&stripe.CheckoutSessionParams{
+		session := sandboxtest.Must[*stripe.CheckoutSession](t)(s.CheckoutSessions.New(&stripe.CheckoutSessionParams{
 			Mode: stripe.String("subscription"), Customer: &customer.ID, SuccessURL: stripe.String("http://127.0.0.1:5173/x"),
 			LineItems: []*stripe.CheckoutSessionLineItemParams{{Price: &price.ID, Quantity: stripe.Int64(1)}},
 		}))
-		for _, at := range []string{session.URL, s.portal(t, customer.ID, "none", "at_period_end").URL} {
-			page := look(t, at).body
+		for _, at := range []string{session.URL, s.NewPortalSession(t, customer.ID, "none", "at_period_end").URL} {
+			page := look(t, at).Body
 			if !strings.Contains(page, "Seller: Sandbox Seats") || !strings.Contains(page, "Buyer: "+c.buyer) {
 				t.Errorf("%s names neither seller nor buyer %s:\n%s", at, c.buyer, page)
 			}

@@ -1,4 +1,4 @@
-package sandbox_test
+package clerk_test
 
 import (
 	"encoding/json"
@@ -12,11 +12,12 @@ import (
 	"github.com/clerk/clerk-sdk-go/v2/user"
 
 	"github.com/teamtask/teamtask/internal/sandbox"
+	"github.com/teamtask/teamtask/internal/sandbox/sandboxtest"
 )
 
 func TestUsersAreListedCountedReadAndDeleted(t *testing.T) {
 	t.Parallel()
-	b := newBackend(t, sandbox.Options{})
+	b := sandboxtest.NewClerk(t, sandbox.Options{})
 	for _, c := range []struct {
 		name   string
 		params user.ListParams
@@ -35,7 +36,7 @@ func TestUsersAreListedCountedReadAndDeleted(t *testing.T) {
 		{"query", user.ListParams{Query: clerk.String("BO")}, "bob", 1},
 		{"address", user.ListParams{EmailAddresses: []string{"Ben@d2-gamers.test"}}, "ben", 1},
 	} {
-		list, err := b.users.List(t.Context(), &c.params)
+		list, err := b.Users.List(t.Context(), &c.params)
 		if err != nil {
 			t.Fatalf("%s: %v", c.name, err)
 		}
@@ -47,11 +48,11 @@ func TestUsersAreListedCountedReadAndDeleted(t *testing.T) {
 			t.Errorf("%s: got %q of %d, want %q of %d", c.name, got, list.TotalCount, c.ids, c.total)
 		}
 	}
-	if a := send(t, http.MethodGet, b.url+"/clerk/v1/users?limit=1", "Bearer "+b.SecretKey()); !strings.HasPrefix(a.body, "[{") {
-		t.Errorf("users = %.40s, want a bare array", a.body)
+	if a := sandboxtest.Send(t, http.MethodGet, b.URL+"/clerk/v1/users?limit=1", "Bearer "+b.SecretKey()); !strings.HasPrefix(a.Body, "[{") {
+		t.Errorf("users = %.40s, want a bare array", a.Body)
 	}
 
-	u := must[*clerk.User](t)(b.users.Get(t.Context(), "user_alice"))
+	u := sandboxtest.Must[*clerk.User](t)(b.Users.Get(t.Context(), "user_alice"))
 	if u.Object != "user" || *u.FirstName != "Alice" || u.LastName != nil || len(u.EmailAddresses) != 1 || u.CreatedAt < 1e12 || u.UpdatedAt != u.CreatedAt {
 		t.Errorf("alice = %+v", u)
 	}
@@ -59,26 +60,26 @@ func TestUsersAreListedCountedReadAndDeleted(t *testing.T) {
 	if *u.PrimaryEmailAddressID != e.ID || e.EmailAddress != "alice@d2-gamers.test" || e.Verification.Status != "verified" {
 		t.Errorf("alice's address = %+v", e)
 	}
-	u = must[*clerk.User](t)(b.users.Update(t.Context(), "user_alice", &user.UpdateParams{LastName: clerk.String("Liddell")}))
+	u = sandboxtest.Must[*clerk.User](t)(b.Users.Update(t.Context(), "user_alice", &user.UpdateParams{LastName: clerk.String("Liddell")}))
 	if *u.FirstName != "Alice" || *u.LastName != "Liddell" {
 		t.Errorf("alice = %+v", u)
 	}
 
-	deleted := must[*clerk.DeletedResource](t)(b.users.Delete(t.Context(), "user_bob"))
+	deleted := sandboxtest.Must[*clerk.DeletedResource](t)(b.Users.Delete(t.Context(), "user_bob"))
 	if deleted.ID != "user_bob" || !deleted.Deleted || deleted.Object != "user" {
 		t.Errorf("deleted = %+v", deleted)
 	}
-	_, err := b.users.Get(t.Context(), "user_bob")
-	refused(t, "get a deleted user", err, 404, "resource_not_found")
-	_, err = b.users.Delete(t.Context(), "user_bob")
-	refused(t, "delete again", err, 404, "resource_not_found")
-	_, err = b.users.Delete(t.Context(), "")
-	refused(t, "delete without an id", err, 405, "method_not_allowed")
-	list := must[*clerk.OrganizationMembershipList](t)(b.members.List(t.Context(), &organizationmembership.ListParams{OrganizationID: "org_d2gamers"}))
-	if got := memberIDs(list); got != "charlie ben alice dana" {
+	_, err := b.Users.Get(t.Context(), "user_bob")
+	sandboxtest.WantClerkError(t, "get a deleted user", err, 404, "resource_not_found")
+	_, err = b.Users.Delete(t.Context(), "user_bob")
+	sandboxtest.WantClerkError(t, "delete again", err, 404, "resource_not_found")
+	_, err = b.Users.Delete(t.Context(), "")
+	sandboxtest.WantClerkError(t, "delete without an id", err, 405, "method_not_allowed")
+	list := sandboxtest.Must[*clerk.OrganizationMembershipList](t)(b.Members.List(t.Context(), &organizationmembership.ListParams{OrganizationID: "org_d2gamers"}))
+	if got := sandboxtest.MemberIDs(list); got != "charlie ben alice dana" {
 		t.Errorf("members after the deletion = %q", got)
 	}
-	o := must[*clerk.Organization](t)(b.organizations.GetWithParams(t.Context(), "d2-gamers", &organization.GetParams{IncludeMembersCount: clerk.Bool(true)}))
+	o := sandboxtest.Must[*clerk.Organization](t)(b.Organizations.GetWithParams(t.Context(), "d2-gamers", &organization.GetParams{IncludeMembersCount: clerk.Bool(true)}))
 	if *o.MembersCount != 4 {
 		t.Errorf("members after the deletion = %d, want 4", *o.MembersCount)
 	}
@@ -86,9 +87,9 @@ func TestUsersAreListedCountedReadAndDeleted(t *testing.T) {
 
 func TestUsersAreMade(t *testing.T) {
 	t.Parallel()
-	b, r := newTold(t, sandbox.Options{})
+	b, r := sandboxtest.NewClerkWithReceiver(t, sandbox.Options{})
 	ctx := t.Context()
-	made := must[*clerk.User](t)(b.users.Create(ctx, &user.CreateParams{
+	made := sandboxtest.Must[*clerk.User](t)(b.Users.Create(ctx, &user.CreateParams{
 		EmailAddresses: &[]string{"Zoe@zoo.test", "zoe@two.test"}, FirstName: clerk.String("Zoe"), SkipPasswordRequirement: clerk.Bool(true),
 		PublicMetadata: clerk.JSONRawMessage(json.RawMessage(`{"a":1}`)),
 	}))
@@ -96,10 +97,10 @@ func TestUsersAreMade(t *testing.T) {
 		*made.PrimaryEmailAddressID != made.EmailAddresses[0].ID || made.EmailAddresses[0].EmailAddress != "zoe@zoo.test" {
 		t.Errorf("made = %+v", made)
 	}
-	if e := r.want(t, "user.created")[0]; e.Data["id"] != made.ID {
-		t.Errorf("told = %s", e.raw)
+	if e := r.Want(t, "user.created")[0]; e.Data["id"] != made.ID {
+		t.Errorf("told = %s", e.Raw)
 	}
-	if _, claims := parts(t, token(t, b.Sandbox, sandbox.TokenRequest{User: made.ID})); claims["sub"] != made.ID || claims["sid"] == "" {
+	if _, claims := sandboxtest.TokenParts(t, sandboxtest.Token(t, b.Sandbox, sandbox.TokenRequest{User: made.ID})); claims["sub"] != made.ID || claims["sid"] == "" {
 		t.Errorf("claims = %v", claims)
 	}
 	for _, c := range []struct {
@@ -112,11 +113,11 @@ func TestUsersAreMade(t *testing.T) {
 		{"taken address", []string{"yan@zoo.test", "BOB@d2-gamers.test"}, "form_identifier_exists"},
 		{"an address twice", []string{"yan@zoo.test", "Yan@zoo.test"}, "form_identifier_exists"},
 	} {
-		_, err := b.users.Create(ctx, &user.CreateParams{EmailAddresses: &c.emails})
-		refused(t, c.name, err, 422, c.code)
+		_, err := b.Users.Create(ctx, &user.CreateParams{EmailAddresses: &c.emails})
+		sandboxtest.WantClerkError(t, c.name, err, 422, c.code)
 	}
-	r.want(t)
-	if got := must[*clerk.UserList](t)(b.users.List(ctx, &user.ListParams{})).TotalCount; got != 10 {
+	r.Want(t)
+	if got := sandboxtest.Must[*clerk.UserList](t)(b.Users.List(ctx, &user.ListParams{})).TotalCount; got != 10 {
 		t.Errorf("users = %d, want 10", got)
 	}
 }
