@@ -21,41 +21,40 @@ import (
 	"github.com/teamtask/teamtask/internal/sandbox/stripe"
 )
 
-// defaultSecretKey is what Clerk's and Stripe's APIs ask for when Options names no other.
+// defaultSecretKey is the key of both APIs when Options has no other.
 const defaultSecretKey = "sk_test_sandbox"
 
-// Options says where a sandbox is reached and what it hands out.
+// Options configures a sandbox.
 type Options struct {
 	// BaseURL is the origin the sandbox is reached at, for example http://127.0.0.1:8090. Required; no path, no trailing slash.
 	BaseURL string
-	// SecretKey is what the Backend API asks for. Empty: sk_test_sandbox.
+	// SecretKey is the key that Clerk's Backend API requires. Empty: sk_test_sandbox.
 	SecretKey string
 	// AuthorizedParty is the azp of the tokens. Empty: they carry none.
 	AuthorizedParty string
-	// WebhookURL is where events are sent to. Empty: none are.
+	// WebhookURL is where Clerk's events are sent. Empty: nowhere.
 	WebhookURL string
-	// WebhookSecret signs them: whsec_ and the key in base64. Empty: a secret that everybody knows, see Sandbox.WebhookSecret.
+	// WebhookSecret signs them: whsec_ and the key in base64. Empty: a public secret, see Sandbox.WebhookSecret.
 	WebhookSecret string
-	// StripeSecretKey is what Stripe's API asks for. Empty: sk_test_sandbox.
+	// StripeSecretKey is the key that Stripe's API requires. Empty: sk_test_sandbox.
 	StripeSecretKey string
-	// StripeWebhookURL is where Stripe's events are sent to, beside the endpoints made through its API. Empty: to those alone.
+	// StripeWebhookURL is where Stripe's events are sent, besides the endpoints made through its API. Empty: to those alone.
 	StripeWebhookURL string
-	// StripeWebhookSecret signs them: whsec_ and at least 16 characters. Empty: a secret that everybody knows, see
-	// Sandbox.StripeWebhookSecret.
+	// StripeWebhookSecret signs them: whsec_ and at least 16 characters. Empty: a public secret, see
 	StripeWebhookSecret string
 	// PlainRoles has the list of roles be that of a new instance: admin and member, without custom permissions. Tokens are as
 	// their organization has them all the same; newco has no custom permissions either way.
 	PlainRoles bool
-	// RequestLimit is how many requests of the Backend API are answered in 10 s, the key set not counted. Zero: 1000, as Clerk.
-	// Below zero: no limit.
+	// RequestLimit is the number of requests to the Backend API in 10 s, without those for the key set. Zero: 1000, as Clerk. Below
+	// zero: no limit.
 	RequestLimit int
-	// MetadataLimit is how many changes of metadata in 10 s one user, one organization and one membership may have. Zero: 10,
-	// as Clerk. Below zero: no limit.
+	// MetadataLimit is the number of metadata changes in 10 s to one user, organization or membership. Zero: 10, as Clerk. Below
+	// zero: no limit.
 	MetadataLimit int
-	// InvitationLimit is how many invitations may be made in an hour. Zero: 250, as Clerk. Below zero: no limit.
+	// InvitationLimit is the number of invitations in an hour. Zero: 250, as Clerk. Below zero: no limit.
 	InvitationLimit int
-	// Now is the clock. Nil: time.Now. It is called by several goroutines at once, and must not call the sandbox. Waiting, for
-	// the next attempt of a webhook for example, goes by the real clock.
+	// Now is the clock. Nil: time.Now. It is called concurrently and must not call the sandbox. Delays, such as that before the
+	// next attempt of a webhook, use the real clock.
 	Now func() time.Time
 }
 

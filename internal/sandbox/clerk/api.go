@@ -11,13 +11,13 @@ import (
 
 const root = "/clerk/v1"
 
-// api serves Clerk's Backend API as its version 2025-04-10 answers, as far as teamtask needs it: behind the secret key,
-// within the limits and with the faults that were asked for. What it does not know it refuses, parameters too.
+// api serves Clerk's Backend API as of version 2025-04-10, as far as teamtask needs it: behind the secret key, within the limits,
+// and with injected failures. It refuses methods and parameters that it does not know.
 func (s *Server) api() http.Handler {
 	return s.withSecretKey(s.withLimits(s.withFailures(s.methods())))
 }
 
-// methods is the API and nothing before it.
+// methods returns the API without its key, limits and failures.
 func (s *Server) methods() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+root+"/jwks", s.serveKeySet)
@@ -77,8 +77,8 @@ func (s *Server) methods() http.Handler {
 	})
 }
 
-// withSecretKey lets a request through to next when it carries the secret key, and answers 401 as Clerk does when not: one
-// code for a missing or malformed header, another for a wrong key.
+// withSecretKey passes a request with the secret key on and refuses others with 401 as Clerk does: one code for a missing or
+// malformed header, another for a wrong key.
 func (s *Server) withSecretKey(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		key, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")

@@ -37,7 +37,7 @@ func (s *Server) personFor(user, place string) (directory.Person, error) {
 	return s.dir.AddPerson(name, name+"@"+place+".test")
 }
 
-// makeOrganization answers POST /sandbox/organizations {name, slug, admin}. The admin is a person, or a new one's name. One of
+// makeOrganization serves POST /sandbox/organizations {name, slug, admin}. The admin is a person, or a new one's name. One of
 // name and slug may be left out.
 func (s *Server) makeOrganization(r *http.Request) (any, error) {
 	var body struct {
@@ -72,7 +72,7 @@ func (s *Server) makeOrganization(r *http.Request) (any, error) {
 	return o.JSON(), nil
 }
 
-// dropOrganization answers DELETE /sandbox/organizations/{organization}.
+// dropOrganization serves DELETE /sandbox/organizations/{organization}.
 func (s *Server) dropOrganization(r *http.Request) (any, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -83,7 +83,7 @@ func (s *Server) dropOrganization(r *http.Request) (any, error) {
 	return s.dir.DeleteOrganization(o), nil
 }
 
-// makeMember answers POST /sandbox/organizations/{organization}/members {user, role}. Someone unknown is made.
+// makeMember serves POST /sandbox/organizations/{organization}/members {user, role}. Someone unknown is made.
 func (s *Server) makeMember(r *http.Request) (any, error) {
 	var body struct {
 		User string `json:"user"`
@@ -122,7 +122,7 @@ func checkRole(key string) error {
 	return nil
 }
 
-// memberNamed is the member of a control request's path. The caller holds s.mu.
+// memberNamed returns the member of a control request's path. The caller holds s.mu.
 func (s *Server) memberNamed(r *http.Request) (member, error) {
 	o, err := s.dir.OrganizationNamed(r.PathValue("organization"))
 	if err != nil {
@@ -139,7 +139,7 @@ func (s *Server) memberNamed(r *http.Request) (member, error) {
 	return member{Membership: m, organization: o, person: p}, nil
 }
 
-// switchMember answers PATCH /sandbox/organizations/{organization}/members/{user} {role}.
+// switchMember serves PATCH /sandbox/organizations/{organization}/members/{user} {role}.
 func (s *Server) switchMember(r *http.Request) (any, error) {
 	var body struct {
 		Role string `json:"role"`
@@ -160,7 +160,7 @@ func (s *Server) switchMember(r *http.Request) (any, error) {
 	return s.stored(m)
 }
 
-// dropMember answers DELETE /sandbox/organizations/{organization}/members/{user}.
+// dropMember serves DELETE /sandbox/organizations/{organization}/members/{user}.
 func (s *Server) dropMember(r *http.Request) (any, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -172,7 +172,7 @@ func (s *Server) dropMember(r *http.Request) (any, error) {
 	return m.json(), nil
 }
 
-// dropUser answers DELETE /sandbox/users/{user}.
+// dropUser serves DELETE /sandbox/users/{user}.
 func (s *Server) dropUser(r *http.Request) (any, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -183,8 +183,8 @@ func (s *Server) dropUser(r *http.Request) (any, error) {
 	return s.dir.DeletePerson(p), nil
 }
 
-// barUser answers PATCH /sandbox/users/{user} {banned, locked, deprovisioned}; what is left out stays. Clerk tells of the person
-// alone: they stay a member everywhere.
+// barUser serves PATCH /sandbox/users/{user} {banned, locked, deprovisioned}; what is left out stays. Clerk sends
+// user.updated alone: the person stays a member everywhere.
 func (s *Server) barUser(r *http.Request) (any, error) {
 	var body struct {
 		Banned        *bool `json:"banned"`
@@ -208,7 +208,7 @@ func (s *Server) barUser(r *http.Request) (any, error) {
 	return s.dir.ChangePerson(p).JSON(), nil
 }
 
-// acceptInvitation answers POST /sandbox/invitations/{invitation}/accept {user}. Someone unknown is made, with the invited
+// acceptInvitation serves POST /sandbox/invitations/{invitation}/accept {user}. Someone unknown is made, with the invited
 // address.
 func (s *Server) acceptInvitation(r *http.Request) (any, error) {
 	var body struct {

@@ -62,7 +62,7 @@ func TestPeopleDoWithoutABrowserWhatTheyWouldDo(t *testing.T) {
 	}
 }
 
-// Clerk tells of the person alone, who stays a member.
+// Clerk sends the event of the person alone, who stays a member.
 func TestPeopleAreBannedLockedAndDeprovisioned(t *testing.T) {
 	t.Parallel()
 	b, r := sandboxtest.NewClerkWithReceiver(t, sandbox.Options{})

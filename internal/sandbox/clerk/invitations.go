@@ -10,7 +10,7 @@ import (
 	"github.com/teamtask/teamtask/internal/sandbox/clerk/directory"
 )
 
-// invitationOf is the invitation of a request's path. The caller holds s.mu.
+// invitationOf returns the invitation of a request's path. The caller holds s.mu.
 func (s *Server) invitationOf(r *http.Request) (directory.Invitation, error) {
 	o, err := s.organizationOf(r)
 	if err != nil {
@@ -105,7 +105,7 @@ func (s *Server) postInvitation(r *http.Request) (any, error) {
 	return made.JSON(s.baseURL, made.Created), nil
 }
 
-// checkAdmin refuses someone who is not an admin of the organization. Nobody is no refusal.
+// checkAdmin refuses a person who is not an admin of the organization. An empty user is not refused.
 func checkAdmin(o *directory.Organization, user string) error {
 	switch m, ok := o.Members[user]; {
 	case user == "" || m.Role == directory.AdminRole:

@@ -39,7 +39,7 @@ const (
 	metadataMax      = 10   // in a window, to one target
 	invitationWindow = time.Hour
 	invitationsMax   = 250  // in their window, in all
-	limiterKeysMax   = 1000 // kept before idle ones are forgotten
+	limiterKeysMax   = 1000 // before idle ones are dropped
 )
 
 // limiter counts what happened lately, by key. The zero value is ready.
@@ -62,8 +62,8 @@ func (r recent) since(now time.Time) recent {
 	return r
 }
 
-// take counts one more under key and answers 0, or, where limit is reached within the window, counts nothing and answers in
-// how many whole seconds the next may be had. A limit below zero is none. A key has always the same window.
+// take counts one more under key and returns 0. Where the limit is reached within the window, it counts nothing and returns the
+// whole seconds until the next is allowed. A limit below zero is none. A key always has the same window.
 func (l *limiter) take(key string, limit int, window time.Duration, now time.Time) int {
 	if limit < 0 {
 		return 0

@@ -17,7 +17,7 @@ type member struct {
 
 func (m member) json() directory.MembershipJSON { return m.Membership.JSON(m.organization, m.person) }
 
-// membershipOf is the membership of a request's path. The caller holds s.mu.
+// membershipOf returns the membership of a request's path. The caller holds s.mu.
 func (s *Server) membershipOf(r *http.Request) (member, error) {
 	o, err := s.organizationOf(r)
 	if err != nil {
@@ -57,7 +57,7 @@ func (s *Server) listMemberships(r *http.Request) (any, error) {
 			return cmp.Or(cmp.Compare(a.person.FirstName, b.person.FirstName), byTime(a, b))
 		},
 		"last_name":    func(a, b member) int { return cmp.Or(cmp.Compare(a.person.LastName, b.person.LastName), byTime(a, b)) },
-		"phone_number": byTime, // nobody has one
+		"phone_number": byTime, // no person has one
 		"username":     byTime,
 	})
 	if err != nil {
@@ -154,7 +154,7 @@ func (s *Server) patchMembershipMetadata(r *http.Request) (any, error) {
 	return s.stored(m)
 }
 
-// stored stores a changed membership and answers its shape. The caller holds s.mu.
+// stored stores a changed membership and returns its shape. The caller holds s.mu.
 func (s *Server) stored(m member) (any, error) {
 	changed, err := s.dir.ChangeMember(m.organization, m.person, m.Membership)
 	if err != nil {

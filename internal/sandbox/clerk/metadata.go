@@ -18,7 +18,7 @@ type metadataBody struct {
 	Private json.RawMessage `json:"private_metadata"`
 }
 
-// merged are the two kinds of metadata with the body's merged into them: objects deeply, everything else replaced, and a null
+// merged returns the two kinds of metadata with the body's merged into them: objects deeply, everything else replaced, and a null
 // takes its key away at any depth.
 func (b metadataBody) merged(public, private map[string]any) (newPublic, newPrivate map[string]any, err error) {
 	if newPublic, err = mergeMetadata("public_metadata", public, b.Public); err != nil {
@@ -30,7 +30,7 @@ func (b metadataBody) merged(public, private map[string]any) (newPublic, newPriv
 	return newPublic, newPrivate, nil
 }
 
-// replaced are the two kinds of metadata with the body's in their place where it has them.
+// replaced returns the two kinds of metadata with the body's in their place where it has them.
 func (b metadataBody) replaced(public, private map[string]any) (newPublic, newPrivate map[string]any, err error) {
 	if given(b.Public) {
 		public = nil

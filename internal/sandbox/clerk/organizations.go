@@ -7,7 +7,7 @@ import (
 	"github.com/teamtask/teamtask/internal/sandbox/clerk/directory"
 )
 
-// organizationOf is the organization of a request's path, by id alone. The caller holds s.mu.
+// organizationOf returns the organization of a request's path, by id alone. The caller holds s.mu.
 func (s *Server) organizationOf(r *http.Request) (*directory.Organization, error) {
 	o, ok := s.dir.Organizations[r.PathValue("organization")]
 	if !ok {
@@ -16,7 +16,7 @@ func (s *Server) organizationOf(r *http.Request) (*directory.Organization, error
 	return o, nil
 }
 
-// counted is an organization's shape with the numbers of its members and invitations. The caller holds s.mu.
+// counted returns an organization's shape with the numbers of its members and invitations. The caller holds s.mu.
 func (s *Server) counted(o *directory.Organization) directory.OrganizationJSON {
 	j := o.JSON()
 	members, invitations := len(o.Members), s.dir.PendingFor(o.ID, "", s.dir.Millis())
@@ -110,7 +110,7 @@ func readMaxMembers(given *int64, absent int64) (int64, error) {
 	return *given, nil
 }
 
-// getOrganization answers GET /organizations/{organization}, by id or slug.
+// getOrganization serves GET /organizations/{organization}, by id or slug.
 func (s *Server) getOrganization(r *http.Request) (any, error) {
 	q, err := readQuery(r, "include_members_count")
 	if err != nil {

@@ -20,7 +20,7 @@ const (
 	limitMax     = 500
 )
 
-// page is the part of a list that was asked for.
+// page is the requested part of a list.
 type page struct{ limit, offset int }
 
 // readList reads the query of a list: limit, offset and the parameters named, no others.
@@ -84,7 +84,7 @@ func readFlag(q url.Values, name string) (bool, error) {
 	return on, nil
 }
 
-// listJSON is the answer of most lists: the page, and how many there are in all.
+// listJSON returns the response of most lists: the page, and the number of all entries.
 func listJSON[T, J any](all []T, p page, shape func(T) J) any {
 	return map[string]any{"data": slicePage(all, p, shape), "total_count": len(all)}
 }
@@ -99,8 +99,7 @@ func slicePage[T, J any](all []T, p page, shape func(T) J) []J {
 	return data
 }
 
-// sortBy sorts by the parameter order_by: a name in by, with + or - before it or none, which is +. A + that nobody escaped
-// arrives as a space.
+// sortBy sorts by the parameter order_by: a name in by, with + or - before it or none, which is +. A + that was not escaped
 func sortBy[T any](list []T, q url.Values, absent string, by map[string]func(a, b T) int) error {
 	asked := cmp.Or(q.Get("order_by"), absent)
 	compare, ok := by[strings.TrimLeft(asked, "+- ")]
@@ -116,7 +115,7 @@ func sortBy[T any](list []T, q url.Values, absent string, by map[string]func(a, 
 	return nil
 }
 
-// passes says whether something passes a filter by ids: it must be none of those with - before them, and one of the others if
+// passes reports whether something passes a filter by ids: it must be none of those with - before them, and one of the others if
 // there are any, with + before them or nothing.
 func passes(filter []string, is func(id string) bool) bool {
 	wanted, listed := false, false
@@ -135,7 +134,7 @@ func passes(filter []string, is func(id string) bool) bool {
 
 func isID(id string) func(string) bool { return func(other string) bool { return other == id } }
 
-// contains says whether one of the texts holds the query, case aside. An empty query is in every text.
+// contains reports whether one of the texts holds the query, case aside. An empty query is in every text.
 func contains(query string, texts ...string) bool {
 	return slices.ContainsFunc(texts, func(text string) bool { return strings.Contains(strings.ToLower(text), strings.ToLower(query)) })
 }

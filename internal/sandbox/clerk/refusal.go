@@ -19,7 +19,7 @@ type apiError struct {
 	Meta        map[string]any `json:"meta,omitempty"`
 }
 
-// writeRefusal answers with a refusal as Clerk writes it. Any other error is a fault of the sandbox.
+// writeRefusal writes a refusal as Clerk does. Any other error is a bug of the sandbox.
 func writeRefusal(w http.ResponseWriter, err error) {
 	r, ok := errors.AsType[*directory.Refusal](err)
 	if !ok {
@@ -38,7 +38,7 @@ func writeRefusal(w http.ResponseWriter, err error) {
 	}{[]apiError{{Code: r.Code, Message: r.Short, LongMessage: r.Message, Meta: r.Meta}}, id})
 }
 
-// statusRefusal returns a refusal that says no more than its status.
+// statusRefusal returns a refusal about its status alone.
 func statusRefusal(status int) error {
 	r := &directory.Refusal{Status: status, Code: "bad_request", Message: http.StatusText(status)}
 	switch {

@@ -8,7 +8,7 @@ import (
 	"github.com/teamtask/teamtask/internal/sandbox/clerk/directory"
 )
 
-// listRoles answers GET /organization_roles.
+// listRoles serves GET /organization_roles.
 func (s *Server) listRoles(r *http.Request) (any, error) {
 	q, p, err := readList(r, "order_by", "query")
 	if err != nil {

@@ -60,7 +60,8 @@ type Server struct {
 	dir           *directory.Directory
 }
 
-// New returns a server with a fresh signing key and nobody in it: Reset brings the people. It fails when WebhookSecret is not one.
+// New returns a server with a fresh signing key. Reset must be called first: it makes the directory. New fails when WebhookSecret
+// is malformed.
 func New(o Options) (*Server, error) {
 	secret := cmp.Or(o.WebhookSecret, defaultSecret)
 	webhook, err := webhookKey(secret)
@@ -88,8 +89,8 @@ func New(o Options) (*Server, error) {
 	}, nil
 }
 
-// Reset brings the people and organizations of the start back, drops all others, and starts the limits anew. The signing key stays. It sends no
-// events. It calls also before any other request is served.
+// Reset restores the people and organizations of the start and the limits. The signing key stays. It sends no events. It calls
+// also while the server is locked.
 func (s *Server) Reset(also func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

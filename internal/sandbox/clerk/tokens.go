@@ -8,10 +8,10 @@ import (
 	"github.com/teamtask/teamtask/internal/sandbox/kit"
 )
 
-// KeyID is the kid of the key that signs now.
+// KeyID returns the kid of the current signing key.
 func (s *Server) KeyID() string { return s.signingKey().ID }
 
-// PublicKeyPEM is the public half of the key that signs now, as CLERK_JWT_KEY takes it.
+// PublicKeyPEM returns the public half of the current signing key, as CLERK_JWT_KEY takes it.
 func (s *Server) PublicKeyPEM() string { return s.signingKey().PEM }
 
 // RotateKey replaces the key and its kid. The old key leaves the key set at once, so tokens signed before can no longer be
@@ -27,7 +27,7 @@ func (s *Server) RotateKey() error {
 	return nil
 }
 
-// JWKSFetches is how often a key set was served, counting both addresses and not counting refused requests.
+// JWKSFetches returns how often a key set was served, counting both addresses and not counting refused requests.
 func (s *Server) JWKSFetches() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -54,8 +54,8 @@ func (s *Server) signingKey() *token.Key {
 	return s.key
 }
 
-// Token makes a session token. It fails for someone unknown, for an unknown organization, for someone who is not a member of
-// it, and for a version or a TTL that TokenRequest does not allow.
+// Token returns a session token. It fails for an unknown person, an unknown organization, a person who is not a member of it,
+// and a version or a TTL that token.Request does not allow.
 func (s *Server) Token(r token.Request) (string, error) {
 	claims, err := s.Claims(r)
 	if err != nil {
@@ -64,8 +64,7 @@ func (s *Server) Token(r token.Request) (string, error) {
 	return s.Sign(r.Header(), claims)
 }
 
-// Claims are those that Token would sign for the same request, for tests that bend one and Sign the rest. The map is the
-// caller's. exp, iat and nbf are int64; fva is []int; org_permissions is []string; o and org_metadata are map[string]any;
+// Claims returns the claims that Token would sign, for tests that change one and Sign the rest. The map is the caller's. exp, iat and nbf are int64; fva is []int; org_permissions is []string; o and org_metadata are map[string]any;
 // v is int; all else are strings. It fails as Token does.
 func (s *Server) Claims(r token.Request) (map[string]any, error) {
 	return s.claims(r.WithDefaults())
@@ -82,7 +81,7 @@ func (s *Server) claims(r token.Request) (map[string]any, error) {
 	return token.Claims(s.dir, r, s.Issuer(), s.authorizedParty, now)
 }
 
-// serveToken answers GET /sandbox/token?user=&org=&v=&ttl=&cat= with a session token. A
+// serveToken serves GET /sandbox/token?user=&org=&v=&ttl=&cat= with a session token. A
 // page of any origin may ask: a frontend in development has no other place to sign in.
 func (s *Server) serveToken(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Access-Control-Allow-Origin", "*")

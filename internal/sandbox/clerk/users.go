@@ -29,7 +29,7 @@ func matches(p directory.Person, q url.Values) bool {
 		(len(wanted) == 0 || slices.ContainsFunc(wanted, func(w string) bool { return p.Has(strings.ToLower(w)) }))
 }
 
-// personOf is the person of a request's path. The caller holds s.mu.
+// personOf returns the person of a request's path. The caller holds s.mu.
 func (s *Server) personOf(r *http.Request) (directory.Person, error) {
 	p, ok := s.dir.People[r.PathValue("user")]
 	if !ok {
@@ -70,7 +70,7 @@ func (s *Server) findUsers(r *http.Request) ([]directory.Person, page, error) {
 	})
 }
 
-// listUsers answers GET /users: a bare array.
+// listUsers serves GET /users: a bare array.
 func (s *Server) listUsers(r *http.Request) (any, error) {
 	found, at, err := s.findUsers(r)
 	if err != nil {
@@ -79,7 +79,7 @@ func (s *Server) listUsers(r *http.Request) (any, error) {
 	return slicePage(found, at, directory.Person.JSON), nil
 }
 
-// countUsers answers GET /users/count.
+// countUsers serves GET /users/count.
 func (s *Server) countUsers(r *http.Request) (any, error) {
 	found, _, err := s.findUsers(r)
 	return map[string]any{"object": "total_count", "total_count": len(found)}, err
@@ -98,7 +98,7 @@ func (s *Server) getUser(r *http.Request) (any, error) {
 	return p.JSON(), nil
 }
 
-// postUser answers POST /users, of which it knows names, email addresses and metadata. Nobody has a password here.
+// postUser serves POST /users, of which it knows names, email addresses and metadata. Nobody has a password here.
 func (s *Server) postUser(r *http.Request) (any, error) {
 	var body struct {
 		metadataBody
@@ -136,7 +136,7 @@ func (s *Server) postUser(r *http.Request) (any, error) {
 	return s.dir.StorePerson(p).JSON(), nil
 }
 
-// patchUser answers PATCH /users/{user}, of which it knows the names.
+// patchUser serves PATCH /users/{user}, of which it knows the names.
 func (s *Server) patchUser(r *http.Request) (any, error) {
 	var body struct {
 		FirstName *string `json:"first_name"`

@@ -39,7 +39,7 @@ type eventAttributes struct {
 }
 
 // deliver sends an event of a kind such as user.created to the webhook's address, with the data as it is now. The caller holds
-// s.mu, so that events are told in the order of the changes.
+// s.mu, so that events are queued in the order of the changes.
 func (s *Server) deliver(kind string, data any) {
 	if s.webhook.URL == "" {
 		return

@@ -23,7 +23,7 @@ import (
 	"github.com/teamtask/teamtask/internal/sandbox/sandboxtest"
 )
 
-// Svix's own library takes the events of a sandbox with the secret that it tells, within the library's five minutes, and no
+// Svix's own library takes the events of a sandbox with its WebhookSecret, within the library's five minutes, and no
 // others.
 func TestSvixVerifiesTheEvents(t *testing.T) {
 	t.Parallel()
@@ -109,7 +109,7 @@ func TestEveryChangeByTheAPIIsTold(t *testing.T) {
 	sandboxtest.Must[*clerk.User](t)(b.Users.Update(ctx, "user_bob", &user.UpdateParams{FirstName: str("Bobby")}))
 	r.Want(t, "user.updated", "user.updated")
 
-	// Refusals tell nothing.
+	// Refusals send no events.
 	_, _ = b.Members.Delete(ctx, &organizationmembership.DeleteParams{OrganizationID: o.ID, UserID: "user_bob"})
 	_, _ = b.Organizations.Update(ctx, o.ID, &organization.UpdateParams{Slug: str("acme")})
 	_, _ = b.Invitations.Revoke(ctx, &organizationinvitation.RevokeParams{OrganizationID: o.ID, ID: i.ID})

@@ -88,7 +88,7 @@ func (d *drop) MarshalJSON() ([]byte, error) {
 	return []byte("false"), nil
 }
 
-// take says whether the event at hand is dropped, and counts it.
+// take reports whether the event at hand is dropped, and counts it.
 func (d *drop) take() bool {
 	if d.next > 0 {
 		d.next--
@@ -135,7 +135,7 @@ func (d *Deliverer) set(r *http.Request) (any, error) {
 	return d.report(), nil
 }
 
-// readSchedule reads retry_ms. It answers nil where it was left out.
+// readSchedule reads retry_ms. It returns nil where it was left out.
 func readSchedule(raw json.RawMessage) ([]time.Duration, error) {
 	if raw == nil {
 		return nil, nil

@@ -22,7 +22,7 @@ func TestDelayedEventsComeLater(t *testing.T) {
 	}
 }
 
-// The settings of /sandbox/webhooks hold for both services, which are told to their own addresses.
+// The settings of /sandbox/webhooks hold for both services, whose events go to their own addresses.
 func TestBothServicesAreToldAsTheSettingsSay(t *testing.T) {
 	t.Parallel()
 	clerk := sandboxtest.NewReceiver(t, sandboxtest.Secret)

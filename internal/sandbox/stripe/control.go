@@ -27,7 +27,7 @@ func (s *Server) Control() kit.Control {
 	}
 }
 
-// onAccount does something with Stripe's account and answers the object that came of it.
+// onAccount calls do with the account and returns the object that do returns, in its JSON form.
 func (s *Server) onAccount(do func(*account.Account) (any, error)) (any, error) {
 	var shown any
 	err := s.use(func(a *account.Account) error {
@@ -40,7 +40,7 @@ func (s *Server) onAccount(do func(*account.Account) (any, error)) (any, error) 
 	return shown, err
 }
 
-// completeCheckout answers POST /sandbox/checkout/{session}/complete {quantity, outcome}: what the hosted page does. Without a
+// completeCheckout serves POST /sandbox/checkout/{session}/complete {quantity, outcome}: what the hosted page does. Without a
 // quantity it stays as it is, without an outcome it is paid.
 func (s *Server) completeCheckout(r *http.Request) (any, error) {
 	body := struct {
@@ -59,7 +59,7 @@ func (s *Server) completeCheckout(r *http.Request) (any, error) {
 	})
 }
 
-// settleCheckout answers POST /sandbox/checkout/{session}/settle {paid}: what came of a payment that took days.
+// settleCheckout serves POST /sandbox/checkout/{session}/settle {paid}: what came of a payment that took days.
 func (s *Server) settleCheckout(r *http.Request) (any, error) {
 	var body struct {
 		Paid *bool `json:"paid"`
@@ -79,7 +79,7 @@ func (s *Server) settleCheckout(r *http.Request) (any, error) {
 	})
 }
 
-// usePortal answers POST /sandbox/portal/{session} {quantity}, {cancel: "period_end" or "now"} or {resume: true}: what the hosted
+// usePortal serves POST /sandbox/portal/{session} {quantity}, {cancel: "period_end" or "now"} or {resume: true}: what the hosted
 // page does, which is bound to its configuration. It cancels either way where the configuration lets customers cancel at all.
 func (s *Server) usePortal(r *http.Request) (any, error) {
 	var body struct {
@@ -109,7 +109,7 @@ func (s *Server) usePortal(r *http.Request) (any, error) {
 	})
 }
 
-// onSubscription does something with the subscription of a request's path.
+// onSubscription calls do with the subscription of a request's path.
 func (s *Server) onSubscription(r *http.Request, do func(*account.Account, *object.Subscription) (any, error)) (any, error) {
 	return s.onAccount(func(a *account.Account) (any, error) {
 		sub, err := account.Named(&a.Subscriptions, "id", "subscription", r.PathValue("subscription"))
@@ -120,7 +120,7 @@ func (s *Server) onSubscription(r *http.Request, do func(*account.Account, *obje
 	})
 }
 
-// advanceSubscription answers POST /sandbox/subscriptions/{subscription}/advance {payment: "paid" or "failed", failures}: the next
+// advanceSubscription serves POST /sandbox/subscriptions/{subscription}/advance {payment: "paid" or "failed", failures}: the next
 // period, or the next attempt at a payment that failed.
 func (s *Server) advanceSubscription(r *http.Request) (any, error) {
 	body := struct {
@@ -141,7 +141,7 @@ func (s *Server) advanceSubscription(r *http.Request) (any, error) {
 	})
 }
 
-// refundSubscription answers POST /sandbox/subscriptions/{subscription}/refund {amount}: the latest charge is given back.
+// refundSubscription serves POST /sandbox/subscriptions/{subscription}/refund {amount}: the latest charge is given back.
 func (s *Server) refundSubscription(r *http.Request) (any, error) {
 	var body struct {
 		Amount *int64 `json:"amount"`
@@ -161,7 +161,7 @@ func (s *Server) refundSubscription(r *http.Request) (any, error) {
 	})
 }
 
-// disputeSubscription answers POST /sandbox/subscriptions/{subscription}/dispute: the buyer's bank takes the latest charge back.
+// disputeSubscription serves POST /sandbox/subscriptions/{subscription}/dispute: the buyer's bank takes the latest charge back.
 func (s *Server) disputeSubscription(r *http.Request) (any, error) {
 	return s.onSubscription(r, func(a *account.Account, sub *object.Subscription) (any, error) {
 		charge, err := a.LatestCharge(sub)
@@ -172,7 +172,7 @@ func (s *Server) disputeSubscription(r *http.Request) (any, error) {
 	})
 }
 
-// pauseSubscription answers POST /sandbox/subscriptions/{subscription}/pause.
+// pauseSubscription serves POST /sandbox/subscriptions/{subscription}/pause.
 func (s *Server) pauseSubscription(r *http.Request) (any, error) {
 	return s.onSubscription(r, func(a *account.Account, sub *object.Subscription) (any, error) {
 		if !sub.Live() {
@@ -183,7 +183,7 @@ func (s *Server) pauseSubscription(r *http.Request) (any, error) {
 	})
 }
 
-// unpauseSubscription answers POST /sandbox/subscriptions/{subscription}/resume.
+// unpauseSubscription serves POST /sandbox/subscriptions/{subscription}/resume.
 func (s *Server) unpauseSubscription(r *http.Request) (any, error) {
 	return s.onSubscription(r, func(a *account.Account, sub *object.Subscription) (any, error) {
 		return sub, a.Resume(sub, true)

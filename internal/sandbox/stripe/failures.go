@@ -7,9 +7,9 @@ import (
 	"github.com/teamtask/teamtask/internal/sandbox/stripe/api"
 )
 
-// try carries a request out with the fault it meets, if any. It answers what to say, nil where the client has gone away
-// before anything was done, and what an idempotency key keeps of it, nil for nothing.
-func (s *Server) try(r *http.Request, q api.Request) (answer, keep *api.Response) {
+// try carries a request out, with the injected failure that it matches. It returns the response, nil where the client has gone
+// away before anything was done, and the response that an idempotency key saves, nil for none.
+func (s *Server) try(r *http.Request, q api.Request) (response, saved *api.Response) {
 	f, ok := s.failures.Take(kit.Stripe, r)
 	if !ok {
 		done := s.do(q)
@@ -29,11 +29,11 @@ func (s *Server) try(r *http.Request, q api.Request) (answer, keep *api.Response
 	}
 	switch {
 	case f.Lie:
-		told := s.lie(q)
-		return &told, nil
+		lie := s.lie(q)
+		return &lie, nil
 	case f.HasResponse():
 		failed := failureResponse(f)
-		if f.Status == http.StatusInternalServerError { // Stripe itself failed: what is in front of it remembers nothing
+		if f.Status == http.StatusInternalServerError { // Stripe itself failed, so the key saves it
 			return &failed, &failed
 		}
 		return &failed, nil
@@ -42,7 +42,7 @@ func (s *Server) try(r *http.Request, q api.Request) (answer, keep *api.Response
 	return &done, savedOf(done)
 }
 
-// savedOf is what a key keeps of an answer: whatever came of it once it was begun, and no refusal before that.
+// savedOf returns the response that an idempotency key saves: every one of a request that was carried out, and no refusal before.
 func savedOf(a api.Response) *api.Response {
 	if a.Status < http.StatusBadRequest || a.Status == http.StatusPaymentRequired || a.Status >= http.StatusInternalServerError {
 		return &a
@@ -50,7 +50,7 @@ func savedOf(a api.Response) *api.Response {
 	return nil
 }
 
-// response is how a fault is told.
+// failureResponse returns the response of an injected failure.
 func failureResponse(f kit.Failure) api.Response {
 	status := f.Status
 	if status == 0 {
@@ -64,15 +64,14 @@ func failureResponse(f kit.Failure) api.Response {
 	return a
 }
 
-// lie answers 200 with what a copy of the account answers, which is then forgotten; where that is a refusal, with an empty
-// object.
+// lie returns a 200 with the response of a copy of the account, which is then dropped; where that is a refusal, an empty object.
 func (s *Server) lie(q api.Request) api.Response {
 	s.mu.Lock()
 	shadow := s.account.Clone()
 	s.mu.Unlock()
-	said := api.Respond(shadow, q)
-	if said.Status != http.StatusOK {
-		said = api.Response{Status: http.StatusOK, Body: []byte("{}\n"), ContentType: kit.JSONType}
+	response := api.Respond(shadow, q)
+	if response.Status != http.StatusOK {
+		response = api.Response{Status: http.StatusOK, Body: []byte("{}\n"), ContentType: kit.JSONType}
 	}
-	return said
+	return response
 }

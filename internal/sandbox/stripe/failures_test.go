@@ -9,7 +9,7 @@ import (
 	"github.com/teamtask/teamtask/internal/sandbox/sandboxtest"
 )
 
-// A lie about a subscription shows the change, and neither makes it nor tells of it.
+// A lie about a subscription shows the change, makes none and sends no event.
 func TestALieAboutASubscriptionChangesNothing(t *testing.T) {
 	t.Parallel()
 	s := sandboxtest.NewStripe(t, sandbox.Options{})

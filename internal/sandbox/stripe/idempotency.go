@@ -24,8 +24,7 @@ type savedResponse struct {
 	response           *api.Response // nil while the request is under way
 }
 
-// claim takes a key for a request, or answers what came of the first request with it. It refuses other parameters, and a key that
-// is being used at the moment.
+// claim takes a key for a request, or returns the response to the first request with it. It refuses other parameters, and a key that// is being used at the moment.
 func (s *savedResponses) claim(key, method, parameters string, now time.Time) (*savedResponse, *api.Response, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -59,16 +58,16 @@ func (s *savedResponses) claim(key, method, parameters string, now time.Time) (*
 	return nil, &again, nil
 }
 
-// settle keeps the answer of a claimed key, or gives the key free where there is none.
-func (s *savedResponses) settle(key string, mine *savedResponse, answer *api.Response) {
+// settle saves the response of a claimed key, or frees the key where there is none.
+func (s *savedResponses) settle(key string, mine *savedResponse, response *api.Response) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case s.byKey[key] != mine: // a reset came in between
-	case answer == nil:
+	case response == nil:
 		delete(s.byKey, key)
 	default:
-		mine.response = answer
+		mine.response = response
 	}
 }
 

@@ -18,11 +18,11 @@ const (
 	savedFor       = 24 * time.Hour
 	versionHeader  = "Stripe-Version"
 	secretMin      = 16                                        // characters behind whsec_
-	defaultSecret  = "whsec_teamtaskSandboxOfStripe0123456789" //nolint:gosec // known to everybody, as the secret key of the sandbox is
+	defaultSecret  = "whsec_teamtaskSandboxOfStripe0123456789" //nolint:gosec // public, as the secret key of the sandbox is
 )
 
-// serveAPI serves Stripe's API as its version 2023-10-16 answers, as far as teamtask needs it: behind the secret key, once for
-// each idempotency key and with the faults that were asked for. What it does not know it refuses, parameters too.
+// serveAPI serves Stripe's API as of version 2023-10-16, as far as teamtask needs it: behind the secret key, once for each
+// idempotency key, and with injected failures. It refuses methods and parameters that it does not know.
 func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
 	id := kit.FreshID("req_")
 	w.Header().Set("Request-Id", id)
@@ -39,8 +39,8 @@ func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
 	key := r.Header.Get("Idempotency-Key")
 	q := api.Request{RequestID: id, Method: r.Method, Path: pathOf(r.URL.Path), Form: f}
 	if key == "" || r.Method != http.MethodPost {
-		if answer, _ := s.try(r, q); answer != nil {
-			answer.Write(w)
+		if response, _ := s.try(r, q); response != nil {
+			response.Write(w)
 		}
 		return
 	}
@@ -57,10 +57,10 @@ func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
 	case was != nil:
 		was.Write(w)
 	default:
-		var answer, keep *api.Response
-		defer func() { s.saved.settle(key, entry, keep) }()
-		if answer, keep = s.try(r, q); answer != nil {
-			answer.Write(w)
+		var response, saved *api.Response
+		defer func() { s.saved.settle(key, entry, saved) }()
+		if response, saved = s.try(r, q); response != nil {
+			response.Write(w)
 		}
 	}
 }
@@ -80,12 +80,12 @@ func (s *Server) check(r *http.Request) error {
 		unauthorized.Message = "Invalid API Key provided."
 		return unauthorized
 	case version != "" && version != object.Version:
-		return object.InvalidRequest("", "", "The sandbox answers as version %s, not as %s.", object.Version, version)
+		return object.InvalidRequest("", "", "The sandbox responds as version %s, not as %s.", object.Version, version)
 	}
 	return nil
 }
 
-// pathOf is the path of a request behind the version, which may stand there twice or not at all.
+// pathOf returns the path behind the version, which may occur twice or not at all.
 func pathOf(path string) string {
 	path = strings.TrimPrefix(path, account.Root)
 	for range 2 {

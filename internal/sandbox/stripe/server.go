@@ -47,7 +47,7 @@ type Server struct {
 	account *account.Account
 }
 
-// New returns a server without an account: Reset brings it. It fails when WebhookSecret is not one.
+// New returns a server. Reset must be called first: it makes the account. New fails when WebhookSecret is malformed.
 func New(o Options) (*Server, error) {
 	secret := cmp.Or(o.WebhookSecret, defaultSecret)
 	if rest, ok := strings.CutPrefix(secret, kit.SecretPrefix); !ok || len(rest) < secretMin {
@@ -64,8 +64,8 @@ func New(o Options) (*Server, error) {
 	}, nil
 }
 
-// Reset brings the account of the start back, with its subscription, and drops all else, idempotency keys too. It sends no events. It calls
-// also before any other request is served.
+// Reset restores the account of the start and drops the idempotency keys. It sends no events. It calls also while the server is
+// locked.
 func (s *Server) Reset(also func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -81,7 +81,7 @@ func (s *Server) Handle(mux *http.ServeMux) {
 	(&pages.Pages{Use: s.use}).Handle(mux)
 }
 
-// use calls do with the account, which nothing else changes meanwhile.
+// use calls do with the account while the server is locked.
 func (s *Server) use(do func(*account.Account) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -15,13 +15,13 @@ import (
 	"github.com/teamtask/teamtask/internal/sandbox/stripe/object"
 )
 
-// deliver sends an event to the server and to the endpoints that were made. The caller holds s.mu.
+// deliver queues an event for WebhookURL and for the endpoints that were made. The caller holds s.mu.
 func (s *Server) deliver(e object.Event, to []object.WebhookEndpoint) {
-	var told any = e
+	var shape any = e
 	if s.deliverer.Thin() {
-		told = thinOf(e)
+		shape = thinOf(e)
 	}
-	body, err := json.Marshal(told)
+	body, err := json.Marshal(shape)
 	if err != nil {
 		panic(fmt.Sprintf("sandbox: write %s: %v", e.Type, err))
 	}
@@ -31,8 +31,7 @@ func (s *Server) deliver(e object.Event, to []object.WebhookEndpoint) {
 	}
 }
 
-// thinEvent is an event as Stripe sends it to a destination that wants thin ones: it names
-// the thing, which is fetched.
+// thinEvent is an event as Stripe sends it to a destination that wants thin ones: it names the object, which is fetched.
 type thinEvent struct {
 	ID       string `json:"id"`
 	Object   string `json:"object"`

@@ -17,8 +17,9 @@ func (d *Directory) emit(kind string, data any) {
 	}
 }
 
-// Directory is all that Clerk keeps of people and organizations. Times are milliseconds since 1970. Metadata is never changed
-// in place but replaced, so that copies may share it.
+// Directory is everything that Clerk stores of people and organizations. A change that is refused changes nothing and emits
+// nothing. Times are milliseconds since 1970. Metadata is replaced and never changed in place, so that copies may share it. The
+// caller serializes all calls.
 type Directory struct {
 	now     func() time.Time
 	baseURL string                      // of the addresses at which invitations are accepted

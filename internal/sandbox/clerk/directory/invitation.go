@@ -84,9 +84,9 @@ func (d *Directory) Accept(i Invitation, p Person) (Membership, error) {
 	}
 	i.status, i.updated = Accepted, now
 	d.Invitations[i.id] = i
-	told := i.JSON(d.baseURL, now)
-	told.UserID = p.ID
-	d.emit("organizationInvitation.accepted", told)
+	shape := i.JSON(d.baseURL, now)
+	shape.UserID = p.ID
+	d.emit("organizationInvitation.accepted", shape)
 	return d.join(o, p, Membership{Role: i.Role, PublicMetadata: i.PublicMetadata, PrivateMetadata: i.PrivateMetadata}), nil
 }
 
@@ -115,7 +115,7 @@ type Invitation struct {
 	Order                                  int
 }
 
-// StatusAt is the state at a time.
+// StatusAt returns the state at a time.
 func (i Invitation) StatusAt(now int64) string {
 	if i.status == Pending && now >= i.expires {
 		return Expired
@@ -134,7 +134,7 @@ func (d *Directory) PendingFor(org, email string, now int64) int {
 	return n
 }
 
-// ReadEmail is an email address without a name, in lower case.
+// ReadEmail returns an email address without a name, in lower case.
 func ReadEmail(given string) (string, error) {
 	email := strings.ToLower(strings.TrimSpace(given))
 	if parsed, err := mail.ParseAddress(email); err != nil || parsed.Address != email {

@@ -4,7 +4,7 @@ import (
 	"github.com/teamtask/teamtask/internal/sandbox/kit"
 )
 
-// AddMember makes someone a member.
+// AddMember makes a person a member.
 func (d *Directory) AddMember(o *Organization, p Person, m Membership) (Membership, error) {
 	if _, ok := RoleNamed(m.Role); !ok {
 		return Membership{}, roleNotFound()
@@ -18,7 +18,7 @@ func (d *Directory) AddMember(o *Organization, p Person, m Membership) (Membersh
 	return d.join(o, p, m), nil
 }
 
-// join makes someone a member without asking whether that may be.
+// join makes a person a member and checks nothing.
 func (d *Directory) join(o *Organization, p Person, m Membership) Membership {
 	now := d.Millis()
 	m.ID, m.Order, m.created, m.updated = kit.FreshID("orgmem_"), d.NextOrder(), now, now
@@ -41,7 +41,7 @@ func (d *Directory) ChangeMember(o *Organization, p Person, m Membership) (Membe
 	return m, nil
 }
 
-// RemoveMember takes someone out of an organization, the last admin too.
+// RemoveMember removes a member, the last admin too.
 func (d *Directory) RemoveMember(o *Organization, p Person, m Membership) {
 	delete(o.Members, p.ID)
 	d.emit("organizationMembership.deleted", m.JSON(o, p))

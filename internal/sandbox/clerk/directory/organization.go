@@ -11,9 +11,6 @@ import (
 	"github.com/teamtask/teamtask/internal/sandbox/kit"
 )
 
-// Every change of the directory is made here, whoever asked for it, and tells what Clerk would tell. The caller of each
-// function holds d.mu. A change that is refused changes nothing and tells nothing.
-
 const nameMax = 256 // characters of an organization's name
 
 var (
@@ -77,7 +74,7 @@ func (d *Directory) CheckOrganization(id, name, slug string) error {
 	return nil
 }
 
-// SlugOf makes a slug of a name that nobody has yet.
+// SlugOf returns a slug for a name that no organization has yet.
 func (d *Directory) SlugOf(name string) string {
 	slug := strings.Trim(noSlug.ReplaceAllString(strings.ToLower(name), "-"), "-")
 	if slug == "" {
@@ -89,7 +86,7 @@ func (d *Directory) SlugOf(name string) string {
 	return slug
 }
 
-// DeleteOrganization takes an organization away with its members and invitations. Clerk tells of the organization alone.
+// DeleteOrganization deletes an organization with its members and invitations. Clerk sends the event of the organization alone.
 func (d *Directory) DeleteOrganization(o *Organization) deletedJSON {
 	delete(d.Organizations, o.ID)
 	maps.DeleteFunc(d.Invitations, func(_ string, i Invitation) bool { return i.Organization == o.ID })
@@ -141,7 +138,7 @@ func (o *Organization) FindMembership(p Person) (Membership, error) {
 	return m, nil
 }
 
-// Permissions are those of the member's role that a token may carry, the caller's to change.
+// Permissions returns those of the member's role that a token may carry. The slice is the caller's.
 func (o *Organization) Permissions(m Membership) []string {
 	if o.Plain {
 		return nil

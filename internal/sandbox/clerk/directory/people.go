@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// age is how long before the sandbox was started or reset the first of the cast came.
+// age is how long before the start or the reset the first person joined.
 const age = 24 * time.Hour
 
-// New is who is there at the start. They came one after the other, a second apart, a day before now.
+// New returns the directory of the start, whose people joined one second apart, a day before now.
 func New(now func() time.Time, baseURL string) *Directory {
 	d := &Directory{
 		now: now, baseURL: baseURL,

@@ -8,7 +8,7 @@ import (
 	"github.com/teamtask/teamtask/internal/sandbox/sandboxtest"
 )
 
-// Whoever is there at the start has the same ids, order and times in every sandbox, also after a reset.
+// The people of the start have the same ids, order and times in every sandbox, also after a reset.
 func TestPeopleAreTheSameInEverySandbox(t *testing.T) {
 	t.Parallel()
 	clock := sandboxtest.NewClock()

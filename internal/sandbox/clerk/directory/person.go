@@ -9,7 +9,7 @@ import (
 	"github.com/teamtask/teamtask/internal/sandbox/kit"
 )
 
-// newPerson is someone known by a name in lower case.
+// newPerson returns a person with a name in lower case.
 func newPerson(name, email string, at int64, order int) Person {
 	return Person{
 		ID: "user_" + name, FirstName: strings.ToUpper(name[:1]) + name[1:], Session: "sess_" + name,
@@ -22,7 +22,7 @@ var (
 	personForm = regexp.MustCompile(`^[a-z0-9]{1,60}$`)
 )
 
-// AddPerson makes someone known by a name, with an email address.
+// AddPerson adds a person with a name and an email address.
 func (d *Directory) AddPerson(name, email string) (Person, error) {
 	if !personForm.MatchString(name) {
 		return Person{}, kit.Refuse(http.StatusBadRequest, "%q is no name for a person: use up to 60 small letters and digits.", name)
@@ -36,7 +36,7 @@ func (d *Directory) AddPerson(name, email string) (Person, error) {
 	return d.StorePerson(newPerson(name, email, d.Millis(), d.NextOrder())), nil
 }
 
-// StorePerson stores someone new.
+// StorePerson stores a new person.
 func (d *Directory) StorePerson(p Person) Person {
 	d.People[p.ID] = p
 	d.emit("user.created", p.JSON())
@@ -51,7 +51,7 @@ func (d *Directory) ChangePerson(p Person) Person {
 	return p
 }
 
-// DeletePerson takes someone out of everything. Clerk tells of the person alone, not of the memberships.
+// DeletePerson deletes a person with all memberships. Clerk sends the event of the person alone.
 func (d *Directory) DeletePerson(p Person) deletedJSON {
 	for _, o := range d.Organizations {
 		delete(o.Members, p.ID)
@@ -69,7 +69,7 @@ type Person struct {
 	FirstName, LastName             string    // empty: null
 	Addresses                       []Address // the first is the primary one; never empty
 	Session                         string    // one session each, the sid of every token
-	Banned                          bool      // by hand, until somebody takes it back
+	Banned                          bool      // by hand, until it is taken back
 	Locked                          bool      // after too many wrong passwords, for an hour by default; here until it is taken back
 	Deprovisioned                   bool      // taken away by the directory of their company
 	PublicMetadata, PrivateMetadata map[string]any
@@ -80,7 +80,7 @@ type Person struct {
 // Address is an email address, always a verified one.
 type Address struct{ ID, Email string }
 
-// PersonNamed finds someone by user id or by the name behind "user_", as people write it.
+// PersonNamed returns a person by user id or by the name behind "user_".
 func (d *Directory) PersonNamed(user string) (Person, error) {
 	if user == "" {
 		return Person{}, kit.Refuse(http.StatusBadRequest, "The user is missing.")
@@ -93,7 +93,7 @@ func (d *Directory) PersonNamed(user string) (Person, error) {
 	return Person{}, kit.Refuse(http.StatusNotFound, "There is no person %q.", user)
 }
 
-// PersonAt finds whoever has an email address, if anyone.
+// PersonAt returns the person with an email address, if there is one.
 func (d *Directory) PersonAt(email string) (Person, bool) {
 	for _, p := range d.People {
 		if p.Has(email) {

@@ -32,7 +32,7 @@ func roleNotFound() error {
 	}
 }
 
-// BadParam is a refusal of one parameter.
+// BadParam returns a refusal of one parameter.
 func BadParam(param, code, short, format string, args ...any) error {
 	return &Refusal{
 		Status: http.StatusUnprocessableEntity, Code: code, Short: short, Message: fmt.Sprintf(format, args...), Meta: ParamMeta(param),

@@ -8,7 +8,7 @@ import (
 // Role is a role of the instance; every organization has the same ones.
 type Role struct{ Key, Name, description string }
 
-// AdminRole may manage an organization; whoever makes one gets it.
+// AdminRole may manage an organization; its creator gets it.
 const AdminRole = "org:admin"
 
 // memberRole is what Clerk gives members of a new instance.
@@ -50,7 +50,7 @@ func RoleNamed(key string) (Role, bool) {
 	return Roles[i], true
 }
 
-// permissions are all of the role's, those of the system first; plain leaves out the custom ones.
+// permissions returns all permissions of the role, the system's first; plain leaves out the custom ones.
 func (r Role) permissions(plain bool) []string {
 	switch {
 	case plain && r.Key == AdminRole:

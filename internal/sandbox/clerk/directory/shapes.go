@@ -6,7 +6,7 @@ import (
 	"github.com/teamtask/teamtask/internal/sandbox/kit"
 )
 
-// The shapes below are Clerk's at API version 2025-04-10, in answers and in the data of its events.
+// The shapes below are Clerk's at API version 2025-04-10, in responses and in the data of its events.
 
 type UserJSON struct {
 	Object           string         `json:"object"`
@@ -175,7 +175,7 @@ func (i Invitation) JSON(baseURL string, now int64) InvitationJSON {
 	return j
 }
 
-// deletedJSON is what is left of a deleted thing, in answers and events.
+// deletedJSON is what is left of a deleted object, in responses and events.
 type deletedJSON struct {
 	Object  string `json:"object"`
 	ID      string `json:"id"`

@@ -18,6 +18,37 @@ const notBefore = 10 * time.Second
 // features are the organization features of the instance, in the order of the claim fea.
 var features = []string{"members", "tasks"}
 
+// Claims returns the claims of a token for a request, which has a version and a TTL. An empty party is left out. It fails for
+// a person or an organization that the directory does not have, and for a person who is not a member of the organization.
+func Claims(d *directory.Directory, r Request, issuer, party string, now time.Time) (map[string]any, error) {
+	p, err := d.PersonNamed(r.User)
+	if err != nil {
+		return nil, err
+	}
+	claims := commonClaims(p, issuer, party, now, r.TTL)
+	if r.Version == 2 {
+		maps.Copy(claims, map[string]any{"v": 2, "sts": "active", "pla": "u:free"})
+	}
+	if r.Org == "" {
+		return claims, nil
+	}
+	o, err := d.OrganizationNamed(r.Org)
+	if err != nil {
+		return nil, err
+	}
+	m, err := o.FindMembership(p)
+	if err != nil {
+		return nil, err
+	}
+	claims["org_metadata"] = cloned(m.PublicMetadata)
+	if r.Version == 1 {
+		maps.Copy(claims, version1(o, m))
+	} else {
+		maps.Copy(claims, version2(o, m))
+	}
+	return claims, nil
+}
+
 // commonClaims returns the claims of both versions, with or without an organization. An empty party is left out.
 func commonClaims(p directory.Person, issuer, party string, now time.Time, ttl time.Duration) map[string]any {
 	issued, expires := now, now.Add(ttl)
@@ -40,7 +71,7 @@ func commonClaims(p directory.Person, issuer, party string, now time.Time, ttl t
 	return claims
 }
 
-// version1 are the organization's claims as they were before version 2.
+// version1 returns the organization's claims as they were before version 2.
 func version1(o *directory.Organization, m directory.Membership) map[string]any {
 	claims := map[string]any{"org_id": o.ID, "org_slug": o.Slug, "org_role": m.Role}
 	switch permissions := o.Permissions(m); {
@@ -52,7 +83,7 @@ func version1(o *directory.Organization, m directory.Membership) map[string]any 
 	return claims
 }
 
-// version2 are the organization's claims of version 2: the plan, the features and the claim o. An instance without custom
+// version2 returns the organization's claims of version 2: the plan, the features and the claim o. An instance without custom
 // permissions has no features.
 func version2(o *directory.Organization, m directory.Membership) map[string]any {
 	org := map[string]any{"id": o.ID, "slg": o.Slug, "rol": strings.TrimPrefix(m.Role, "org:")}
@@ -88,14 +119,14 @@ func packPermissions(permissions []string) (per, fpm string) {
 	return strings.Join(names, ","), strings.Join(masks, ",")
 }
 
-// tokenID is a jti of Clerk's form: 20 hexadecimal digits.
+// tokenID returns a jti of Clerk's form: 20 hexadecimal digits.
 func tokenID() string {
 	var id [10]byte
 	_, _ = rand.Read(id[:]) // never fails
 	return hex.EncodeToString(id[:])
 }
 
-// cloned is a metadata object that shares nothing with the given one.
+// cloned returns a metadata object that shares nothing with the given one.
 func cloned(object map[string]any) map[string]any {
 	c := make(map[string]any, len(object))
 	for key, value := range object {
@@ -117,35 +148,4 @@ func clonedValue(value any) any {
 	default:
 		return value
 	}
-}
-
-// Claims returns the claims of a token for a request, which has a version and a TTL. An empty party is left out. It fails for
-// a person or an organization that the directory does not have, and for a person who is not a member of the organization.
-func Claims(d *directory.Directory, r Request, issuer, party string, now time.Time) (map[string]any, error) {
-	p, err := d.PersonNamed(r.User)
-	if err != nil {
-		return nil, err
-	}
-	claims := commonClaims(p, issuer, party, now, r.TTL)
-	if r.Version == 2 {
-		maps.Copy(claims, map[string]any{"v": 2, "sts": "active", "pla": "u:free"})
-	}
-	if r.Org == "" {
-		return claims, nil
-	}
-	o, err := d.OrganizationNamed(r.Org)
-	if err != nil {
-		return nil, err
-	}
-	m, err := o.FindMembership(p)
-	if err != nil {
-		return nil, err
-	}
-	claims["org_metadata"] = cloned(m.PublicMetadata)
-	if r.Version == 1 {
-		maps.Copy(claims, version1(o, m))
-	} else {
-		maps.Copy(claims, version2(o, m))
-	}
-	return claims, nil
 }

@@ -14,7 +14,7 @@ const (
 	ttlMax     = 24 * time.Hour // either way
 )
 
-// What is said of a version or a ttl that there is not.
+// The messages about a version or a ttl that cannot be had.
 const (
 	versionWords = "The version is 1 or 2."
 	ttlWords     = "The ttl is whole seconds from -86400 to 86400."
@@ -35,10 +35,10 @@ type Request struct {
 	TTL time.Duration
 }
 
-// noCategory asks for a token whose header has no cat.
+// noCategory is the category of a token whose header has no cat.
 const noCategory = "none"
 
-// Header is what Sign takes for the request.
+// Header returns the header of the token, as Key.Sign takes it.
 func (r Request) Header() map[string]any {
 	switch r.Category {
 	case "":

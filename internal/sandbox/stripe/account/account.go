@@ -14,13 +14,13 @@ const (
 	Root = "/stripe"
 )
 
-// Account is all that Stripe keeps for one account. Times are seconds since 1970.
+// Account is everything that Stripe stores for one account. Times are seconds since 1970. The caller serializes all calls.
 type Account struct {
 	BaseURL string
 	Now     func() time.Time
-	OnEvent func(object.Event, []object.WebhookEndpoint) // nil: nobody is told
+	OnEvent func(object.Event, []object.WebhookEndpoint) // called with every event; nil: there are none
 	Request object.EventRequest                          // of the events of the moment
-	held    *[]heldEvent                                 // events that are put in order before they are told; nil: none are held
+	held    *[]heldEvent                                 // events that wait to be put in order; nil: none do
 
 	Customers            Table[object.Customer]
 	DeletedCustomers     map[string]bool // ids of deleted customers
@@ -41,10 +41,10 @@ type Account struct {
 	Endpoints            Table[object.WebhookEndpoint]
 }
 
-// Unix is the time now, in seconds.
+// Unix returns the time now, in seconds.
 func (a *Account) Unix() int64 { return a.Now().Unix() }
 
-// Clone is an account of its own that starts with the same content and tells nobody.
+// Clone returns a copy that has no OnEvent.
 func (a *Account) Clone() *Account {
 	return &Account{
 		BaseURL: a.BaseURL, Now: a.Now, DeletedCustomers: maps.Clone(a.DeletedCustomers),
@@ -57,7 +57,7 @@ func (a *Account) Clone() *Account {
 	}
 }
 
-// Find is an object by its id, whatever it is; nil where there is none.
+// Find returns the object with an id, of any kind; nil where there is none.
 func (a *Account) Find(id string) any {
 	if a.DeletedCustomers[id] {
 		return object.Deleted{ID: id, Object: "customer", Deleted: true}
@@ -82,7 +82,7 @@ func in[T any](t *Table[T]) func(string) any {
 	}
 }
 
-// Named is an object by its id in a path or, where param is not "id", in a parameter.
+// Named returns an object by its id in a path or, where param is not "id", in a parameter.
 func Named[T any](t *Table[T], param, what, id string) (*T, error) {
 	row, ok := t.Get(id)
 	if !ok {

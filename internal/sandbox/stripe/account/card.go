@@ -30,7 +30,7 @@ func (a *Account) NewCard(id string, card testCard) *object.PaymentMethod {
 	})
 }
 
-// Attachable is the payment method of an id: a new one of a test card's name, or one that was made.
+// Attachable returns the payment method of an id: a new one of a test card's name, or one that was made.
 func (a *Account) Attachable(id string) (*object.PaymentMethod, error) {
 	if card, ok := TestCards[id]; ok {
 		if !card.attaches {

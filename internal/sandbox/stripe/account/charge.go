@@ -88,7 +88,7 @@ func (a *Account) Refund(c *object.Charge, amount *int64, reason *string, metada
 	return r, nil
 }
 
-// Dispute is what a customer's bank does.
+// Dispute charges a payment back, as a customer's bank does.
 func (a *Account) Dispute(c *object.Charge) (*object.Dispute, error) {
 	if c.Disputed {
 		return nil, object.InvalidRequest("", "charge_disputed", "Charge %s has been charged back already.", c.ID)
@@ -106,7 +106,7 @@ func (a *Account) Dispute(c *object.Charge) (*object.Dispute, error) {
 
 const retryAfterDays = 3 // of a failed payment
 
-// LatestCharge is the newest paid charge of a subscription.
+// LatestCharge returns the newest paid charge of a subscription.
 func (a *Account) LatestCharge(s *object.Subscription) (*object.Charge, error) {
 	for _, c := range a.Charges.Where(func(c *object.Charge) bool { return c.Paid && c.Invoice != nil }) {
 		if invoice, ok := a.Invoices.Get(*c.Invoice); ok && invoice.Subscription == s.ID {

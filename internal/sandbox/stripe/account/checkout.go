@@ -16,7 +16,7 @@ var checkoutOrder = []string{
 	"checkout.session.async_payment_failed",
 }
 
-// Complete is what a buyer does on the checkout page.
+// Complete finishes a checkout session as a buyer does on its page.
 func (a *Account) Complete(s *object.CheckoutSession, quantity *int64, outcome string) error {
 	if s.Status != object.SessionOpen {
 		return object.InvalidRequest("", "", "The session %s is %s.", s.ID, s.Status)
@@ -86,7 +86,7 @@ func (a *Account) fulfill(s *object.CheckoutSession, outcome string) {
 	a.Emit("checkout.session.completed", s, nil)
 }
 
-// buyer is the customer of a session, who is made where there is none.
+// buyer returns the customer of a session and makes one where there is none.
 func (a *Account) buyer(s *object.CheckoutSession) *object.Customer {
 	if s.Customer != nil {
 		if c, ok := a.Customers.Get(*s.Customer); ok {
@@ -122,7 +122,7 @@ func sameItems(sub *object.Subscription, s *object.CheckoutSession) bool {
 	})
 }
 
-// SettlePayment is what comes of a payment that took days.
+// SettlePayment ends a payment that took days.
 func (a *Account) SettlePayment(s *object.CheckoutSession, paid bool) error {
 	if s.Status != object.SessionComplete || s.PaymentStatus != object.OutcomeUnpaid {
 		return object.InvalidRequest("", "", "The session %s waits for no payment.", s.ID)
@@ -158,7 +158,7 @@ func (a *Account) ExpireSession(s *object.CheckoutSession) {
 	a.Emit("checkout.session.expired", s, nil)
 }
 
-// declinedOf is the subscription that waits for another card; nil where there is none.
+// declinedOf returns the subscription that waits for another card; nil where there is none.
 func (a *Account) declinedOf(s *object.CheckoutSession) *object.Subscription {
 	if s.Declined == nil {
 		return nil

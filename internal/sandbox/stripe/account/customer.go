@@ -5,7 +5,7 @@ import (
 	"github.com/teamtask/teamtask/internal/sandbox/stripe/object"
 )
 
-// MethodOf is what a subscription is paid with; nil where there is nothing.
+// MethodOf returns the payment method of a subscription; nil where there is none.
 func (a *Account) MethodOf(s *object.Subscription) *object.PaymentMethod {
 	ids := []*string{s.DefaultPaymentMethod}
 	if c, ok := a.Customers.Get(s.Customer); ok {
@@ -29,7 +29,7 @@ func (a *Account) NewCustomer(id string) *object.Customer {
 	})
 }
 
-// SubscriptionsOf is the list of a customer's subscriptions that are not over.
+// SubscriptionsOf returns the list of a customer's subscriptions that have not ended.
 func (a *Account) SubscriptionsOf(customer string) object.List {
 	list := object.List{Object: "list", Data: []any{}, URL: "/v1/customers/" + customer + "/subscriptions"}
 	for _, sub := range a.Subscriptions.Where(func(sub *object.Subscription) bool { return sub.Customer == customer && !sub.Ended() }) {

@@ -42,7 +42,7 @@ func deepCopy(v reflect.Value) reflect.Value {
 	return c
 }
 
-// Document is an object as it stands in JSON now.
+// Document returns an object in its JSON form.
 func Document(object any) map[string]any {
 	raw, err := json.Marshal(object)
 	if err != nil {
@@ -55,7 +55,7 @@ func Document(object any) map[string]any {
 	return doc
 }
 
-// difference is what an object had before of that which is another now: Stripe's previous_attributes.
+// difference returns the old values of the attributes that changed: Stripe's previous_attributes.
 func difference(before, now map[string]any) map[string]any {
 	changed := map[string]any{}
 	for key, was := range before {

@@ -11,14 +11,14 @@ import (
 
 const eventsKept = 10_000
 
-// heldEvent waits to be told in its place.
+// heldEvent is an event that waits for its place in the order.
 type heldEvent struct {
 	kind  string
 	event object.Event
 }
 
-// Emit notes an event of a kind such as invoice.paid about an object as it is now, and as it was before where that says something,
-// and sends it to whom it concerns.
+// Emit publishes an event of a kind such as invoice.paid about an object. Before is what the object was, nil where the event does
+// not show it.
 func (a *Account) Emit(kind string, subject any, before map[string]any) {
 	now := Document(subject)
 	raw, err := json.Marshal(now)
@@ -59,9 +59,9 @@ func (a *Account) publish(e object.Event) {
 	}
 }
 
-// inOrder does something and tells of it in the order of kinds given; those that are not given come last.
+// inOrder calls do and then publishes its events in the order of kinds; other kinds come last.
 func (a *Account) inOrder(kinds []string, do func() error) error {
-	if a.held != nil { // by whoever asked for this
+	if a.held != nil { // by an outer inOrder
 		return do()
 	}
 	held := []heldEvent{}

@@ -7,7 +7,7 @@ import (
 	"github.com/teamtask/teamtask/internal/sandbox/stripe/object"
 )
 
-// periodLines are what one period of a subscription costs.
+// periodLines returns what one period of a subscription costs.
 func (a *Account) periodLines(s *object.Subscription) []object.Line {
 	var lines []object.Line
 	for _, item := range s.Items.Data {
@@ -38,7 +38,7 @@ func (a *Account) line(s *object.Subscription, item object.Item, quantity, amoun
 	}
 }
 
-// proration is what a change of an item costs or gives back for the rest of the period; nothing where there is no difference.
+// proration returns the lines for what a change of an item costs or gives back for the rest of the period.
 func (a *Account) proration(s *object.Subscription, item object.Item, was, is int64) []object.Line {
 	length := s.CurrentPeriodEnd - s.CurrentPeriodStart
 	left := min(max(s.CurrentPeriodEnd-a.Unix(), 0), length)
@@ -131,7 +131,7 @@ func (a *Account) MarkPaid(invoice *object.Invoice) {
 	a.Emit("invoice.payment_succeeded", invoice, nil)
 }
 
-// openInvoices are the invoices of a subscription that wait to be paid, newest first.
+// openInvoices returns the invoices of a subscription that wait to be paid, newest first.
 func (a *Account) openInvoices(s *object.Subscription) []*object.Invoice {
 	return a.Invoices.Where(func(i *object.Invoice) bool { return i.Subscription == s.ID && i.Status == object.InvoiceOpen })
 }

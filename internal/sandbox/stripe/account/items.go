@@ -91,7 +91,7 @@ func (a *Account) ChangeItems(s *object.Subscription, c ItemsChange, also func()
 	return nil
 }
 
-// costsMore says whether a change raises what a period costs.
+// costsMore reports whether a change raises what a period costs.
 func (a *Account) costsMore(s *object.Subscription, c ItemsChange) bool {
 	var more int64
 	for _, one := range c.Items {

@@ -93,7 +93,7 @@ func (a *Account) Advance(s *object.Subscription, paid bool, failures int) error
 	return nil
 }
 
-// due is the Day on which invoices that were sent are paid, or past due.
+// due makes the invoices that were sent paid, or the subscription past due.
 func (a *Account) due(s *object.Subscription, open []*object.Invoice, paid bool) {
 	if !paid {
 		a.update(s, func() { s.Status = object.SubscriptionPastDue })
@@ -126,7 +126,7 @@ func (a *Account) renew(s *object.Subscription, paid bool) {
 	}
 }
 
-// MethodOrCard is what a payment is made with that somebody decided on: the subscription's method, or a new card.
+// MethodOrCard returns the payment method of a subscription, or a new card where it has none.
 func (a *Account) MethodOrCard(s *object.Subscription) *object.PaymentMethod {
 	if m := a.MethodOf(s); m != nil {
 		return m

@@ -25,7 +25,7 @@ func (a *Account) NewPortal() *object.PortalConfiguration {
 type Visit struct {
 	Session       *object.PortalSession
 	Configuration *object.PortalConfiguration
-	Subscription  *object.Subscription // nil: the customer has none that is not over
+	Subscription  *object.Subscription // nil: the customer has none that has not ended
 }
 
 // PortalVisit finds a portal session and what it is about.
@@ -56,7 +56,7 @@ func (v Visit) check() error {
 	return nil
 }
 
-// QuantityRange are the quantities that the configuration lets a customer choose from, and why it does not where it does not.
+// QuantityRange returns the least and the largest quantity that the configuration allows, or why it allows no change.
 func (v Visit) QuantityRange() (least, most int64, err error) {
 	update := v.Configuration.Features.SubscriptionUpdate
 	if err := v.check(); err != nil {
@@ -86,7 +86,7 @@ func (v Visit) QuantityRange() (least, most int64, err error) {
 	return least, most, nil
 }
 
-// SetQuantityInPortal is what a customer does in the portal, which charges as its configuration says. A declined card changes nothing.
+// SetQuantityInPortal changes the quantity and charges as the configuration says. A declined card changes nothing.
 func (a *Account) SetQuantityInPortal(v Visit, quantity int64) error {
 	least, most, err := v.QuantityRange()
 	if err != nil {

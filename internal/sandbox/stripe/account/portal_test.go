@@ -108,7 +108,7 @@ func TestADeclinedCardBuysNoSeatsInThePortal(t *testing.T) {
 	s.Want(t)
 }
 
-// The products of a configuration are told to those who expand them, and to nobody else.
+// The products of a configuration are shown only where they are expanded.
 func TestThePortalsProductsAreToldWhenTheyAreExpanded(t *testing.T) {
 	t.Parallel()
 	s := sandboxtest.NewStripe(t, sandbox.Options{})

@@ -17,7 +17,7 @@ const (
 	OwnAccount    = "acct_sandbox"
 )
 
-// New is what there is at the start: a price for seats, and five of them bought by D2 Gamers half a month ago.
+// New returns the account of the start: a price for seats, and five of them that D2 Gamers bought half a month ago.
 func New(baseURL string, now func() time.Time) *Account {
 	a := &Account{BaseURL: baseURL, DeletedCustomers: map[string]bool{}}
 	start := now().Add(-15 * kit.Day)

@@ -117,7 +117,7 @@ func (a *Account) Reactivate(s *object.Subscription) {
 	})
 }
 
-// update changes a subscription and tells of it, unless nothing changed.
+// update calls do to change a subscription and emits the event, unless nothing changed.
 func (a *Account) update(s *object.Subscription, do func()) {
 	before := Document(s)
 	do()

@@ -32,7 +32,7 @@ func (t *Table[T]) Remove(id string) {
 	t.order = slices.DeleteFunc(t.order, func(other string) bool { return other == id })
 }
 
-// Where is the objects that pass, newest first.
+// Where returns the objects for which is returns true, newest first.
 func (t *Table[T]) Where(is func(*T) bool) []*T {
 	var found []*T
 	for _, id := range slices.Backward(t.order) {

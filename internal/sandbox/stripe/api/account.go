@@ -4,7 +4,7 @@ import (
 	"github.com/teamtask/teamtask/internal/sandbox/stripe/account"
 )
 
-// accountJSON is what is said of the account itself.
+// accountJSON is the shape of the account itself.
 type accountJSON struct {
 	ID              string `json:"id"`
 	Object          string `json:"object"`
@@ -14,7 +14,7 @@ type accountJSON struct {
 	Type            string `json:"type"`
 }
 
-// getAccount answers GET /v1/account.
+// getAccount serves GET /v1/account.
 func (a handler) getAccount(q Request) (any, error) {
 	return accountJSON{ID: account.OwnAccount, Object: "account", ChargesEnabled: true, Country: "IE", DefaultCurrency: account.SeatCurrency, Type: "standard"}, q.Form.Done()
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/teamtask/teamtask/internal/sandbox/stripe/object"
 )
 
-// Response is what a request to Stripe's API is answered.
+// Response is a response of Stripe's API.
 type Response struct {
 	Status      int
 	Body        []byte
@@ -35,11 +35,11 @@ func (a Response) Write(w http.ResponseWriter) {
 	_, _ = w.Write(a.Body)
 }
 
-// RefusalResponse is a refusal as Stripe writes it.
+// RefusalResponse returns a refusal as Stripe writes it.
 func RefusalResponse(err error) Response {
-	said := kit.NewRecorder()
-	WriteRefusal(said, err)
-	return Response{Status: said.Status, Body: said.Body.Bytes(), ContentType: kit.JSONType}
+	recorded := kit.NewRecorder()
+	WriteRefusal(recorded, err)
+	return Response{Status: recorded.Status, Body: recorded.Body.Bytes(), ContentType: kit.JSONType}
 }
 
 // Request is a request to Stripe's API.

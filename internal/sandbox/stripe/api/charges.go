@@ -19,7 +19,7 @@ func (a handler) listCharges(q Request) (any, error) {
 	}))
 }
 
-// postRefund answers POST /v1/refunds.
+// postRefund serves POST /v1/refunds.
 func (a handler) postRefund(q Request) (any, error) {
 	f := q.Form
 	id := f.TextOr("charge", "")

@@ -15,7 +15,7 @@ const (
 	linesMax       = 20
 )
 
-// postSession answers POST /v1/checkout/sessions, for subscriptions alone.
+// postSession serves POST /v1/checkout/sessions, for subscriptions alone.
 func (a handler) postSession(q Request) (any, error) {
 	f := q.Form
 	id := kit.FreshID("cs_test_")

@@ -146,7 +146,7 @@ var (
 	searchAnd  = regexp.MustCompile(`(?i)\s+AND\s+`)
 )
 
-// searchTerms reads a query such as metadata['a']:'b' AND name:'c' into a function that says what fits.
+// searchTerms reads a query such as metadata['a']:'b' AND name:'c' into a function that reports what fits.
 func searchTerms(query string) (func(name, email *string, metadata object.Metadata) bool, error) {
 	var terms [][]string
 	for _, part := range searchAnd.Split(strings.TrimSpace(query), -1) {

@@ -9,7 +9,7 @@ import (
 	"github.com/teamtask/teamtask/internal/sandbox/stripe/object"
 )
 
-// WriteRefusal answers with a refusal as Stripe writes it. Any other error is a fault of the sandbox.
+// WriteRefusal writes a refusal as Stripe does. Any other error is a bug of the sandbox.
 func WriteRefusal(w http.ResponseWriter, err error) {
 	r, ok := errors.AsType[*object.Refusal](err)
 	if !ok {
@@ -28,7 +28,7 @@ func WriteRefusal(w http.ResponseWriter, err error) {
 	kit.WriteJSON(w, r.Status, map[string]object.Error{"error": body})
 }
 
-// StatusRefusal is a refusal that says no more than its status.
+// StatusRefusal returns a refusal about its status alone.
 func StatusRefusal(status int) error {
 	r := &object.Refusal{Status: status, Type: object.TypeInvalidRequest, Message: http.StatusText(status)}
 	switch {

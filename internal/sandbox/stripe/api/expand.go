@@ -8,14 +8,14 @@ import (
 	"github.com/teamtask/teamtask/internal/sandbox/stripe/object"
 )
 
-// expandable are the fields whose ids may be replaced by what they stand for.
+// expandable are the fields whose ids may be replaced by their objects.
 var expandable = []string{
 	"charge", "configuration", "customer", "default_payment_method", "default_price", "dispute", "invoice", "latest_charge", "latest_invoice",
 	"payment_intent", "payment_method", "product", "subscription", "default_source", "setup_intent", "pending_setup_intent", "test_clock",
 	"schedule", "application", "on_behalf_of", "discounts", "payment_link", "source",
 }
 
-// expand replaces ids in an answer by what they stand for, as paths such as data.latest_invoice.charge name them.
+// expand replaces ids in a response by their objects, as paths such as data.latest_invoice.charge name them.
 func (a handler) expand(doc map[string]any, paths []string) error {
 	for _, path := range paths {
 		steps := strings.Split(path, ".")
@@ -33,7 +33,7 @@ func (a handler) expand(doc map[string]any, paths []string) error {
 	return nil
 }
 
-// expandAt follows a path from an object, and says whether it leads somewhere.
+// expandAt follows a path from an object and reports whether the path exists.
 func (a handler) expandAt(at any, steps []string) bool {
 	if len(steps) == 0 {
 		return true
@@ -86,7 +86,7 @@ func (a handler) expandAt(at any, steps []string) bool {
 // portalProducts leads from a portal configuration to the products whose quantity may be changed in it.
 var portalProducts = []string{"features", "subscription_update", "products"}
 
-// expandPortal puts the products into the document of a portal configuration, and says whether there is a place for them.
+// expandPortal puts the products into the document of a portal configuration, and reports whether there is a place for them.
 func (a handler) expandPortal(doc map[string]any, id string) bool {
 	p, ok := a.PortalConfigurations.Get(id)
 	features, _ := doc["features"].(map[string]any)

@@ -5,7 +5,7 @@ import (
 	"github.com/teamtask/teamtask/internal/sandbox/stripe/object"
 )
 
-// voidInvoice answers POST /v1/invoices/{id}/void. A payment that is under way cannot be stopped. The subscription whose first
+// voidInvoice serves POST /v1/invoices/{id}/void. A payment that is under way cannot be stopped. The subscription whose first
 // invoice it is comes to its end.
 func (a handler) voidInvoice(q Request) (any, error) {
 	invoice, err := account.Named(&a.Invoices, "id", "invoice", q.id)
@@ -74,7 +74,7 @@ func (a handler) knows(customer, subscription *string) error {
 	return nil
 }
 
-// payInvoice answers POST /v1/invoices/{id}/pay.
+// payInvoice serves POST /v1/invoices/{id}/pay.
 func (a handler) payInvoice(q Request) (any, error) {
 	invoice, err := account.Named(&a.Invoices, "id", "invoice", q.id)
 	if err != nil {
@@ -117,7 +117,7 @@ func (a handler) payInvoice(q Request) (any, error) {
 	return invoice, nil
 }
 
-// markUncollectible answers POST /v1/invoices/{id}/mark_uncollectible.
+// markUncollectible serves POST /v1/invoices/{id}/mark_uncollectible.
 func (a handler) markUncollectible(q Request) (any, error) {
 	invoice, err := account.Named(&a.Invoices, "id", "invoice", q.id)
 	if err != nil {

@@ -87,7 +87,7 @@ func (a handler) listItems(q Request) (any, error) {
 	return listed(q, items)
 }
 
-// changeItem answers POST /v1/subscription_items/{id}.
+// changeItem serves POST /v1/subscription_items/{id}.
 func (a handler) changeItem(q Request) (any, error) {
 	s, i, err := a.itemNamed(q.id)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/teamtask/teamtask/internal/sandbox/stripe/object"
 )
 
-// only answers the object of the path for a method that takes no parameters.
+// only returns the object of the path, for a method without parameters.
 func only[T any](t *account.Table[T], what string, q Request) (any, error) {
 	row, err := account.Named(t, "id", what, q.id)
 	if err != nil {
@@ -25,7 +25,7 @@ const (
 	searchResultMax = 100
 )
 
-// listed is the page that was asked for of rows that stand newest first. It is the last reader of the parameters.
+// listed returns the requested page of rows, which are newest first. It reads the last parameters.
 func listed[T any](q Request, rows []*T) (any, error) {
 	limit := int64(limitDefault)
 	if given := q.Form.Number("limit", 1, limitMax); given != nil {
@@ -68,7 +68,7 @@ func field[T any](row *T, name string) reflect.Value {
 	return reflect.ValueOf(row).Elem().FieldByName(name)
 }
 
-// createdOutside says which rows the parameter created leaves out.
+// createdOutside returns a function that reports whether the parameter created leaves a row out.
 func createdOutside[T any](f *form.Form) func(*T) bool {
 	if !f.Has("created") {
 		return func(*T) bool { return false }

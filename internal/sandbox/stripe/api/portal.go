@@ -149,7 +149,7 @@ func (a handler) changePortal(q Request) (any, error) {
 	return p, nil
 }
 
-// postPortalSession answers POST /v1/billing_portal/sessions.
+// postPortalSession serves POST /v1/billing_portal/sessions.
 func (a handler) postPortalSession(q Request) (any, error) {
 	f := q.Form
 	id := kit.FreshID("bps_")

@@ -148,7 +148,7 @@ func readAmounts(f *form.Form, p *object.Price) {
 
 const amountMax = 1 << 40
 
-// readAmount is an amount that is given as a whole number or as a decimal.
+// readAmount returns an amount that is given as a whole number or as a decimal.
 func readAmount(f *form.Form, whole *int64, decimal *string) (int64, string) {
 	switch {
 	case whole != nil:

@@ -13,7 +13,7 @@ func (a handler) getSubscription(q Request) (any, error) {
 	return only(&a.Subscriptions, "subscription", q)
 }
 
-// listSubscriptions leaves canceled ones out, unless a status asks for them.
+// listSubscriptions serves GET /v1/subscriptions. It leaves canceled ones out unless the status includes them.
 func (a handler) listSubscriptions(q Request) (any, error) {
 	customer, price, plan := q.Form.Text("customer"), q.Form.Text("price"), q.Form.Text("plan")
 	status := q.Form.OneOf("status", "", "all", "ended", object.SubscriptionActive, object.SubscriptionCanceled, object.SubscriptionIncomplete, object.SubscriptionIncompleteExpired, object.SubscriptionPastDue, object.SubscriptionPaused, object.SubscriptionTrialing, object.SubscriptionUnpaid)
@@ -43,7 +43,7 @@ func (a handler) listSubscriptions(q Request) (any, error) {
 	}))
 }
 
-// recurringPrice is the price of a line, which must be one that can be bought again and again.
+// recurringPrice returns the price of a line, which must be a recurring one.
 func (a handler) recurringPrice(f *form.Form) *object.Price {
 	id := f.Required("price")
 	p, ok := a.Prices.Get(id)
@@ -59,7 +59,7 @@ func (a handler) recurringPrice(f *form.Form) *object.Price {
 	return p
 }
 
-// postSubscription makes a subscription without anybody's checkout.
+// postSubscription serves POST /v1/subscriptions: a subscription without a checkout.
 func (a handler) postSubscription(q Request) (any, error) {
 	f := q.Form
 	p := account.Purchase{Metadata: f.Metadata(nil), Description: f.Text("description"), Method: f.Text("default_payment_method")}
@@ -143,7 +143,7 @@ func (a handler) readTrial(f *form.Form) (end int64, noMethod string) {
 	return end, noMethod
 }
 
-// changeSubscription answers POST /v1/subscriptions/{id}.
+// changeSubscription serves POST /v1/subscriptions/{id}.
 func (a handler) changeSubscription(q Request) (any, error) {
 	s, err := account.Named(&a.Subscriptions, "id", "subscription", q.id)
 	if err != nil {
@@ -208,7 +208,7 @@ func (a handler) changeSubscription(q Request) (any, error) {
 	return s, nil
 }
 
-// cancelSubscription answers DELETE /v1/subscriptions/{id}. One that is over is not found, as with Stripe.
+// cancelSubscription serves DELETE /v1/subscriptions/{id}. One that has ended is not found, as with Stripe.
 func (a handler) cancelSubscription(q Request) (any, error) {
 	s, err := account.Named(&a.Subscriptions, "id", "subscription", q.id)
 	if err != nil {
@@ -228,7 +228,7 @@ func (a handler) cancelSubscription(q Request) (any, error) {
 	return s, nil
 }
 
-// resumeSubscription answers POST /v1/subscriptions/{id}/resume.
+// resumeSubscription serves POST /v1/subscriptions/{id}/resume.
 func (a handler) resumeSubscription(q Request) (any, error) {
 	s, err := account.Named(&a.Subscriptions, "id", "subscription", q.id)
 	if err != nil {

@@ -82,7 +82,7 @@ func TestSubscriptionsAreListedByCustomerStatusAndPrice(t *testing.T) {
 	}
 }
 
-// A card that fails for more seats leaves the subscription past due, or changes nothing where that was asked for.
+// A card that fails for more seats leaves the subscription past due, or changes nothing with error_if_incomplete.
 func TestADeclinedChangeDoesWhatWasAskedFor(t *testing.T) {
 	t.Parallel()
 	s := sandboxtest.NewStripe(t, sandbox.Options{})

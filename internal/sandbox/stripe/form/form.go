@@ -1,5 +1,5 @@
-// Package form reads the parameters of a request to Stripe's API: names with brackets make a tree, and what no reader asked for
-// is refused.
+// Package form reads the parameters of a request to Stripe's API: names with brackets make a tree, and parameters that are
+// never read are refused.
 package form
 
 import (
@@ -21,8 +21,8 @@ const (
 )
 
 // Form is the parameters of a request to Stripe, or of one branch of them: names with [key], [0] or [] behind them make a tree.
-// Its readers remember the first thing that is wrong, which done answers, and what was never read is unknown. A nil form is a
-// branch that was not given.
+// Its readers record the first error, which Done returns. A parameter that was never read is unknown. A nil form is a branch
+// that was not given.
 type Form struct {
 	name   string // whole, as a[b][c]
 	text   *string
@@ -102,7 +102,7 @@ func (f *Form) put(name, value string) error {
 	return nil
 }
 
-// canonical is the same text for the same parameters in any order.
+// canonical returns the same text for the same parameters in any order.
 func (f *Form) canonical() string {
 	if f.text != nil {
 		return f.name + "=" + url.QueryEscape(*f.text) + "&"
@@ -114,7 +114,7 @@ func (f *Form) canonical() string {
 	return all.String()
 }
 
-// Done answers the first thing that was wrong, or that was never read.
+// Done returns the first error, or one about a parameter that was never read.
 func (f *Form) Done() error {
 	if *f.reason == nil {
 		if unread := f.unread(); unread != "" {
@@ -145,7 +145,7 @@ func (f *Form) Fail(err error) {
 	}
 }
 
-// Path is the whole name of a parameter of this branch.
+// Path returns the whole name of a parameter of this branch.
 func (f *Form) Path(name string) string {
 	if f.name == "" {
 		return name

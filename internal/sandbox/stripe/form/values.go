@@ -12,7 +12,7 @@ import (
 	"github.com/teamtask/teamtask/internal/sandbox/stripe/object"
 )
 
-// Text is a text, or nil where it was not given.
+// Text returns a text, or nil where it was not given.
 func (f *Form) Text(name string) *string {
 	if !f.Has(name) {
 		return nil
@@ -26,7 +26,7 @@ func (f *Form) Text(name string) *string {
 	return kid.text
 }
 
-// TextOr is a text, or another where it was not given.
+// TextOr returns a text, or absent where it was not given.
 func (f *Form) TextOr(name, absent string) string {
 	if given := f.Text(name); given != nil {
 		return *given
@@ -34,7 +34,7 @@ func (f *Form) TextOr(name, absent string) string {
 	return absent
 }
 
-// Required is a text that has to be given.
+// Required returns a text that must be given.
 func (f *Form) Required(name string) string {
 	given := f.Text(name)
 	switch {
@@ -47,7 +47,7 @@ func (f *Form) Required(name string) string {
 	return *given
 }
 
-// Missing says that a parameter has to be given.
+// Missing refuses the request because a parameter is missing.
 func (f *Form) Missing(name string) {
 	if f == nil {
 		return
@@ -64,7 +64,7 @@ func (f *Form) Empty(name string) {
 			"You should remove '%[1]s' from your request or supply a non-empty value.", f.Path(name)))
 }
 
-// OneOf is a text out of a few.
+// OneOf returns a text that must be one of a few, or absent where it was not given.
 func (f *Form) OneOf(name, absent string, of ...string) string {
 	given := f.TextOr(name, absent)
 	if f.Has(name) && !slices.Contains(of, given) {
@@ -73,7 +73,7 @@ func (f *Form) OneOf(name, absent string, of ...string) string {
 	return given
 }
 
-// Number is a whole number, or nil where it was not given.
+// Number returns a whole number from least to most, or nil where it was not given.
 func (f *Form) Number(name string, least, most int64) *int64 {
 	given := f.Text(name)
 	if given == nil {
@@ -94,7 +94,7 @@ func (f *Form) Number(name string, least, most int64) *int64 {
 	return &n
 }
 
-// Bool is true or false, or nil where it was not given.
+// Bool returns true or false, or nil where it was not given.
 func (f *Form) Bool(name string) *bool {
 	given := f.Text(name)
 	if given == nil {
@@ -113,7 +113,7 @@ func (f *Form) IsText(name string) bool { return f.Has(name) && f.kids[name].tex
 // Keys returns the names of the parameters of this branch, in their order.
 func (f *Form) Keys() []string { return f.order }
 
-// Child is a branch, or nil where it was not given.
+// Child returns a branch, or nil where it was not given.
 func (f *Form) Child(name string) *Form {
 	if !f.Has(name) {
 		return nil
@@ -129,7 +129,7 @@ func (f *Form) Child(name string) *Form {
 	return kid
 }
 
-// List is the branches of a list, in their order.
+// List returns the branches of a list, in their order.
 func (f *Form) List(name string) []*Form {
 	branch := f.Child(name)
 	if branch == nil {
@@ -146,7 +146,7 @@ func (f *Form) List(name string) []*Form {
 	return all
 }
 
-// Texts is a list of texts.
+// Texts returns a list of texts.
 func (f *Form) Texts(name string) []string {
 	all := []string{}
 	for _, one := range f.List(name) {
@@ -160,7 +160,7 @@ func (f *Form) Texts(name string) []string {
 	return all
 }
 
-// Metadata is what was, changed by what was given: an empty value takes its key away, an empty text all of them.
+// Metadata returns was with the given keys merged into it: an empty value removes its key, an empty text all keys.
 func (f *Form) Metadata(was map[string]string) map[string]string {
 	now := map[string]string{}
 	maps.Copy(now, was)
@@ -190,7 +190,7 @@ func (f *Form) Metadata(was map[string]string) map[string]string {
 	return now
 }
 
-// URL is an absolute http or https address, or nil where it was not given.
+// URL returns an absolute http or https address, or nil where it was not given.
 func (f *Form) URL(name string) *string {
 	given := f.Text(name)
 	if given == nil {

@@ -40,7 +40,7 @@ func (s *CheckoutSession) HasTrial() bool {
 	return s.SubscriptionData.TrialDays > 0 || s.SubscriptionData.TrialEnd > 0
 }
 
-// ReturnURL is where a session leads to after it was paid.
+// ReturnURL returns the address that a buyer is sent to after the payment.
 func (s *CheckoutSession) ReturnURL() string {
 	return strings.ReplaceAll(s.SuccessURL, SessionIDTemplate, url.PathEscape(s.ID))
 }
@@ -93,7 +93,7 @@ type CheckoutSession struct {
 	UIMode              string           `json:"ui_mode"`
 	URL                 *string          `json:"url"`
 
-	Lines            []SessionLine    `json:"-"` // in an answer when they are expanded
+	Lines            []SessionLine    `json:"-"` // shown where they are expanded
 	SubscriptionData SubscriptionData `json:"-"`
 	Declined         *string          `json:"-"` // the incomplete subscription of a declined card
 }

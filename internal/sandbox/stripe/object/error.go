@@ -34,12 +34,12 @@ func (r *Refusal) Error() string { return r.Message }
 // HTTPStatus returns the status of the response.
 func (r *Refusal) HTTPStatus() int { return r.Status }
 
-// InvalidRequest is a refusal of a parameter, or of the request where param is empty.
+// InvalidRequest returns a refusal of a parameter, or of the request where param is empty.
 func InvalidRequest(param, code, format string, args ...any) error {
 	return &Refusal{Status: http.StatusBadRequest, Type: TypeInvalidRequest, Code: code, Param: param, Message: fmt.Sprintf(format, args...)}
 }
 
-// Missing is a refusal of an id in a path, where param is "id", or in a parameter.
+// Missing returns a refusal of an id in a path, where param is "id", or in a parameter.
 func Missing(param, what, id string) error {
 	status := http.StatusBadRequest
 	if param == "id" {

@@ -36,7 +36,7 @@ type WebhookEndpoint struct {
 	EnabledEvents []string `json:"enabled_events"`
 	Livemode      bool     `json:"livemode"`
 	Metadata      Metadata `json:"metadata"`
-	Secret        string   `json:"secret,omitempty"` // in the answer to its creation alone
+	Secret        string   `json:"secret,omitempty"` // only in the response to its creation
 	Status        string   `json:"status"`
 	URL           string   `json:"url"`
 

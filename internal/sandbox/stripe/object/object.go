@@ -17,9 +17,8 @@ type List struct {
 	URL     string `json:"url"`
 }
 
-// The shapes below are Stripe's at API version 2023-10-16, in answers and in the data of its events, as far as they mean anything
-// here: what is always null or empty is left out, but for lists. They are also what the sandbox keeps. Fields without a name in
-// JSON are its own.
+// The shapes are those of responses and of the data of events. Fields that would always be null or empty are left out, except
+// lists. The sandbox stores the same types. Fields without a name in JSON are its own.
 
 type Metadata = map[string]string
 
@@ -36,7 +35,7 @@ type Toggle struct {
 
 const QuantityMax = 999_999
 
-// Copied is a copy of metadata, never nil.
+// Copied returns a copy of metadata, never nil.
 func Copied(m Metadata) Metadata {
 	if m == nil {
 		return Metadata{}

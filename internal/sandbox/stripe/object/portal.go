@@ -75,7 +75,7 @@ type SubscriptionUpdate struct {
 	Enabled               bool     `json:"enabled"`
 	ProrationBehavior     string   `json:"proration_behavior"`
 
-	Products []PortalProduct `json:"-"` // in an answer when they are expanded
+	Products []PortalProduct `json:"-"` // shown where they are expanded
 }
 
 type PortalProduct struct {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// PeriodEnd is one period of a price after a time.
+// PeriodEnd returns the end of a period that begins at a time.
 func (p *Price) PeriodEnd(at int64) int64 {
 	from, n := time.Unix(at, 0).UTC(), int(p.Recurring.IntervalCount)
 	switch p.Recurring.Interval {
@@ -22,7 +22,7 @@ func (p *Price) PeriodEnd(at int64) int64 {
 	return from.AddDate(0, n, 0).Unix()
 }
 
-// Plan is how a price is called in old fields.
+// Plan returns the price in the shape of older fields.
 func (p *Price) Plan() Plan {
 	amount, decimal := p.Amounts()
 	return Plan{
@@ -32,19 +32,19 @@ func (p *Price) Plan() Plan {
 	}
 }
 
-// MarshalJSON says null for amounts that a price does not have.
+// MarshalJSON writes null for amounts that a price does not have.
 func (p Price) MarshalJSON() ([]byte, error) {
 	type plain Price
-	said := struct {
+	shown := struct {
 		plain
 		UnitAmount        *int64  `json:"unit_amount"`
 		UnitAmountDecimal *string `json:"unit_amount_decimal"`
 	}{plain: plain(p)}
-	said.UnitAmount, said.UnitAmountDecimal = p.Amounts()
-	return json.Marshal(said)
+	shown.UnitAmount, shown.UnitAmountDecimal = p.Amounts()
+	return json.Marshal(shown)
 }
 
-// Amounts is what a unit costs, nil where it has tiers, and nil as a whole number where it has a fraction.
+// Amounts returns what a unit costs: nil with tiers, and no whole number with a fraction.
 func (p *Price) Amounts() (whole *int64, decimal *string) {
 	amount, text := p.UnitAmount, p.UnitAmountDecimal
 	switch {
@@ -62,7 +62,7 @@ const (
 	UsageMetered  = "metered"
 )
 
-// Cost is what a quantity costs for a period.
+// Cost returns what a quantity costs for a period.
 func (p *Price) Cost(quantity int64, currency string) int64 {
 	decimal := p.UnitAmountDecimal
 	if option, ok := p.Options[currency]; ok && currency != p.Currency {
@@ -85,7 +85,7 @@ func (p *Price) Cost(quantity int64, currency string) int64 {
 	return int64(math.Round(unit * float64(quantity)))
 }
 
-// tiered is what a quantity costs by the tier it is in, or by all tiers that it fills.
+// tiered returns what a quantity costs by the tier it is in, or by all tiers that it fills.
 func (p *Price) tiered(quantity int64) int64 {
 	var sum, from int64
 	for _, tier := range p.Tiers {
@@ -112,7 +112,7 @@ func (t Tier) cost(quantity int64) int64 {
 	return t.UnitAmount * quantity
 }
 
-// Expanded is what is said of a price where it is asked for.
+// Expanded returns the value of a field that is shown only where it is expanded.
 func (p *Price) Expanded(name string) any {
 	if name == "tiers" {
 		return p.Tiers
@@ -160,7 +160,7 @@ type Price struct { //nolint:recvcheck // it is written where it is a field, by 
 	UnitAmount        int64              `json:"unit_amount"`         // null where it has a fraction or tiers
 	UnitAmountDecimal string             `json:"unit_amount_decimal"` // null where it has tiers
 
-	Tiers   []Tier                    `json:"-"` // said where they are expanded
+	Tiers   []Tier                    `json:"-"` // shown where they are expanded
 	Options map[string]CurrencyOption `json:"-"` // by currency, likewise
 }
 

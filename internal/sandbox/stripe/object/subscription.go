@@ -4,9 +4,6 @@ import (
 	"slices"
 )
 
-// Every change of a subscription is made here, whoever asked for it, and tells what Stripe would tell. The caller of each function
-// holds the lock of what the account belongs to.
-
 const (
 	ChargeAutomatically = "charge_automatically"
 	SendInvoice         = "send_invoice"
@@ -31,10 +28,10 @@ const (
 	NoProrations     = "none"
 )
 
-// SendsInvoices says whether nobody's card is charged.
+// SendsInvoices reports whether invoices are sent instead of charging a card.
 func (s *Subscription) SendsInvoices() bool { return s.CollectionMethod == SendInvoice }
 
-// PeriodEnd is the end of a period of a subscription that begins then.
+// PeriodEnd returns the end of a period that begins at a time.
 func (s *Subscription) PeriodEnd(from int64) int64 {
 	if len(s.Items.Data) == 0 {
 		return from + s.CurrentPeriodEnd - s.CurrentPeriodStart
@@ -42,12 +39,12 @@ func (s *Subscription) PeriodEnd(from int64) int64 {
 	return s.Items.Data[0].Price.PeriodEnd(from)
 }
 
-// Ended says whether a subscription has come to its end.
+// Ended reports whether a subscription has come to its end.
 func (s *Subscription) Ended() bool {
 	return s.Status == SubscriptionCanceled || s.Status == SubscriptionIncompleteExpired
 }
 
-// Refresh brings what is said of the only item up to date.
+// Refresh updates the fields that repeat the only item.
 func (s *Subscription) Refresh() {
 	s.Plan, s.Quantity = nil, nil
 	s.Items.TotalCount = len(s.Items.Data)
@@ -58,7 +55,7 @@ func (s *Subscription) Refresh() {
 	s.CancelAt = cancelTime(s)
 }
 
-// cancelTime is when a subscription will end.
+// cancelTime returns when a subscription will end.
 func cancelTime(s *Subscription) *int64 {
 	if s.CancelAtPeriodEnd {
 		end := s.CurrentPeriodEnd

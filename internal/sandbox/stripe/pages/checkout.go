@@ -30,10 +30,10 @@ func checkoutResponse(a *account.Account, session *object.CheckoutSession, refus
 	if session.CancelURL != nil {
 		p.Cancel = *session.CancelURL
 	}
-	answer := response{page: checkoutTemplate}
-	p.Message, answer.status = messageOf(refused)
-	answer.data = p
-	return answer
+	shown := response{page: checkoutTemplate}
+	p.Message, shown.status = messageOf(refused)
+	shown.data = p
+	return shown
 }
 
 func (s *Pages) showCheckout(w http.ResponseWriter, r *http.Request) {

@@ -17,7 +17,7 @@ import (
 
 // Pages are the pages of checkout and portal that Stripe hosts.
 type Pages struct {
-	// use calls do with the account, which nothing else changes meanwhile.
+	// use calls do with the account while the server is locked.
 	Use func(do func(*account.Account) error) error
 }
 
@@ -37,9 +37,9 @@ type response struct {
 	data   any
 }
 
-// page answers what is made of the account.
+// page writes the response that do makes of the account.
 func (s *Pages) page(w http.ResponseWriter, do func(*account.Account) (response, error)) {
-	answer, body, err := s.render(do)
+	shown, body, err := s.render(do)
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
 	h.Set("Referrer-Policy", "no-referrer")
@@ -48,31 +48,31 @@ func (s *Pages) page(w http.ResponseWriter, do func(*account.Account) (response,
 	switch {
 	case err != nil:
 		kit.WriteRefusal(w, err)
-	case answer.goTo != "":
-		h.Set("Location", answer.goTo)
+	case shown.goTo != "":
+		h.Set("Location", shown.goTo)
 		w.WriteHeader(http.StatusSeeOther)
 	default:
 		h.Set("Content-Type", "text/html; charset=utf-8")
-		w.WriteHeader(answer.status)
+		w.WriteHeader(shown.status)
 		_, _ = w.Write(body)
 	}
 }
 
-// render is a page as it is now.
+// render returns a page and its HTML.
 func (s *Pages) render(do func(*account.Account) (response, error)) (response, []byte, error) {
-	var answer response
+	var shown response
 	var body bytes.Buffer
 	err := s.Use(func(a *account.Account) error {
 		var err error
-		if answer, err = do(a); err != nil || answer.goTo != "" {
+		if shown, err = do(a); err != nil || shown.goTo != "" {
 			return err
 		}
-		return answer.page.Execute(&body, answer.data)
+		return shown.page.Execute(&body, shown.data)
 	})
-	return answer, body.Bytes(), err
+	return shown, body.Bytes(), err
 }
 
-// pageQuantity is the quantity of a form, nil where there is none.
+// pageQuantity returns the quantity of a form, nil where there is none.
 func pageQuantity(r *http.Request) (*int64, error) {
 	given := strings.TrimSpace(r.PostFormValue("quantity"))
 	if given == "" {
@@ -85,7 +85,7 @@ func pageQuantity(r *http.Request) (*int64, error) {
 	return &n, nil
 }
 
-// messageOf is what a page says of something that was refused, and its status.
+// messageOf returns the message of a page about a refusal, and its status.
 func messageOf(err error) (string, int) {
 	if err == nil {
 		return "", http.StatusOK
@@ -99,7 +99,7 @@ const sellerName = "Sandbox Seats"
 // parties are who sells and who buys.
 type parties struct{ Seller, Buyer string }
 
-// parties are those of a purchase by the customer, who may have no name, no address or not be there yet.
+// partiesOf returns the parties of a purchase. The customer may have no name, no address or not exist yet.
 func partiesOf(a *account.Account, customer *string) parties {
 	p := parties{Seller: sellerName, Buyer: "not known yet"}
 	if customer == nil {

@@ -15,7 +15,7 @@ import (
 	"github.com/teamtask/teamtask/internal/sandbox/sandboxtest"
 )
 
-// browser is a person at a page, who follows no redirect.
+// browser returns a client that follows no redirect.
 func browser() *http.Client {
 	return &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
@@ -44,7 +44,7 @@ func attributes(tag string) map[string]string {
 	return all
 }
 
-// click fills the form that has the button in, sends it, and answers the status and where it leads.
+// click fills in the form with the button, sends it, and returns the status and the address it leads to.
 func click(t *testing.T, at, button string, fill url.Values) (int, string, string) {
 	t.Helper()
 	for _, form := range formTag.FindAllStringSubmatch(look(t, at).Body, -1) {

@@ -53,10 +53,10 @@ func portalResponse(a *account.Account, v account.Visit, refused error) response
 		}
 		p.Invoices = append(p.Invoices, one)
 	}
-	answer := response{page: portalTemplate}
-	p.Message, answer.status = messageOf(refused)
-	answer.data = p
-	return answer
+	shown := response{page: portalTemplate}
+	p.Message, shown.status = messageOf(refused)
+	shown.data = p
+	return shown
 }
 
 func (s *Pages) showPortal(w http.ResponseWriter, r *http.Request) {
@@ -87,7 +87,7 @@ func (s *Pages) clickPortal(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// click is a button of the portal page.
+// click does what a button of the portal page does.
 func click(a *account.Account, v account.Visit, do string, quantity *int64, invoice string) error {
 	switch do {
 	case "change":

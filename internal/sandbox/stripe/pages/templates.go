@@ -24,7 +24,7 @@ button.main { background: #635bff; border-color: #635bff; color: #fff; } input {
 
 var pages = template.Must(template.New("head").Funcs(template.FuncMap{"money": amount, "date": date}).Parse(pageHead + partiesText))
 
-// partiesText says who sells and who buys.
+// partiesText names the seller and the buyer.
 const partiesText = `{{define "parties"}}<p>Seller: {{.Seller}}<br>Buyer: {{.Buyer}}</p>{{end}}`
 
 var checkoutTemplate = template.Must(template.Must(pages.Clone()).New("checkout").Parse(`{{template "head" "Checkout"}}
