@@ -36,8 +36,9 @@ var arrows = map[string][]string{
 	"internal/admission": {"internal/fault", "internal/tenancy"},
 	"internal/hostile":   {},
 	"internal/pgpool":    {},
+	"internal/cached":    {},
 	"internal/tenancy":   {"internal/fault", "internal/pgpool"},
-	"internal/session":   {"internal/fault", "internal/tenancy"},
+	"internal/session":   {"internal/fault", "internal/cached", "internal/tenancy"},
 	"internal/rbac":      {"internal/fault", "internal/tenancy"},
 	"internal/audit":     {"internal/fault", "internal/tenancy"},
 	"internal/clerk":     {"internal/fault", "internal/outbound", "internal/webhook"},
@@ -52,7 +53,7 @@ var arrows = map[string][]string{
 		"internal/stripe", "internal/jobs", "internal/directory",
 	},
 	"internal/membership": {
-		"internal/fault", "internal/tenancy", "internal/clerk", "internal/audit", "internal/directory",
+		"internal/fault", "internal/cached", "internal/tenancy", "internal/clerk", "internal/audit", "internal/directory",
 		"internal/licensing",
 	},
 	"internal/sandbox": {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/teamtask/teamtask/internal/cached"
 	"github.com/teamtask/teamtask/internal/clerk"
 	"github.com/teamtask/teamtask/internal/fault"
 	"github.com/teamtask/teamtask/internal/tenancy"
@@ -31,7 +32,7 @@ type Options struct {
 // actor. It is safe to share.
 type Membership struct {
 	db         *tenancy.DB
-	book       *roleBook // nil: there is no directory
+	roles      *cached.Value[roleList] // nil: there is no directory
 	adminRoles []string
 	ledger     bool
 	holds      func(role string, given tenancy.Permissions) tenancy.Permissions
@@ -41,7 +42,7 @@ type Membership struct {
 func New(o Options) *Membership {
 	m := &Membership{db: o.DB, adminRoles: o.AdminRoles, ledger: o.Ledger, holds: o.Holds}
 	if o.Roles != nil {
-		m.book = newRoleBook(o.Roles, o.Now)
+		m.roles = cachedRoles(o.Roles, o.Now)
 	}
 	return m
 }
@@ -49,7 +50,7 @@ func New(o Options) *Membership {
 // configured answers fault.DirectoryNotConfigured where there is no directory: its copy would
 // be empty, or of some other time.
 func (m *Membership) configured() error {
-	if m.book == nil {
+	if m.roles == nil {
 		return fault.DirectoryNotConfigured
 	}
 	return nil

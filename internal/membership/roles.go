@@ -29,7 +29,7 @@ func (m *Membership) Roles(ctx context.Context, actor tenancy.Actor) ([]role, er
 	if err != nil {
 		return nil, err
 	}
-	listed, err := m.book.read(ctx)
+	listed, err := readRoles(ctx, m.roles)
 	if err != nil {
 		return nil, err
 	}

@@ -167,7 +167,7 @@ func (s *source) roles(ctx context.Context) ([]clerk.Role, error) {
 	return s.answer(ctx)
 }
 
-func keysOf(a rolesAnswer) string {
+func keysOf(a roleList) string {
 	var keys []string
 	for _, r := range a.roles {
 		keys = append(keys, r.Key)
@@ -189,10 +189,10 @@ func TestClerkIsAskedForRolesOnceAMinute(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := &source{answer: answering("one")}
-		b := newRoleBook(s.roles, nil)
+		b := cachedRoles(s.roles, nil)
 		expect := func(want string, asked int64) {
 			t.Helper()
-			got, err := b.read(t.Context())
+			got, err := readRoles(t.Context(), b)
 			if err != nil || keysOf(got) != want || s.asked.Load() != asked {
 				t.Errorf("%q, %v after %d questions; want %q after %d", keysOf(got), err, s.asked.Load(), want, asked)
 			}
@@ -214,7 +214,7 @@ func TestClerkIsAskedForRolesOnceAMinute(t *testing.T) {
 		<-time.After(rolesUsableFor - rolesFreshFor - rolesRetryPause - time.Millisecond)
 		expect("two", 5)
 		<-time.After(time.Millisecond)
-		if _, err := b.read(t.Context()); !errors.Is(err, fault.ProviderUnavailable) || !errors.Is(err, clerk.Refused) {
+		if _, err := readRoles(t.Context(), b); !errors.Is(err, fault.ProviderUnavailable) || !errors.Is(err, clerk.Refused) {
 			t.Errorf("after a day: %v, want ProviderUnavailable and why", err)
 		}
 		s.answer = answering("three")
@@ -225,7 +225,7 @@ func TestClerkIsAskedForRolesOnceAMinute(t *testing.T) {
 		s.answer = failing(&clerk.Error{Kind: clerk.NotOffered})
 		<-time.After(rolesFreshFor)
 		for range 2 {
-			if got, err := b.read(t.Context()); err != nil || got.offered || s.asked.Load() != 7 {
+			if got, err := readRoles(t.Context(), b); err != nil || got.offered || s.asked.Load() != 7 {
 				t.Errorf("not offered: %+v, %v, %d questions", got, err, s.asked.Load())
 			}
 		}
@@ -236,9 +236,9 @@ func TestWithoutAnyAnswerClerkIsUnavailable(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := &source{answer: failing(fault.ProviderUnavailable.Because(errClerk).After(7 * time.Second))}
-		b := newRoleBook(s.roles, nil)
+		b := cachedRoles(s.roles, nil)
 		for range 3 {
-			if _, err := b.read(t.Context()); !errors.Is(err, fault.ProviderUnavailable) {
+			if _, err := readRoles(t.Context(), b); !errors.Is(err, fault.ProviderUnavailable) {
 				t.Errorf("got %v", err)
 			}
 		}
@@ -262,18 +262,18 @@ func TestThoseWhoAskForRolesTogetherShareOneQuestion(t *testing.T) {
 				return nil, ctx.Err()
 			}
 		}}
-		b := newRoleBook(s.roles, nil)
+		b := cachedRoles(s.roles, nil)
 		hurried, leave := context.WithCancel(t.Context())
 		var waiting sync.WaitGroup
 		waiting.Go(func() {
-			if _, err := b.read(hurried); !errors.Is(err, context.Canceled) {
+			if _, err := readRoles(hurried, b); !errors.Is(err, context.Canceled) {
 				t.Errorf("who left: %v", err)
 			}
 		})
 		synctest.Wait()
 		for range 20 {
 			waiting.Go(func() {
-				if got, err := b.read(t.Context()); err != nil || keysOf(got) != "slow" {
+				if got, err := readRoles(t.Context(), b); err != nil || keysOf(got) != "slow" {
 					t.Errorf("got %q, %v", keysOf(got), err)
 				}
 			})
@@ -292,14 +292,14 @@ func TestThoseWhoAskForRolesTogetherShareOneQuestion(t *testing.T) {
 		for range 20 {
 			waiting.Go(func() {
 				began := time.Now()
-				got, err := b.read(t.Context())
+				got, err := readRoles(t.Context(), b)
 				if took := time.Since(began); err != nil || keysOf(got) != "slow" || took != rolesPatience {
 					t.Errorf("%q, %v after %v; want the older answer after %v", keysOf(got), err, took, rolesPatience)
 				}
 			})
 		}
 		waiting.Wait()
-		<-time.After(rolesAskWithin)
+		<-time.After(rolesWithin)
 		synctest.Wait()
 		if s.asked.Load() != 2 {
 			t.Errorf("%d questions, want 2", s.asked.Load())

@@ -10,19 +10,18 @@ import (
 	"net/http"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/clerk/clerk-sdk-go/v2"
 	"github.com/clerk/clerk-sdk-go/v2/jwks"
-	"golang.org/x/sync/singleflight"
 
+	"github.com/teamtask/teamtask/internal/cached"
 	"github.com/teamtask/teamtask/internal/fault"
 )
 
 const (
 	keysRefreshAfter  = 5 * time.Minute // a key set older than this is fetched again in the background
-	keysAgeMax        = time.Hour       // a key set older than this is not used
+	keysAgeMax        = time.Hour       // a key set older than this is not used; one of this age still is
 	keysUnknownPause  = time.Minute     // between fetches because of unknown key ids
 	keysRetryPause    = 5 * time.Second // between fetches that fail
 	keysFetchDeadline = 5 * time.Second // of one fetch
@@ -32,7 +31,6 @@ const (
 
 var (
 	errKeyUnknown = errors.New("no such signing key")
-	errKeysPaused = errors.New("the key set could not be fetched a moment ago")
 )
 
 // Keys are the public keys that session tokens are signed with: one given at start, or the key
@@ -40,22 +38,15 @@ var (
 type Keys struct {
 	fixed *clerk.JSONWebKey // nil: fetched
 
-	fetch   func(context.Context) (*clerk.JSONWebKeySet, error)
-	now     func() time.Time
-	current atomic.Pointer[keySet]
-	flights singleflight.Group
+	now func() time.Time
+	set *cached.Value[*keySet]
 
 	mu          sync.Mutex
-	lastFailed  time.Time
-	lastUnknown time.Time
-	lastRefresh time.Time
+	lastUnknown time.Time // when a fetch because of an unknown key id began last
 }
 
-// keySet is a key set as it was fetched; it does not change.
-type keySet struct {
-	byID    map[string]*clerk.JSONWebKey
-	fetched time.Time
-}
+// keySet is a key set as it was fetched. It does not change.
+type keySet struct{ byID map[string]*clerk.JSONWebKey }
 
 // KeysFromPEM returns the one RSA public key in the text: PEM, PKIX form, as Clerk's dashboard
 // shows it. Line breaks may be written as \n. Tokens are then verified without the network,
@@ -89,15 +80,27 @@ func KeysFromAPI(url, secret string, now func() time.Time) *Keys {
 		Key:        new(secret),
 		HTTPClient: &http.Client{Timeout: keysFetchDeadline},
 	}})
-	return &Keys{now: now, fetch: func(ctx context.Context) (*clerk.JSONWebKeySet, error) {
+	return fetchedKeys(now, func(ctx context.Context) (*clerk.JSONWebKeySet, error) {
 		return client.Get(ctx, &jwks.GetParams{})
-	}}
+	})
 }
 
-// find answers the key of that id. It fetches the key set where there is none
-// young enough, and once more, at most once a minute, for an id that is not in
-// it. Without a usable key set it returns fault.ProviderUnavailable, or the context's
-// error where the context ended first.
+func fetchedKeys(now func() time.Time, fetch func(context.Context) (*clerk.JSONWebKeySet, error)) *Keys {
+	return &Keys{now: now, set: cached.New(cached.Options[*keySet]{
+		Fetch: func(ctx context.Context, before *keySet) (*keySet, error) {
+			fetched, err := fetch(ctx)
+			if err != nil {
+				return nil, err
+			}
+			return adopted(fetched, before)
+		},
+		Within: keysFetchDeadline, FreshFor: keysRefreshAfter, UsableFor: keysAgeMax + 1, Retry: keysRetryPause, Now: now,
+	})}
+}
+
+// find returns the key of that id. It fetches the key set if there is none young enough, and
+// once more, at most once a minute, for an id that is not in it. Without a usable key set it
+// returns fault.ProviderUnavailable, or the context's error if the context ended first.
 func (k *Keys) find(ctx context.Context, id string) (*clerk.JSONWebKey, error) {
 	if k.fixed != nil {
 		return k.fixed, nil
@@ -105,107 +108,45 @@ func (k *Keys) find(ctx context.Context, id string) (*clerk.JSONWebKey, error) {
 	if id == "" || len(id) > keyIDMax {
 		return nil, errKeyUnknown
 	}
-	seen := k.current.Load()
-	if set := k.usable(); set != nil {
+	set, ok := k.set.Peek()
+	if ok {
 		if key := set.byID[id]; key != nil {
 			return key, nil
 		}
-		if k.failedLately() || !k.mayAsk(&k.lastUnknown, keysUnknownPause) {
+		if k.set.Paused() || !k.mayFetchUnknown() {
 			return nil, errKeyUnknown
 		}
-		seen = set
+		_ = k.set.Renew(ctx, func(now *keySet) bool { return now != set }) // if it fails, the present set decides
+		set, ok = k.set.Peek()
 	}
-	if err := k.refresh(ctx, seen); err != nil && k.usable() == nil {
-		if ctx.Err() != nil {
+	if !ok {
+		var err error
+		if set, err = k.set.Get(ctx); err != nil && ctx.Err() != nil {
 			return nil, fmt.Errorf("wait for the key set: %w", ctx.Err())
+		} else if err != nil {
+			return nil, fault.ProviderUnavailable.Because(fmt.Errorf("fetch the key set: %w", err))
 		}
-		return nil, fault.ProviderUnavailable.Because(fmt.Errorf("fetch the key set: %w", err))
 	}
-	if set := k.usable(); set != nil {
-		if key := set.byID[id]; key != nil {
-			return key, nil
-		}
+	if key := set.byID[id]; key != nil {
+		return key, nil
 	}
 	return nil, errKeyUnknown
 }
 
-// holds tells whether key still is the key of that id in a key set young enough to
-// be used. It never waits for the network.
+// holds reports whether key still is the key of that id in a key set young enough to be used.
+// It does not wait for the network.
 func (k *Keys) holds(id string, key *clerk.JSONWebKey) bool {
 	if k.fixed != nil {
 		return key == k.fixed
 	}
-	set := k.usable()
-	return set != nil && set.byID[id] == key
+	set, ok := k.set.Peek()
+	return ok && set.byID[id] == key
 }
 
-// usable is the key set, or nil where there is none within the age limit. One
-// that is getting old is fetched anew in the background.
-func (k *Keys) usable() *keySet {
-	set := k.current.Load()
-	if set == nil {
-		return nil
-	}
-	age := k.now().Sub(set.fetched)
-	if age > keysAgeMax {
-		return nil
-	}
-	if age > keysRefreshAfter && k.mayAsk(&k.lastRefresh, keysRetryPause) {
-		k.replace(set)
-	}
-	return set
-}
-
-// refresh waits for a fetch that replaces seen, its own or one that is under way.
-func (k *Keys) refresh(ctx context.Context, seen *keySet) error {
-	select {
-	case result := <-k.replace(seen):
-		return result.Err
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// replace starts a fetch that replaces seen, or joins the one under way.
-func (k *Keys) replace(seen *keySet) <-chan singleflight.Result {
-	return k.flights.DoChan(fmt.Sprintf("%p", seen), flight{k, seen}.run)
-}
-
-// flight is a fetch that replaces seen. It runs once for all who wait, so it does not
-// belong to any of their contexts.
-type flight struct {
-	*Keys
-	seen *keySet
-}
-
-// run fetches nothing for those who saw a set that has been replaced since, or who
-// come right after a fetch that failed.
-func (f flight) run() (any, error) {
-	if f.current.Load() != f.seen {
-		return nil, nil
-	}
-	if f.failedLately() {
-		return nil, errKeysPaused
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), keysFetchDeadline)
-	defer cancel()
-	fetched, err := f.fetch(ctx)
-	if err == nil {
-		err = f.adopt(fetched)
-	}
-	if err != nil {
-		f.mu.Lock()
-		f.lastFailed = f.now()
-		f.mu.Unlock()
-	}
-	return nil, err
-}
-
-// adopt makes the fetched keys the current ones. A key that was there before stays
-// the same pointer, so that what was verified with it stays cached.
-func (k *Keys) adopt(fetched *clerk.JSONWebKeySet) error {
-	before := k.current.Load()
-	next := &keySet{byID: make(map[string]*clerk.JSONWebKey), fetched: k.now()}
+// adopted returns the usable keys of a fetched set. A key that was there before stays the same
+// pointer, so that what was verified with it stays cached.
+func adopted(fetched *clerk.JSONWebKeySet, before *keySet) (*keySet, error) {
+	next := &keySet{byID: make(map[string]*clerk.JSONWebKey, len(fetched.Keys))}
 	for _, key := range fetched.Keys {
 		if key == nil || key.KeyID == "" || key.Algorithm != "RS256" {
 			continue
@@ -222,24 +163,18 @@ func (k *Keys) adopt(fetched *clerk.JSONWebKeySet) error {
 		next.byID[key.KeyID] = key
 	}
 	if len(next.byID) == 0 {
-		return errors.New("the key set holds no RS256 key")
+		return nil, errors.New("the key set holds no RS256 key")
 	}
-	k.current.Store(next)
-	return nil
+	return next, nil
 }
 
-func (k *Keys) failedLately() bool {
+// mayFetchUnknown reports whether the pause since the last fetch because of an unknown key id
+// is over, and if so begins it again.
+func (k *Keys) mayFetchUnknown() bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.now().Sub(k.lastFailed) < keysRetryPause
-}
-
-// mayAsk tells whether the pause since *last is over, and if so starts it anew.
-func (k *Keys) mayAsk(last *time.Time, pause time.Duration) bool {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if now := k.now(); now.Sub(*last) >= pause {
-		*last = now
+	if now := k.now(); now.Sub(k.lastUnknown) >= keysUnknownPause {
+		k.lastUnknown = now
 		return true
 	}
 	return false

@@ -85,7 +85,7 @@ func inBubble(t *testing.T, story func(b *bubble)) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &bubble{TB: t}
 		b.publish(published(t, 0, "a"))
-		b.keys = &Keys{now: time.Now, fetch: b.fetch}
+		b.keys = fetchedKeys(time.Now, b.fetch)
 		story(b)
 	})
 }
@@ -108,10 +108,10 @@ func TestWaitersShareOneFetch(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(b *bubble) {
 		gate := make(chan struct{})
-		b.keys.fetch = func(ctx context.Context) (*clerk.JSONWebKeySet, error) {
+		b.keys = fetchedKeys(time.Now, func(ctx context.Context) (*clerk.JSONWebKeySet, error) {
 			<-gate
 			return b.fetch(ctx)
-		}
+		})
 		var group sync.WaitGroup
 		for range 50 {
 			group.Go(func() {
@@ -125,24 +125,6 @@ func TestWaitersShareOneFetch(t *testing.T) {
 		group.Wait()
 		if got := b.fetches.Load(); got != 1 {
 			b.Errorf("%d fetches, want 1", got)
-		}
-	})
-}
-
-// Who saw no key set and comes when the fetch of the others is over needs no second one.
-func TestLatecomerFetchesNothing(t *testing.T) {
-	t.Parallel()
-	inBubble(t, func(b *bubble) {
-		b.mustFind("a")
-		if err := b.keys.refresh(b.Context(), nil); err != nil || b.fetches.Load() != 1 {
-			b.Errorf("after a fetch: %v, %d fetches; want 1", err, b.fetches.Load())
-		}
-		b.fail(errors.New("down"), false)
-		b.pass(keysAgeMax + time.Second)
-		_, _ = b.keys.find(b.Context(), "a")
-		before := b.fetches.Load()
-		if err := b.keys.refresh(b.Context(), b.keys.current.Load()); err == nil || b.fetches.Load() != before {
-			b.Errorf("after a fetch that failed: %v, %d fetches; want %d", err, b.fetches.Load(), before)
 		}
 	})
 }
@@ -263,7 +245,7 @@ func TestKeyIsHeldAsLongAsItIsTheSame(t *testing.T) {
 		refetch := func(keys ...*clerk.JSONWebKey) {
 			b.Helper()
 			b.publish(keys...)
-			if err := b.keys.refresh(b.Context(), b.keys.current.Load()); err != nil {
+			if err := b.keys.set.Renew(b.Context(), func(*keySet) bool { return false }); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -300,8 +282,8 @@ func TestOnlySigningKeysAreAdopted(t *testing.T) {
 			published(b, 0, "a"),
 		)
 		b.mustFind("a")
-		if set := b.keys.current.Load(); len(set.byID) != 1 {
-			b.Errorf("%d keys were adopted, want 1", len(set.byID))
+		if set, ok := b.keys.set.Peek(); !ok || len(set.byID) != 1 {
+			b.Errorf("%v was adopted, want 1 key", set)
 		}
 	})
 }
