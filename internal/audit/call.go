@@ -5,7 +5,6 @@ import (
 	"errors"
 	"maps"
 	"net/http"
-	"sync"
 
 	"connectrpc.com/connect"
 	"google.golang.org/protobuf/proto"
@@ -24,9 +23,6 @@ type call struct {
 	target    string
 	kept      map[string]any // of the request
 	witness   tenancy.Witness
-
-	mu    sync.Mutex
-	notes map[string]any
 }
 
 type callKey struct{}
@@ -51,34 +47,18 @@ func (c *call) line(o fault.Outcome) line {
 		if e.target == "" {
 			e.target = c.witness.Touched()
 		}
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		if len(c.notes) > 0 {
-			e.details = maps.Clone(c.notes)
+		if notes := c.witness.Notes(); len(notes) > 0 {
+			e.details = make(map[string]any, len(notes)+len(c.kept))
+			for name, n := range notes {
+				e.details[name] = Change{Before: plainValue(n.Before), After: plainValue(n.After)}
+			}
 			maps.Copy(e.details, c.kept)
 		}
 	}
 	return e
 }
 
-// Note adds to the line of the call that ctx belongs to what became of a value: to be
-// said before the transaction ends that changes it, where both are known. It keeps
-// texts, numbers and truth values; no personal text. Where ctx belongs to no audited
-// call nothing happens.
-func Note(ctx context.Context, name string, before, after any) {
-	c := callOf(ctx)
-	if c == nil {
-		return
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.notes == nil {
-		c.notes = map[string]any{}
-	}
-	c.notes[name] = Change{Before: plainValue(before), After: plainValue(after)}
-}
-
-// Verify is verify, and remembers for the log who was verified: where the gate refuses
+// Verify returns verify, which also notes for the log who was verified: if the gate refuses
 // them, nothing behind it runs.
 func (l *Log) Verify(verify func(context.Context, http.Header) (*tenancy.Actor, error)) func(context.Context, http.Header) (*tenancy.Actor, error) {
 	return func(ctx context.Context, header http.Header) (*tenancy.Actor, error) {

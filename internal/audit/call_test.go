@@ -46,7 +46,7 @@ func (s service) CreateTask(ctx context.Context, r *teamtaskv1.CreateTaskRequest
 			_, err := tenancy.Exec(ctx, tx, lockTask, tenant)
 			return err
 		}
-		audit.Note(ctx, "role", "org:member", "org:admin")
+		tx.Note("role", "org:member", "org:admin")
 		if _, err := tenancy.Exec(ctx, tx, insertTask, tenant, tenancy.Stored(uuid.New())); err != nil || r.GetName() != "thinks better of it" {
 			return err
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/teamtask/teamtask/internal/audit"
 	"github.com/teamtask/teamtask/internal/directory"
 	"github.com/teamtask/teamtask/internal/tenancy"
 )
@@ -34,7 +33,7 @@ func (l *Licensing) Assign(ctx context.Context, actor tenancy.Actor, user string
 	return l.change(ctx, actor, func(tx *tenancy.Tx, lic *license) (seat, bool, error) {
 		s, given, err := l.give(ctx, tx, actor, user, lic)
 		if err == nil && given {
-			audit.Note(ctx, "licensed", false, true)
+			tx.Note("licensed", false, true)
 		}
 		return s, given, err
 	})
@@ -79,7 +78,7 @@ func (l *Licensing) Revoke(ctx context.Context, actor tenancy.Actor, user string
 			return found.seat, false, nil
 		}
 		lic.Assigned--
-		audit.Note(ctx, "licensed", true, false)
+		tx.Note("licensed", true, false)
 		return found.seat, true, l.settle(ctx, tx, actor.Tenant, lic)
 	})
 }

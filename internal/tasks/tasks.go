@@ -108,9 +108,9 @@ func (s *Tasks) Create(ctx context.Context, actor tenancy.Actor, d draft) (made 
 	if err != nil {
 		return task{}, fmt.Errorf("make a task id: %w", err)
 	}
-	tenancy.Touch(ctx, id.String())
 	if d.requestID == "" {
 		err = s.db.Once(ctx, actor, func(tx *tenancy.Tx) error {
+			tx.Touch(id.String())
 			made, err = insertTask(ctx, tx, actor, id, d)
 			return err
 		})
@@ -119,14 +119,17 @@ func (s *Tasks) Create(ctx context.Context, actor tenancy.Actor, d draft) (made 
 	for range createAttempts {
 		var found []remembered
 		err = s.db.Once(ctx, actor, func(tx *tenancy.Tx) error {
+			tx.Touch(id.String())
 			found, err = insertTaskOnce(ctx, tx, actor, id, d)
+			if len(found) == 1 {
+				tx.Touch(uuid.UUID(found[0].ID.Bytes).String()) // another one, if the request is repeated
+			}
 			return err
 		})
 		if err != nil {
 			return task{}, err
 		}
 		if len(found) == 1 {
-			tenancy.Touch(ctx, uuid.UUID(found[0].ID.Bytes).String()) // another one, where the request is repeated
 			return found[0].outcome()
 		}
 		// The same request is being served elsewhere: it claimed the id after this
