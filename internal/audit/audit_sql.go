@@ -38,11 +38,7 @@ var expireEventsSQL = tenancy.Statement{Name: "expire_audit_events", SQL: `
 	SELECT expire_audit($1) AS removed`}
 
 func expireEvents(ctx context.Context, tx *tenancy.Tx, atMost int) (int64, error) {
-	rows, err := tenancy.Rows[struct{ Removed int64 }](ctx, tx, expireEventsSQL, atMost)
-	if err != nil {
-		return 0, err
-	}
-	return rows[0].Removed, nil
+	return tenancy.Scalar[int64](ctx, tx, expireEventsSQL, atMost)
 }
 
 // The lists differ in the index that they walk down, which the order names to its last

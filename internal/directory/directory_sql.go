@@ -30,11 +30,7 @@ func done(ctx context.Context, tx *tenancy.Tx, event int64) error {
 var ticketSQL = tenancy.Statement{Name: "directory_ticket", SQL: `SELECT nextval('directory_tickets') AS ticket`}
 
 func nextTicket(ctx context.Context, tx *tenancy.Tx) (int64, error) {
-	rows, err := tenancy.Rows[struct{ Ticket int64 }](ctx, tx, ticketSQL)
-	if err != nil {
-		return 0, err
-	}
-	return rows[0].Ticket, nil
+	return tenancy.Scalar[int64](ctx, tx, ticketSQL)
 }
 
 // lockSQL lets writers of one tenant wait for each other until the transaction ends.
@@ -53,28 +49,14 @@ var placesSQL = tenancy.Statement{Name: "directory_select_places", SQL: `
 	 ORDER BY organization_id`}
 
 func selectPlaces(ctx context.Context, tx *tenancy.Tx, user string) ([]string, error) {
-	return ids(tenancy.Rows[idRow](ctx, tx, placesSQL, user))
-}
-
-type idRow struct{ ID string }
-
-func ids(rows []idRow, err error) ([]string, error) {
-	all := make([]string, len(rows))
-	for i, r := range rows {
-		all[i] = r.ID
-	}
-	return all, err
+	return tenancy.Column[string](ctx, tx, placesSQL, user)
 }
 
 var goneSQL = tenancy.Statement{Name: "directory_select_gone", SQL: `SELECT ticket FROM directory_gone WHERE user_id = $1`}
 
-// selectGone answers the ticket with which the person was found to be gone, or 0.
+// selectGone returns the ticket with which the person was found to be gone, or 0.
 func selectGone(ctx context.Context, tx *tenancy.Tx, user string) (int64, error) {
-	rows, err := tenancy.Rows[struct{ Ticket int64 }](ctx, tx, goneSQL, user)
-	if err != nil || len(rows) == 0 {
-		return 0, err
-	}
-	return rows[0].Ticket, nil
+	return tenancy.Scalar[int64](ctx, tx, goneSQL, user)
 }
 
 var insertGoneSQL = tenancy.Statement{Name: "directory_insert_gone", SQL: `
@@ -95,7 +77,7 @@ var selectUserSQL = tenancy.Statement{Name: "directory_select_user", SQL: `
 	 WHERE u.tenant_id = $1`}
 
 func selectUser(ctx context.Context, tx *tenancy.Tx, id string) (*user, error) {
-	return first(tenancy.Rows[user](ctx, tx, selectUserSQL, id))
+	return tenancy.One[user](ctx, tx, selectUserSQL, id)
 }
 
 // upsertUserSQL also keeps that there is such a tenant, for whoever asks for all.
@@ -136,7 +118,7 @@ var selectOrganizationSQL = tenancy.Statement{Name: "directory_select_organizati
 	 WHERE tenant_id = $1`}
 
 func selectOrganization(ctx context.Context, tx *tenancy.Tx, id string) (*organization, error) {
-	return first(tenancy.Rows[organization](ctx, tx, selectOrganizationSQL, id))
+	return tenancy.One[organization](ctx, tx, selectOrganizationSQL, id)
 }
 
 // upsertOrganizationSQL also keeps that there is such a tenant, for whoever asks for all.
@@ -177,7 +159,7 @@ var selectMemberSQL = tenancy.Statement{Name: "directory_select_member", SQL: `
 	   AND user_id = $2`}
 
 func selectMember(ctx context.Context, tx *tenancy.Tx, org, user string) (*member, error) {
-	return first(tenancy.Rows[member](ctx, tx, selectMemberSQL, org, user))
+	return tenancy.One[member](ctx, tx, selectMemberSQL, org, user)
 }
 
 // upsertMemberSQL also keeps that the person has a place here, which is asked for where
@@ -241,7 +223,7 @@ var selectInvitationSQL = tenancy.Statement{Name: "directory_select_invitation",
 	   AND id = $2`}
 
 func selectInvitation(ctx context.Context, tx *tenancy.Tx, org, id string) (*invitation, error) {
-	return first(tenancy.Rows[invitation](ctx, tx, selectInvitationSQL, org, id))
+	return tenancy.One[invitation](ctx, tx, selectInvitationSQL, org, id)
 }
 
 // upsertInvitationSQL leaves an address out that was forgotten, and keeps whose the invitation
@@ -293,7 +275,7 @@ var forgetInvitationsSQL = tenancy.Statement{Name: "directory_forget_invitations
 // forgetInvitations leaves nothing of the addresses in the tenant's invitations, nor of those
 // in the person's own, and returns what it has removed.
 func forgetInvitations(ctx context.Context, tx *tenancy.Tx, org, user string, addresses []string) ([]string, error) {
-	return ids(tenancy.Rows[idRow](ctx, tx, forgetInvitationsSQL, org, searchKeys(addresses), user))
+	return tenancy.Column[string](ctx, tx, forgetInvitationsSQL, org, searchKeys(addresses), user)
 }
 
 var removeInvitationsSQL = tenancy.Statement{Name: "directory_remove_invitations", SQL: `
@@ -317,7 +299,7 @@ var tenantsSQL = tenancy.Statement{Name: "directory_select_tenants", SQL: `
 	 ORDER BY id`}
 
 func selectTenants(ctx context.Context, tx *tenancy.Tx, people bool) ([]string, error) {
-	return ids(tenancy.Rows[idRow](ctx, tx, tenantsSQL, people))
+	return tenancy.Column[string](ctx, tx, tenantsSQL, people)
 }
 
 type keptMember struct {
@@ -352,12 +334,4 @@ var selectInvitationsSQL = tenancy.Statement{Name: "directory_select_invitations
 
 func selectInvitations(ctx context.Context, tx *tenancy.Tx, org, after string) ([]keptInvitation, error) {
 	return tenancy.Rows[keptInvitation](ctx, tx, selectInvitationsSQL, org, after, oursPage)
-}
-
-// first is the only row, or nil.
-func first[T any](rows []T, err error) (*T, error) {
-	if err != nil || len(rows) == 0 {
-		return nil, err
-	}
-	return &rows[0], nil
 }

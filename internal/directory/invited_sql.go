@@ -21,8 +21,7 @@ var selectNewcomerSQL = tenancy.Statement{Name: "directory_select_newcomer", SQL
 	                      AND remove_time IS NULL) AS newcomer`}
 
 func selectNewcomer(ctx context.Context, tx *tenancy.Tx, org, user string) (bool, error) {
-	rows, err := tenancy.Rows[struct{ Newcomer bool }](ctx, tx, selectNewcomerSQL, org, user)
-	return err == nil && len(rows) == 1 && rows[0].Newcomer, err
+	return tenancy.Scalar[bool](ctx, tx, selectNewcomerSQL, org, user)
 }
 
 // claimInvitationsSQL makes the invitations to the addresses the person's.

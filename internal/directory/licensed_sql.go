@@ -25,7 +25,7 @@ var selectLicensedSQL = tenancy.Statement{Name: "directory_select_licensed", SQL
 
 // selectLicensed returns nil where there is no such member, or the organization never bought anything.
 func selectLicensed(ctx context.Context, tx *tenancy.Tx, org, user string) (*LicensedFlag, error) {
-	return first(tenancy.Rows[LicensedFlag](ctx, tx, selectLicensedSQL, org, user))
+	return tenancy.One[LicensedFlag](ctx, tx, selectLicensedSQL, org, user)
 }
 
 var selectDisagreeingSQL = tenancy.Statement{Name: "directory_select_disagreeing", SQL: `
@@ -56,11 +56,7 @@ var setPendingSQL = tenancy.Statement{Name: "directory_set_pending", SQL: `
 
 // setPending returns until when.
 func setPending(ctx context.Context, tx *tenancy.Tx, org, user string) (*time.Time, error) {
-	stamp, err := first(tenancy.Rows[struct{ Pending *time.Time }](ctx, tx, setPendingSQL, org, user, writtenWithin))
-	if err != nil || stamp == nil {
-		return nil, err
-	}
-	return stamp.Pending, nil
+	return tenancy.Scalar[*time.Time](ctx, tx, setPendingSQL, org, user, writtenWithin)
 }
 
 var clearPendingSQL = tenancy.Statement{Name: "directory_clear_pending", SQL: `

@@ -20,7 +20,7 @@ var lockIntentSQL = tenancy.Statement{Name: "licensing_lock_intent", Locks: true
 	   FOR UPDATE`}
 
 func lockIntent(ctx context.Context, tx *tenancy.Tx, tenant string) (*intent, error) {
-	return first(tenancy.Rows[intent](ctx, tx, lockIntentSQL, tenant))
+	return tenancy.One[intent](ctx, tx, lockIntentSQL, tenant)
 }
 
 var updateIntentSQL = tenancy.Statement{Name: "licensing_update_intent", SQL: `
@@ -70,11 +70,7 @@ var insertCustomerSQL = tenancy.Statement{Name: "licensing_insert_customer", SQL
 	 WHERE customer_id = $1`}
 
 func insertCustomer(ctx context.Context, tx *tenancy.Tx, customer, org string) (string, error) {
-	owner, err := first(tenancy.Rows[idRow](ctx, tx, insertCustomerSQL, customer, org))
-	if err != nil || owner == nil {
-		return "", err
-	}
-	return owner.ID, nil
+	return tenancy.Scalar[string](ctx, tx, insertCustomerSQL, customer, org)
 }
 
 var selectCustomersSQL = tenancy.Statement{Name: "licensing_select_customers", SQL: `
@@ -85,7 +81,7 @@ var selectCustomersSQL = tenancy.Statement{Name: "licensing_select_customers", S
 
 // selectCustomers answers all customers that the organization has, or had.
 func selectCustomers(ctx context.Context, tx *tenancy.Tx, org string) ([]string, error) {
-	return ids(tenancy.Rows[idRow](ctx, tx, selectCustomersSQL, org))
+	return tenancy.Column[string](ctx, tx, selectCustomersSQL, org)
 }
 
 var selectCustomerSQL = tenancy.Statement{Name: "licensing_select_customer", SQL: `
@@ -95,11 +91,7 @@ var selectCustomerSQL = tenancy.Statement{Name: "licensing_select_customer", SQL
 
 // selectCustomer answers the customer that the organization has, or "".
 func selectCustomer(ctx context.Context, tx *tenancy.Tx, org string) (string, error) {
-	customer, err := first(tenancy.Rows[idRow](ctx, tx, selectCustomerSQL, org))
-	if err != nil || customer == nil {
-		return "", err
-	}
-	return customer.ID, nil
+	return tenancy.Scalar[string](ctx, tx, selectCustomerSQL, org)
 }
 
 var selectOrganizationOfSQL = tenancy.Statement{Name: "licensing_select_organization_of", SQL: `
@@ -108,11 +100,7 @@ var selectOrganizationOfSQL = tenancy.Statement{Name: "licensing_select_organiza
 	 WHERE customer_id = $1`}
 
 func selectOrganizationOf(ctx context.Context, tx *tenancy.Tx, customer string) (string, error) {
-	org, err := first(tenancy.Rows[idRow](ctx, tx, selectOrganizationOfSQL, customer))
-	if err != nil || org == nil {
-		return "", err
-	}
-	return org.ID, nil
+	return tenancy.Scalar[string](ctx, tx, selectOrganizationOfSQL, customer)
 }
 
 var selectNameSQL = tenancy.Statement{Name: "licensing_select_name", SQL: `
@@ -122,11 +110,7 @@ var selectNameSQL = tenancy.Statement{Name: "licensing_select_name", SQL: `
 
 // selectName answers the organization's name, or "" where it is not known.
 func selectName(ctx context.Context, tx *tenancy.Tx, org string) (string, error) {
-	name, err := first(tenancy.Rows[idRow](ctx, tx, selectNameSQL, org))
-	if err != nil || name == nil {
-		return "", err
-	}
-	return name.ID, nil
+	return tenancy.Scalar[string](ctx, tx, selectNameSQL, org)
 }
 
 // lockPageSQL makes whoever opens a page for the same organization wait until its key is
@@ -151,7 +135,7 @@ var lockPageSQL = tenancy.Statement{Name: "licensing_lock_page", Locks: true, SQ
 	   FOR UPDATE`}
 
 func lockPage(ctx context.Context, tx *tenancy.Tx, tenant string) (*openPage, error) {
-	return first(tenancy.Rows[openPage](ctx, tx, lockPageSQL, tenant))
+	return tenancy.One[openPage](ctx, tx, lockPageSQL, tenant)
 }
 
 var updatePageSQL = tenancy.Statement{Name: "licensing_update_page", SQL: `

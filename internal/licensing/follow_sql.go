@@ -33,7 +33,7 @@ var deleteHoldsOfSQL = tenancy.Statement{Name: "licensing_delete_holds_of", SQL:
 	 ORDER BY hold_time, id`}
 
 func deleteHoldsOf(ctx context.Context, tx *tenancy.Tx, org, user string) ([]string, error) {
-	return ids(tenancy.Rows[idRow](ctx, tx, deleteHoldsOfSQL, org, user))
+	return tenancy.Column[string](ctx, tx, deleteHoldsOfSQL, org, user)
 }
 
 var selectWhyBarredSQL = tenancy.Statement{Name: "licensing_select_why_barred", SQL: `
@@ -43,11 +43,7 @@ var selectWhyBarredSQL = tenancy.Statement{Name: "licensing_select_why_barred", 
 
 // selectWhyBarred returns why the person cannot sign in any more, or "".
 func selectWhyBarred(ctx context.Context, tx *tenancy.Tx, user string) (string, error) {
-	found, err := first(tenancy.Rows[idRow](ctx, tx, selectWhyBarredSQL, user))
-	if err != nil || found == nil {
-		return "", err
-	}
-	return found.ID, nil
+	return tenancy.Scalar[string](ctx, tx, selectWhyBarredSQL, user)
 }
 
 // insertCarriedSQL gives a seat that is counted already.
@@ -124,5 +120,5 @@ var selectWishSQL = tenancy.Statement{Name: "licensing_select_wish", SQL: `
 	   AND (i.status = 'pending' AND coalesce(i.expire_time > now(), true) OR i.status = 'accepted' AND h.invitation_id IS NOT NULL)`}
 
 func selectWish(ctx context.Context, tx *tenancy.Tx, org, invitation string) (*wish, error) {
-	return first(tenancy.Rows[wish](ctx, tx, selectWishSQL, org, invitation))
+	return tenancy.One[wish](ctx, tx, selectWishSQL, org, invitation)
 }

@@ -45,11 +45,7 @@ var lockLicenseSQL = tenancy.Statement{Name: "licensing_lock_license", Locks: tr
 
 // lockLicense answers the organization's license, or nil where there is none.
 func lockLicense(ctx context.Context, tx *tenancy.Tx, tenant string) (*license, error) {
-	rows, err := tenancy.Rows[license](ctx, tx, lockLicenseSQL, tenant)
-	if err != nil || len(rows) == 0 {
-		return nil, err
-	}
-	return &rows[0], nil
+	return tenancy.One[license](ctx, tx, lockLicenseSQL, tenant)
 }
 
 // selectSummarySQL takes of several subscriptions the best, and of those the newest. A
@@ -81,11 +77,11 @@ var selectSummarySQL = tenancy.Statement{Name: "licensing_select_summary", SQL: 
 	 WHERE l.tenant_id = $1`}
 
 func selectSummary(ctx context.Context, tx *tenancy.Tx, tenant string) (summary, error) {
-	rows, err := tenancy.Rows[summary](ctx, tx, selectSummarySQL, tenant)
-	if err != nil || len(rows) == 0 {
+	found, err := tenancy.One[summary](ctx, tx, selectSummarySQL, tenant)
+	if err != nil || found == nil {
 		return summary{license: license{Status: statusNone}}, err
 	}
-	return rows[0], nil
+	return *found, nil
 }
 
 var updatePurchasedSQL = tenancy.Statement{Name: "licensing_update_purchased", SQL: `
@@ -118,21 +114,7 @@ var selectPeriodEndSQL = tenancy.Statement{Name: "licensing_select_period_end", 
 // selectPeriodEnd returns when the present billing period ends, the latest of several, or
 // nil where nothing is paid for.
 func selectPeriodEnd(ctx context.Context, tx *tenancy.Tx, tenant string) (*time.Time, error) {
-	rows, err := tenancy.Rows[struct{ EndTime *time.Time }](ctx, tx, selectPeriodEndSQL, tenant)
-	if err != nil {
-		return nil, err
-	}
-	return rows[0].EndTime, nil
-}
-
-type idRow struct{ ID string }
-
-func ids(rows []idRow, err error) ([]string, error) {
-	all := make([]string, len(rows))
-	for i, r := range rows {
-		all[i] = r.ID
-	}
-	return all, err
+	return tenancy.Scalar[*time.Time](ctx, tx, selectPeriodEndSQL, tenant)
 }
 
 // deleteDeadHoldsSQL keeps what is kept for an invitation that was accepted: the member
@@ -150,7 +132,7 @@ var deleteDeadHoldsSQL = tenancy.Statement{Name: "licensing_delete_dead_holds", 
 	RETURNING h.invitation_id AS id`}
 
 func deleteDeadHolds(ctx context.Context, tx *tenancy.Tx, tenant string) ([]string, error) {
-	return ids(tenancy.Rows[idRow](ctx, tx, deleteDeadHoldsSQL, tenant))
+	return tenancy.Column[string](ctx, tx, deleteDeadHoldsSQL, tenant)
 }
 
 var releaseHoldsSQL = tenancy.Statement{Name: "licensing_release_holds", SQL: `
@@ -168,7 +150,7 @@ func releaseHolds(ctx context.Context, tx *tenancy.Tx, tenant string, most int32
 	if most <= 0 {
 		return nil, nil
 	}
-	return ids(tenancy.Rows[idRow](ctx, tx, releaseHoldsSQL, tenant, most))
+	return tenancy.Column[string](ctx, tx, releaseHoldsSQL, tenant, most)
 }
 
 var releaseSeatsSQL = tenancy.Statement{Name: "licensing_release_seats", SQL: `
@@ -186,5 +168,5 @@ func releaseSeats(ctx context.Context, tx *tenancy.Tx, tenant string, most int32
 	if most <= 0 {
 		return nil, nil
 	}
-	return ids(tenancy.Rows[idRow](ctx, tx, releaseSeatsSQL, tenant, most))
+	return tenancy.Column[string](ctx, tx, releaseSeatsSQL, tenant, most)
 }

@@ -19,7 +19,7 @@ var selectOrganizationsSQL = tenancy.Statement{Name: "licensing_select_organizat
 	 ORDER BY id`}
 
 func selectOrganizations(ctx context.Context, tx *tenancy.Tx) ([]string, error) {
-	return ids(tenancy.Rows[idRow](ctx, tx, selectOrganizationsSQL))
+	return tenancy.Column[string](ctx, tx, selectOrganizationsSQL)
 }
 
 type customerRow struct{ CustomerID, OrganizationID string }
@@ -46,7 +46,7 @@ var insertFlaggedSQL = tenancy.Statement{Name: "licensing_insert_flagged", SQL: 
 	RETURNING user_id AS id`}
 
 func insertFlagged(ctx context.Context, tx *tenancy.Tx, org, by string) ([]string, error) {
-	return ids(tenancy.Rows[idRow](ctx, tx, insertFlaggedSQL, org, by))
+	return tenancy.Column[string](ctx, tx, insertFlaggedSQL, org, by)
 }
 
 type barredSeat struct{ UserID, Why string }

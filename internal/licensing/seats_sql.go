@@ -49,7 +49,7 @@ var insertSeatSQL = tenancy.Statement{Name: "licensing_insert_seat", SQL: `
 
 // insertSeat answers the member, or nil where there is none.
 func insertSeat(ctx context.Context, tx *tenancy.Tx, actor tenancy.Actor, user string, room bool) (*givenSeat, error) {
-	return first(tenancy.Rows[givenSeat](ctx, tx, insertSeatSQL, actor.Tenant, user, actor.User, room))
+	return tenancy.One[givenSeat](ctx, tx, insertSeatSQL, actor.Tenant, user, actor.User, room)
 }
 
 // takenSeat is a member, and whether a seat was taken from them just now.
@@ -74,13 +74,5 @@ var deleteSeatSQL = tenancy.Statement{Name: "licensing_delete_seat", SQL: `
 
 // deleteSeat answers the member, or nil where there is none.
 func deleteSeat(ctx context.Context, tx *tenancy.Tx, tenant, user string) (*takenSeat, error) {
-	return first(tenancy.Rows[takenSeat](ctx, tx, deleteSeatSQL, tenant, user))
-}
-
-// first is the only row, or nil.
-func first[T any](rows []T, err error) (*T, error) {
-	if err != nil || len(rows) == 0 {
-		return nil, err
-	}
-	return &rows[0], nil
+	return tenancy.One[takenSeat](ctx, tx, deleteSeatSQL, tenant, user)
 }

@@ -11,11 +11,7 @@ var subscriptionStatements = []tenancy.Statement{ticketSQL, selectEndedSQL, sele
 var ticketSQL = tenancy.Statement{Name: "licensing_ticket", SQL: `SELECT nextval('licensing_tickets') AS ticket`}
 
 func nextTicket(ctx context.Context, tx *tenancy.Tx) (int64, error) {
-	rows, err := tenancy.Rows[struct{ Ticket int64 }](ctx, tx, ticketSQL)
-	if err != nil {
-		return 0, err
-	}
-	return rows[0].Ticket, nil
+	return tenancy.Scalar[int64](ctx, tx, ticketSQL)
 }
 
 var selectSubscriptionsSQL = tenancy.Statement{Name: "licensing_select_subscriptions", SQL: `
@@ -53,8 +49,8 @@ var selectEndedSQL = tenancy.Statement{Name: "licensing_select_ended", SQL: `
 	 WHERE tenant_id = $1
 	   AND delete_time IS NOT NULL`}
 
-// selectEnded answers whether the organization is gone.
+// selectEnded reports whether the organization is gone.
 func selectEnded(ctx context.Context, tx *tenancy.Tx, org string) (bool, error) {
-	gone, err := first(tenancy.Rows[idRow](ctx, tx, selectEndedSQL, org))
-	return gone != nil, err
+	gone, err := tenancy.Scalar[string](ctx, tx, selectEndedSQL, org)
+	return gone != "", err
 }

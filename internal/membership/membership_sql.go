@@ -21,7 +21,7 @@ var selectPersonSQL = tenancy.Statement{Name: "select_person", SQL: `
 
 // selectPerson answers the person in their own workspace.
 func selectPerson(ctx context.Context, tx *tenancy.Tx, actor tenancy.Actor) (profile, error) {
-	return one(tenancy.Rows[profile](ctx, tx, selectPersonSQL, actor.Tenant))
+	return orZero(tenancy.One[profile](ctx, tx, selectPersonSQL, actor.Tenant))
 }
 
 var selectCurrentSQL = tenancy.Statement{Name: "select_current_member", SQL: `
@@ -36,7 +36,7 @@ var selectCurrentSQL = tenancy.Statement{Name: "select_current_member", SQL: `
 
 // selectCurrent answers the person in the organization.
 func selectCurrent(ctx context.Context, tx *tenancy.Tx, actor tenancy.Actor) (profile, error) {
-	return one(tenancy.Rows[profile](ctx, tx, selectCurrentSQL, actor.Tenant, actor.User))
+	return orZero(tenancy.One[profile](ctx, tx, selectCurrentSQL, actor.Tenant, actor.User))
 }
 
 // listedMember is a member with how far the statement looked.
@@ -203,18 +203,13 @@ var selectRolesInUseSQL = tenancy.Statement{Name: "select_roles_in_use", Listing
 	SELECT role FROM used WHERE role IS NOT NULL`}
 
 func selectRolesInUse(ctx context.Context, tx *tenancy.Tx, actor tenancy.Actor) ([]string, error) {
-	rows, err := tenancy.Rows[struct{ Role string }](ctx, tx, selectRolesInUseSQL, actor.Tenant)
-	keys := make([]string, len(rows))
-	for i, r := range rows {
-		keys[i] = r.Role
-	}
-	return keys, err
+	return tenancy.Column[string](ctx, tx, selectRolesInUseSQL, actor.Tenant)
 }
 
-// one is the only row, or the zero profile.
-func one(rows []profile, err error) (profile, error) {
-	if err != nil || len(rows) == 0 {
+// orZero returns the profile, or the zero profile for nil.
+func orZero(found *profile, err error) (profile, error) {
+	if err != nil || found == nil {
 		return profile{}, err
 	}
-	return rows[0], nil
+	return *found, nil
 }

@@ -20,7 +20,7 @@ var insertTaskSQL = tenancy.Statement{Name: "insert_task", SQL: `
 	RETURNING id, name, description, done, created_by, create_time, updated_by, update_time, revision`}
 
 func insertTask(ctx context.Context, tx *tenancy.Tx, actor tenancy.Actor, id uuid.UUID, d draft) (task, error) {
-	return one(tenancy.Rows[task](ctx, tx, insertTaskSQL, actor.Tenant, tenancy.Stored(id), d.name, d.description, actor.User))
+	return there(tenancy.One[task](ctx, tx, insertTaskSQL, actor.Tenant, tenancy.Stored(id), d.name, d.description, actor.User))
 }
 
 // insertTaskOnceSQL makes the task only if its request id can be claimed: it is new,
@@ -82,7 +82,7 @@ var selectTaskSQL = tenancy.Statement{Name: "select_task", SQL: `
 	   AND id = $2`}
 
 func selectTask(ctx context.Context, tx *tenancy.Tx, actor tenancy.Actor, id uuid.UUID) (task, error) {
-	return one(tenancy.Rows[task](ctx, tx, selectTaskSQL, actor.Tenant, tenancy.Stored(id)))
+	return there(tenancy.One[task](ctx, tx, selectTaskSQL, actor.Tenant, tenancy.Stored(id)))
 }
 
 // The lists differ in the index that they are read off, which the order names down to its
@@ -209,13 +209,13 @@ func deleteTask(ctx context.Context, tx *tenancy.Tx, actor tenancy.Actor, id uui
 		actor.Tenant, tenancy.Stored(id), actor.Permissions.Has(tenancy.TasksManage), actor.User, revisionOf(etag))
 }
 
-// one is the only row, or NotFound.
-func one(rows []task, err error) (task, error) {
+// there returns the task, or NotFound for nil.
+func there(found *task, err error) (task, error) {
 	switch {
 	case err != nil:
 		return task{}, err
-	case len(rows) == 0:
+	case found == nil:
 		return task{}, NotFound
 	}
-	return rows[0], nil
+	return *found, nil
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
 	"github.com/teamtask/teamtask/internal/pgtest"
@@ -139,6 +140,88 @@ func TestNoMoreRowsAreKeptThanAreWanted(t *testing.T) {
 		})
 		if err != nil || len(got) != 3 || got[2].Number != 3 || len(again) != 9 {
 			t.Errorf("%d rows and then %d, %v; want 3 and 9", len(got), len(again), err)
+		}
+	}
+}
+
+var (
+	readNumber  = tenancy.Statement{Name: "test_number", SQL: `SELECT n AS number, 'x' AS word FROM generate_series(1, $1::integer) n`}
+	readNumbers = tenancy.Statement{Name: "test_numbers", SQL: `SELECT n FROM generate_series(1, $1::integer) n`}
+	readTimes   = tenancy.Statement{Name: "test_times", SQL: `SELECT CASE n WHEN 2 THEN 'epoch'::timestamptz END FROM generate_series(1, $1::integer) n`}
+)
+
+type numberRow struct {
+	Number int32
+	Word   string
+}
+
+func TestOneRowAndOneColumn(t *testing.T) {
+	t.Parallel()
+	db, err := tenancy.Open(t.Context(), tenancy.Options{
+		URL: pgtest.New(t).AppURL, Schema: migrations.Latest(), Statements: []tenancy.Statement{readNumber, readNumbers, readTimes},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(db.Close)
+	once := func(read func(tx *tenancy.Tx) error) error { return db.Once(t.Context(), person("org_a"), read) }
+	for rows, want := range map[int]*numberRow{0: nil, 1: {1, "x"}} {
+		var got *numberRow
+		err := once(func(tx *tenancy.Tx) (err error) {
+			got, err = tenancy.One[numberRow](t.Context(), tx, readNumber, rows)
+			return err
+		})
+		if diff := cmp.Diff(want, got); diff != "" || err != nil {
+			t.Errorf("one of %d rows: %v\n%s", rows, err, diff)
+		}
+		var value int32
+		err = once(func(tx *tenancy.Tx) (err error) {
+			value, err = tenancy.Scalar[int32](t.Context(), tx, readNumbers, rows)
+			return err
+		})
+		if value != int32(rows) || err != nil {
+			t.Errorf("the value of %d rows: %d, %v", rows, value, err)
+		}
+	}
+	var numbers []int32
+	var times []*time.Time
+	for what, read := range map[string]func(tx *tenancy.Tx) error{
+		"numbers": func(tx *tenancy.Tx) (err error) {
+			numbers, err = tenancy.Column[int32](t.Context(), tx, readNumbers, 3)
+			return err
+		},
+		"times": func(tx *tenancy.Tx) (err error) {
+			times, err = tenancy.Column[*time.Time](t.Context(), tx, readTimes, 3)
+			return err
+		},
+	} {
+		if err := once(read); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if !slices.Equal(numbers, []int32{1, 2, 3}) || len(times) != 3 || times[0] != nil || times[1] == nil || times[2] != nil {
+		t.Errorf("columns %v and %v", numbers, times)
+	}
+	for what, read := range map[string]func(tx *tenancy.Tx) error{
+		"one of two rows": func(tx *tenancy.Tx) error {
+			_, err := tenancy.One[numberRow](t.Context(), tx, readNumber, 2)
+			return err
+		},
+		"the value of two rows": func(tx *tenancy.Tx) error {
+			_, err := tenancy.Scalar[int32](t.Context(), tx, readNumbers, 2)
+			return err
+		},
+		"a column of two": func(tx *tenancy.Tx) error {
+			_, err := tenancy.Column[int32](t.Context(), tx, readNumber, 2)
+			return err
+		},
+		"a column of another type": func(tx *tenancy.Tx) error {
+			_, err := tenancy.Column[time.Time](t.Context(), tx, readNumbers, 2)
+			return err
+		},
+	} {
+		if err := once(read); err == nil {
+			t.Errorf("%s: no error", what)
 		}
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/teamtask/teamtask/internal/pgpool"
 )
 
-// Rows runs the statement and answers its rows, by column name.
+// Rows runs the statement and returns its rows, by column name.
 func Rows[T any](ctx context.Context, t *Tx, s Statement, args ...any) ([]T, error) {
 	return RowsWhile(ctx, t, s, func(*T) bool { return true }, args...)
 }
@@ -27,7 +27,49 @@ func RowsWhile[T any](ctx context.Context, t *Tx, s Statement, more func(*T) boo
 	return all, err
 }
 
-// Exec runs the statement and answers how many rows it changed.
+// One runs the statement and returns its only row, by column name, or nil if there is none.
+func One[T any](ctx context.Context, t *Tx, s Statement, args ...any) (*T, error) {
+	all, err := Rows[T](ctx, t, s, args...)
+	switch {
+	case err != nil || len(all) == 0:
+		return nil, err
+	case len(all) > 1:
+		return nil, fmt.Errorf("%s: %d rows, want one", s.Name, len(all))
+	}
+	return &all[0], nil
+}
+
+// Column runs the statement and returns the values of its only column.
+func Column[T any](ctx context.Context, t *Tx, s Statement, args ...any) ([]T, error) {
+	all := []T{}
+	err := t.run(ctx, s, args, func(rows pgx.Rows) error {
+		defer rows.Close()
+		var value T
+		for rows.Next() {
+			if err := rows.Scan(&value); err != nil {
+				return err
+			}
+			all = append(all, value)
+		}
+		return rows.Err()
+	})
+	return all, err
+}
+
+// Scalar runs the statement and returns the only column of its only row, or the zero value if
+// there is none.
+func Scalar[T any](ctx context.Context, t *Tx, s Statement, args ...any) (value T, err error) {
+	all, err := Column[T](ctx, t, s, args...)
+	switch {
+	case err != nil || len(all) == 0:
+		return value, err
+	case len(all) > 1:
+		return value, fmt.Errorf("%s: %d rows, want one", s.Name, len(all))
+	}
+	return all[0], nil
+}
+
+// Exec runs the statement and returns how many rows it changed.
 func Exec(ctx context.Context, t *Tx, s Statement, args ...any) (int64, error) {
 	var changed int64
 	err := t.run(ctx, s, args, func(rows pgx.Rows) error {
