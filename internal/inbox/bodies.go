@@ -19,11 +19,10 @@ const (
 	bodyStep     = 4 << 10 // bytes that a body begins with; then it doubles
 )
 
-// bodies is the memory for the bodies of events that are being read, apart from that of
-// calls. Whether a body is signed is known only at its end. So nothing is refused for want of
-// room: the body that has been read for the longest makes room for the next. That of an event
-// is there within moments, and one that stalls on purpose is the longest there before long,
-// however many there are and wherever they come from. It is safe to share.
+// bodies is the memory budget for the bodies of events that are being read, apart from that of
+// calls. Whether a body is signed is known only at its end, so a full budget refuses no new body:
+// it ends the one that has been read for the longest. The body of an event arrives within
+// moments, so a body that stalls on purpose soon is that one. It is safe to share.
 type bodies struct {
 	mostAtOnce, mostBytes int
 
@@ -34,23 +33,23 @@ type bodies struct {
 
 // reading is one body that is being read.
 type reading struct {
-	cancel func() // ends the read that is under way
+	cancel func() // ends the read
 	bytes  int
-	place  *list.Element // nil once it is over, or made room
+	place  *list.Element // nil once it has ended or was evicted
 }
 
 func newBodies(atOnce, bytes int) *bodies {
 	return &bodies{mostAtOnce: atOnce, mostBytes: bytes, order: list.New()}
 }
 
-// used returns how many bodies are read at the moment, and their bytes.
+// used returns how many bodies are being read, and their bytes.
 func (b *bodies) used() (atOnce, bytes int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.order.Len(), b.bytes
 }
 
-// begin makes room for a body. Cancel is called where it has to make room for others.
+// begin adds a body. cancel is called if it is evicted.
 func (b *bodies) begin(cancel func()) *reading {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -62,7 +61,7 @@ func (b *bodies) begin(cancel func()) *reading {
 	return r
 }
 
-// grow takes n bytes more, and reports whether the body may go on.
+// grow takes n more bytes, and reports whether the body may go on.
 func (b *bodies) grow(r *reading, n int) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -86,7 +85,7 @@ func (b *bodies) evict() {
 	}
 }
 
-// end gives the memory back, and reports false where the body has made room for others.
+// end returns the memory, and reports whether the body was not evicted.
 func (b *bodies) end(r *reading) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -116,7 +115,7 @@ func (b *bodies) read(ctx context.Context, w http.ResponseWriter, r *http.Reques
 		return body, nil
 	}
 	if r.ProtoMajor == 1 {
-		w.Header().Set("Connection", "close") // otherwise net/http reads the rest before it answers
+		w.Header().Set("Connection", "close") // otherwise net/http reads the rest before it responds
 	}
 	if evicted || errors.Is(err, fault.Overloaded) {
 		return nil, CauseBusy
@@ -127,18 +126,18 @@ func (b *bodies) read(ctx context.Context, w http.ResponseWriter, r *http.Reques
 	return nil, CauseBody
 }
 
-var errNoRoom = errors.New("the body made room for others")
+var errEvicted = errors.New("the body was evicted")
 
 func (b *bodies) readAll(ctx context.Context, mine *reading, from io.Reader) ([]byte, error) {
 	if !b.grow(mine, bodyStep) {
-		return nil, errNoRoom
+		return nil, errEvicted
 	}
 	body := make([]byte, 0, bodyStep)
 	for ctx.Err() == nil {
 		if len(body) == cap(body) {
 			more := cap(body)
 			if !b.grow(mine, more) {
-				return nil, errNoRoom
+				return nil, errEvicted
 			}
 			body = append(make([]byte, 0, 2*more), body...)
 		}

@@ -21,7 +21,7 @@ const (
 	// BodyMax is the largest body that is read, in bytes.
 	BodyMax = 512 << 10
 
-	answerWithin = 9 * time.Second // providers wait for 15
+	respondWithin = 9 * time.Second // providers wait for 15
 )
 
 var (
@@ -36,19 +36,18 @@ type receiver struct {
 	exit     *fault.Exit
 }
 
-// Handler is where the provider sends its events to, by POST. It answers 204 when the
-// event is stored, now or earlier, and also where it cannot be read: then it is set
-// aside, because sending it again would not mend it. Everything that is not signed is
-// answered 400 and leaves no trace but a line in the log, what is too large 413, and
-// 503 or 504 asks the provider to send it again. The body is read as it is: it must
-// not be inside anything that changes it.
+// Handler returns the handler of the provider's events, sent by POST. It responds 204 when the
+// event is stored, now or earlier, and also if it cannot be read: then it is set aside, because
+// sending it again would not help. A request that is not signed gets 400 and leaves only a line
+// in the log; one that is too large gets 413. 503 or 504 asks the provider to send it again. The
+// body is read as it is: no middleware may change it.
 func (b *Inbox) Handler(p Provider, exit *fault.Exit) http.Handler {
 	return &receiver{inbox: b, provider: p, exit: exit}
 }
 
 // ServeHTTP implements http.Handler.
 func (v *receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithTimeout(r.Context(), answerWithin)
+	ctx, cancel := context.WithTimeout(r.Context(), respondWithin)
 	defer cancel()
 	receipt := Receipt{Provider: v.provider.Name}
 	defer func() { v.inbox.o.Observe(receipt) }()
@@ -67,7 +66,7 @@ func (v *receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	receipt.Outcome, err = v.inbox.store(ctx, e, envelope)
 	if err != nil {
 		receipt.Outcome, receipt.Cause = "", CauseStorage
-		v.answer(w, r, 0, fromDatabase(ctx, err))
+		v.respond(w, r, 0, fromDatabase(ctx, err))
 		return
 	}
 	v.inbox.step(stepCommitted)
@@ -78,8 +77,8 @@ func (v *receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// read reads the body of a request whose headers may be those of a signed one. A request
-// that cannot be signed is refused before anything of its body is read.
+// read reads the body of a request whose headers may be those of a signed one. A request that
+// cannot be signed is refused before its body is read.
 func (v *receiver) read(ctx context.Context, w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if len(r.Header["Content-Encoding"]) > 0 {
 		return nil, v.unread(w, r, CauseEncoding)
@@ -93,10 +92,10 @@ func (v *receiver) read(ctx context.Context, w http.ResponseWriter, r *http.Requ
 	return v.inbox.bodies.read(ctx, w, r)
 }
 
-// unread is the refusal of a request whose body is not read: the connection ends with it.
+// unread returns err for a request whose body is not read: the connection ends with it.
 func (v *receiver) unread(w http.ResponseWriter, r *http.Request, err error) error {
 	if r.ProtoMajor == 1 && r.ContentLength != 0 {
-		w.Header().Set("Connection", "close") // otherwise net/http reads the rest before it answers
+		w.Header().Set("Connection", "close") // otherwise net/http reads the rest before it responds
 	}
 	return err
 }
@@ -105,10 +104,10 @@ func causeOf(err error) Cause {
 	if c, ok := errors.AsType[Cause](err); ok {
 		return c
 	}
-	return CauseSignature // a verifier that says nothing else
+	return CauseSignature // of a verifier that gives no cause
 }
 
-// event is the row to be of a request that is verified, and its envelope.
+// event returns the event of a verified request, and its envelope.
 func (v *receiver) event(h http.Header, body []byte) (e Event, envelope Envelope) {
 	envelope = v.provider.Read(h, body)
 	e = Event{
@@ -127,7 +126,7 @@ func (v *receiver) event(h http.Header, body []byte) (e Event, envelope Envelope
 	return e, envelope
 }
 
-// label is a kind for figures, which a sender cannot make more of.
+// label returns the kind for metrics: one of a fixed list.
 func (v *receiver) label(kind string) string {
 	if slices.Contains(v.provider.Kinds, kind) {
 		return kind
@@ -135,27 +134,27 @@ func (v *receiver) label(kind string) string {
 	return otherKind
 }
 
-// refuse tells the sender as little as possible and the log the cause.
+// refuse writes as little as possible to the sender and the cause to the log.
 func (v *receiver) refuse(w http.ResponseWriter, r *http.Request, cause Cause) {
 	if v.exit.Logs(r.Context()) {
 		v.inbox.o.Log.LogAttrs(r.Context(), slog.LevelInfo, "event refused", slog.String("request_id", fault.RequestID(r.Context())),
 			slog.String("provider", v.provider.Name), slog.String("cause", string(cause)))
 	}
 	if cause == CauseTooLarge {
-		v.answer(w, r, http.StatusRequestEntityTooLarge, errTooLarge)
+		v.respond(w, r, http.StatusRequestEntityTooLarge, errTooLarge)
 		return
 	}
 	if cause == CauseBusy {
-		v.answer(w, r, 0, fault.Overloaded)
+		v.respond(w, r, 0, fault.Overloaded)
 		return
 	}
-	v.answer(w, r, 0, errRefused)
+	v.respond(w, r, 0, errRefused)
 }
 
-// answer answers in JSON with a status of HTTP, whatever protocol the request pretends
-// to speak: gRPC would say 200 and the rest in a trailer, and a provider would take the
-// event for received.
-func (v *receiver) answer(w http.ResponseWriter, r *http.Request, status int, err error) {
+// respond writes the error as JSON with an HTTP status, whatever protocol the request claims:
+// gRPC would say 200 and the rest in a trailer, and a provider would take the event for
+// received.
+func (v *receiver) respond(w http.ResponseWriter, r *http.Request, status int, err error) {
 	plain := r.Clone(r.Context())
 	plain.Method = http.MethodPost
 	plain.Header = http.Header{"Content-Type": {"application/json"}}
@@ -165,7 +164,7 @@ func (v *receiver) answer(w http.ResponseWriter, r *http.Request, status int, er
 	v.exit.Refuse(w, plain, err)
 }
 
-// fixedStatus writes one HTTP status whatever the code would have it be.
+// fixedStatus writes one HTTP status instead of that of the code.
 type fixedStatus struct {
 	http.ResponseWriter
 	status int
@@ -173,7 +172,7 @@ type fixedStatus struct {
 
 func (f *fixedStatus) WriteHeader(int) { f.ResponseWriter.WriteHeader(f.status) }
 
-// wanting are the names of the consumers that want events of the kind.
+// wanting returns the names of the consumers that want events of the kind.
 func (b *Inbox) wanting(kind string) []string {
 	var names []string
 	if kind == "" || strings.TrimSpace(kind) == "" {

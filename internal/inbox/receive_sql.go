@@ -26,7 +26,7 @@ const insertJobSQL = `
 
 // storeSQL stores an event that is not there yet with a delivery for each consumer, and a
 // job for each delivery that joins none: one of the same subject whose job has not begun
-// will settle it. The lock on that one makes the job's beginning wait until this
+// will mark it done. The lock on that one makes the job's beginning wait until this
 // transaction ends, so that the fetch begins after it.
 const storeSQL = `
 	WITH event AS (
