@@ -47,10 +47,10 @@ func TestCallsThatCannotBeReadLeaveOneLineAndNoneOfTheirText(t *testing.T) {
 	for body, want := range map[string]string{
 		`{"name":"CANARY`: "invalid_argument INVALID_ARGUMENT ",
 		`{"name":""}`:     "invalid_argument INVALID_ARGUMENT ",
-		`{"name":"` + strings.Repeat("CANARY", 50) + `"}`:        "invalid_argument INVALID_ARGUMENT ",
-		`{"name":"` + strings.Repeat("CANARY", bodyMax/6) + `"}`: "resource_exhausted MESSAGE_TOO_LARGE ",
-		`{"name":"CANARY","description":"CANARY"}`:               "ok  ",
-		`{"name":"CANARY","requestId":"CANARY"}`:                 "ok  ",
+		`{"name":"` + strings.Repeat("CANARY", 50) + `"}`:          "invalid_argument INVALID_ARGUMENT ",
+		`{"name":"` + strings.Repeat("CANARY", wireLimit/6) + `"}`: "resource_exhausted MESSAGE_TOO_LARGE ",
+		`{"name":"CANARY","description":"CANARY"}`:                 "ok  ",
+		`{"name":"CANARY","requestId":"CANARY"}`:                   "ok  ",
 	} {
 		before := len(s.lines("org_d2gamers"))
 		answer := s.post(createTask, token, []byte(body))
@@ -202,7 +202,12 @@ func TestWhatIsOlderThan400DaysIsSwept(t *testing.T) {
 	add(10, "399 days")
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	end := background(ctx, func(ctx context.Context) { s.trail.KeepSwept(ctx, time.Millisecond) })
+	var sweeping sync.WaitGroup
+	sweeping.Go(func() { s.trail.KeepSwept(ctx, time.Millisecond) })
+	end := func() {
+		cancel()
+		sweeping.Wait()
+	}
 	swept := func() bool { return s.count(`SELECT count(*) FROM audit_events`) == 10 }
 	until(t, "the old lines are gone", swept)
 	add(1, "401 days")

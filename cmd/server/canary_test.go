@@ -77,7 +77,7 @@ func TestNothingThatACallerSendsIsKeptOutsideTheDatabase(t *testing.T) {
 		}
 	}
 	s.noBirds(t, "the log", text)
-	admin := adminHandler(s.metrics)
+	admin := s.server.AdminHandler()
 	for _, path := range []string{
 		"/metrics", "/debug/pprof/", "/debug/pprof/cmdline", "/debug/pprof/symbol", "/debug/pprof/goroutine?debug=1", "/debug/pprof/goroutine?debug=2",
 		"/debug/pprof/heap?debug=1", "/debug/pprof/allocs?debug=1", "/debug/pprof/threadcreate?debug=1", "/debug/pprof/mutex?debug=1", "/debug/pprof/block?debug=1",

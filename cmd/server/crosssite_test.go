@@ -2,15 +2,11 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
-	"github.com/teamtask/teamtask/internal/telemetry"
 )
 
 // A page of another site can make a browser send these without asking first. None of
@@ -93,27 +89,5 @@ func TestAConnectionIsNotUpgraded(t *testing.T) {
 			t.Errorf("%s: the greeting of HTTP/2 behind a request: %d", name, got.status)
 		}
 		conn.ends(name)
-	}
-}
-
-// The admin address has no need of HTTP/2.
-func TestTheAdminAddressSpeaksHTTP1Alone(t *testing.T) {
-	t.Parallel()
-	m := telemetry.NewMetrics()
-	server := httptest.NewUnstartedServer(nil)
-	server.Config = AdminServer(adminAddr, adminHandler(m), (&logged{}).logger())
-	server.Start()
-	t.Cleanup(server.Close)
-	address := strings.TrimPrefix(server.URL, "http://")
-	plain := dial(t, address)
-	plain.say("GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n\r\n")
-	if got := plain.hear(); got.status != http.StatusOK {
-		t.Errorf("/metrics: %d", got.status)
-	}
-	conn := dial(t, address)
-	conn.say(greeting())
-	answer, err := io.ReadAll(conn)
-	if err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 ") || strings.HasPrefix(string(answer), "HTTP/1.1 2") {
-		t.Errorf("the greeting of HTTP/2: %.100q, %v", answer, err)
 	}
 }

@@ -80,7 +80,7 @@ var senders = []sender{
 
 func (s *stack) figures() string {
 	recorder := httptest.NewRecorder()
-	adminHandler(s.metrics).ServeHTTP(recorder, httptest.NewRequestWithContext(s.t.Context(), http.MethodGet, "/metrics", nil))
+	s.server.AdminHandler().ServeHTTP(recorder, httptest.NewRequestWithContext(s.t.Context(), http.MethodGet, "/metrics", nil))
 	return recorder.Body.String()
 }
 

@@ -22,14 +22,6 @@ import (
 	"github.com/teamtask/teamtask/internal/tenancy"
 )
 
-var overloaded = refused(connect.CodeResourceExhausted, "OVERLOADED")
-
-// Tenants of the sandbox: alice's and erin's organizations.
-const (
-	gamers = "org_d2gamers"
-	acme   = "org_acme"
-)
-
 // expectOverloaded wants the refusal, and with it when to try again.
 func expectOverloaded(t *testing.T, name string, err error) {
 	t.Helper()

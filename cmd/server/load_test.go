@@ -9,26 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"connectrpc.com/connect"
-
-	"github.com/teamtask/teamtask/gen/teamtask/v1/teamtaskv1connect"
 	"github.com/teamtask/teamtask/internal/admission"
 )
-
-// tight are limits of so many at work and waiting, either in all or of each tenant.
-func tight(inAll bool, atWork, waiting int) admission.Limits {
-	const plenty = 1_000
-	if inAll {
-		return admission.Limits{AtWork: atWork, Waiting: waiting, TenantAtWork: plenty, TenantWaiting: plenty, Wait: waitMax, Bytes: admission.RequestBytesMax, TenantBytes: admission.RequestBytesMax}
-	}
-	return admission.Limits{AtWork: plenty, Waiting: plenty, TenantAtWork: atWork, TenantWaiting: waiting, Wait: waitMax, Bytes: admission.RequestBytesMax, TenantBytes: admission.RequestBytesMax}
-}
-
-// newLimited serves the task service of a test's own within limits of its own.
-func newLimited(t testing.TB, within admission.Limits, service teamtaskv1connect.TaskServiceHandler) *stack {
-	t.Helper()
-	return newStubsWithin(t, within, service, func(ours connect.HandlerOption) connect.HandlerOption { return ours })
-}
 
 // until waits for the thing.
 func until(t testing.TB, what string, holds func() bool) {

@@ -75,7 +75,7 @@ func TestEveryRefusalIsInTheLogUnderItsRequestID(t *testing.T) {
 		"SEAT_REQUIRED":      s.post(createTask, s.token("ben", "d2-gamers", 2), []byte(`{"name":"x"}`)),
 		"INVALID_ARGUMENT":   s.post(createTask, s.token("alice", "d2-gamers", 2), []byte("{")),
 		"TASK_NOT_FOUND":     s.post(getTask, s.token("alice", "d2-gamers", 2), fmt.Appendf(nil, `{"id":%q}`, newID(t))),
-		"MESSAGE_TOO_LARGE":  s.post(createTask, s.token("alice", "d2-gamers", 2), padded(bodyMax+1)),
+		"MESSAGE_TOO_LARGE":  s.post(createTask, s.token("alice", "d2-gamers", 2), padded(wireLimit+1)),
 	}
 	lines := map[string]map[string]any{} // by request id
 	scanner := bufio.NewScanner(strings.NewReader(s.log.String()))

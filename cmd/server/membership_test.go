@@ -1,9 +1,6 @@
 package main
 
 import (
-	"fmt"
-	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -12,16 +9,7 @@ import (
 	"google.golang.org/protobuf/testing/protocmp"
 
 	teamtaskv1 "github.com/teamtask/teamtask/gen/teamtask/v1"
-	"github.com/teamtask/teamtask/gen/teamtask/v1/teamtaskv1connect"
-	"github.com/teamtask/teamtask/internal/clerk"
-	"github.com/teamtask/teamtask/internal/telemetry"
 )
-
-// members is a client of the membership for a person of the sandbox.
-func (s *stack) members(user, org string, version int) teamtaskv1connect.MembershipServiceClient {
-	return teamtaskv1connect.NewMembershipServiceClient(
-		&http.Client{Transport: bearing{s, s.token(user, org, version), s.http1}}, s.url, connect.WithProtoJSON())
-}
 
 // What callers are shown of themselves is what the gate lets them do.
 func TestEverybodyIsShownThePermissionsThatTheyHold(t *testing.T) {
@@ -118,8 +106,6 @@ func TestMembersAndInvitationsAreListedOverTheWire(t *testing.T) {
 	}
 }
 
-func second[T any](_ T, err error) error { return err }
-
 // A name as long as there may be one still fits into a page token.
 func TestPagesGoOnBehindALongName(t *testing.T) {
 	t.Parallel()
@@ -160,35 +146,5 @@ func TestWithoutADirectoryMembersAreNotListed(t *testing.T) {
 	}
 	if _, err := s.members("dana", "", 2).ListMembers(t.Context(), &teamtaskv1.ListMembersRequest{}); refusalOf(t, err).Reason != "ORGANIZATION_REQUIRED" {
 		t.Errorf("without an organization: %v", err)
-	}
-}
-
-// The configured key and address are those with which Clerk is asked.
-func TestClerkIsAskedForRolesWhereAndAsTheEnvironmentSays(t *testing.T) {
-	t.Parallel()
-	standIn := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path != "/v1/organization_roles" || r.Header.Get("Authorization") != "Bearer sk_test_x" {
-			t.Errorf("asked for %s", r.URL)
-		}
-		w.Header().Set("Content-Type", "application/json")
-		fmt.Fprint(w, `{"data":[{"key":"org:admin","name":"Admin","permissions":[]}],"total_count":1}`)
-	}))
-	t.Cleanup(standIn.Close)
-	c, err := readConfig(lookupIn(map[string]string{
-		"DATABASE_URL": "postgres://app@127.0.0.1/x", "CLERK_ISSUER": "https://clerk.example.com", "CLERK_API_URL": standIn.URL + "/v1",
-	}, ofClerk))
-	if err != nil {
-		t.Fatal(err)
-	}
-	client, err := newClerk(c.Clerk, telemetry.NewMetrics())
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, err := client.Roles(t.Context())
-	if diff := cmp.Diff([]clerk.Role{{Key: "org:admin", Name: "Admin", Permissions: []string{}}}, got); err != nil || diff != "" {
-		t.Errorf("%v (-want +got):\n%s", err, diff)
-	}
-	if (&Server{}).roles() != nil {
-		t.Error("without a directory there is something to ask")
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/http"
-	"runtime/debug"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -174,31 +173,5 @@ func TestOpenServicesReadOnlySmallBodies(t *testing.T) {
 	until(t, "all of them are refused", func() bool { return s.outcomes(t, healthCheck, "resource_exhausted") == 200 })
 	if n := s.calls.Memory.Used(); n != 0 {
 		t.Errorf("%d bytes are taken", n)
-	}
-}
-
-// No t.Parallel: the limit is that of the process.
-func TestTheHeapHasASoftLimitUnlessTheEnvironmentSaysOtherwise(t *testing.T) { //nolint:paralleltest // as above
-	limit, percent := debug.SetMemoryLimit(-1), debug.SetGCPercent(100)
-	defer debug.SetGCPercent(percent)
-	defer debug.SetMemoryLimit(limit)
-	for _, c := range []struct {
-		env     map[string]string
-		limit   int64
-		percent int
-	}{
-		{nil, 192 << 20, 200},
-		{map[string]string{"GOMEMLIMIT": "1GiB"}, 1 << 40, 200}, // Go has read it by itself
-		{map[string]string{"GOGC": "50"}, 192 << 20, 50},
-	} {
-		debug.SetMemoryLimit(1 << 40)
-		debug.SetGCPercent(50)
-		collectSeldom(lookupIn(c.env, nil))
-		if got := debug.SetMemoryLimit(-1); got != c.limit {
-			t.Errorf("%v: a limit of %d, want %d", c.env, got, c.limit)
-		}
-		if got := debug.SetGCPercent(100); got != c.percent {
-			t.Errorf("%v: %d percent, want %d", c.env, got, c.percent)
-		}
 	}
 }

@@ -29,11 +29,11 @@ func TestOpenServicesAreGuardedInEveryProtocol(t *testing.T) {
 			data           []byte
 			want           refusal
 		}{
-			{"a message at the limit", "", inJSON(`{%s}`, strings.Repeat(" ", healthMax-envelope-2)), refusal{}},
-			{"a message over it", "", inJSON(`{%s}`, strings.Repeat(" ", healthMax-envelope-1)), tooLarge},
-			{"a message far over it", "", inJSON(`{%s}`, strings.Repeat(" ", 1_000*healthMax)), tooLarge},
-			{"inflated to the limit", "gzip", hostile.Gzip(t, inJSON(`{%s}`, strings.Repeat(" ", healthMax-2))), refusal{}},
-			{"inflated over it", "gzip", hostile.Gzip(t, inJSON(`{%s}`, strings.Repeat(" ", healthMax-1))), tooLarge},
+			{"a message at the limit", "", inJSON(`{%s}`, strings.Repeat(" ", 4<<10-envelope-2)), refusal{}},
+			{"a message over it", "", inJSON(`{%s}`, strings.Repeat(" ", 4<<10-envelope-1)), tooLarge},
+			{"a message far over it", "", inJSON(`{%s}`, strings.Repeat(" ", 1_000*4<<10)), tooLarge},
+			{"inflated to the limit", "gzip", hostile.Gzip(t, inJSON(`{%s}`, strings.Repeat(" ", 4<<10-2))), refusal{}},
+			{"inflated over it", "gzip", hostile.Gzip(t, inJSON(`{%s}`, strings.Repeat(" ", 4<<10-1))), tooLarge},
 			{"a bomb", "gzip", hostile.Gzip(t, inJSON(`{%s}`, strings.Repeat(" ", 3<<20))), tooLarge},
 			{"64 levels", "", inJSON(`{"x":%s%s}`, strings.Repeat("[", 63), strings.Repeat("]", 63)), refusal{}},
 			{"65 levels", "", inJSON(`{"x":%s%s}`, strings.Repeat("[", 64), strings.Repeat("]", 64)), unreadable},
@@ -53,11 +53,11 @@ func TestOpenServicesAreGuardedInEveryProtocol(t *testing.T) {
 			data           []byte
 			want           refusal
 		}{
-			{"a message at the limit", "", paddedHealth(healthMax - envelope), refusal{}},
-			{"a message over it", "", paddedHealth(healthMax - envelope + 1), tooLarge},
-			{"a message far over it", "", paddedHealth(1_000 * healthMax), tooLarge},
-			{"inflated to the limit", "gzip", hostile.Gzip(t, paddedHealth(healthMax)), refusal{}},
-			{"inflated over it", "gzip", hostile.Gzip(t, paddedHealth(healthMax+1)), tooLarge},
+			{"a message at the limit", "", paddedHealth(4<<10 - envelope), refusal{}},
+			{"a message over it", "", paddedHealth(4<<10 - envelope + 1), tooLarge},
+			{"a message far over it", "", paddedHealth(1_000 * 4 << 10), tooLarge},
+			{"inflated to the limit", "gzip", hostile.Gzip(t, paddedHealth(4<<10)), refusal{}},
+			{"inflated over it", "gzip", hostile.Gzip(t, paddedHealth(4<<10+1)), tooLarge},
 			{"a bomb", "gzip", hostile.Gzip(t, paddedHealth(3<<20)), tooLarge},
 			{"groups in each other", "", bytes.Repeat([]byte("\xfb\x3f"), 64), unreadable},
 			{"the character NUL", "", []byte("\x0a\x01\x00"), unreadable},
@@ -81,9 +81,9 @@ func TestOpenServicesAreGuardedInEveryProtocol(t *testing.T) {
 			body              []byte
 			want              refusal
 		}{
-			{"a message over the limit", "application/grpc", enveloped(paddedHealth(reflectionMax)), tooLarge},
-			{"a message far over it", "application/grpc", enveloped(paddedHealth(100 * reflectionMax)), tooLarge},
-			{"many messages", "application/grpc", bytes.Repeat(enveloped([]byte("\x3a\x00")), reflectionMax/7+1), tooLarge},
+			{"a message over the limit", "application/grpc", enveloped(paddedHealth(16 << 10)), tooLarge},
+			{"a message far over it", "application/grpc", enveloped(paddedHealth(100 * 16 << 10)), tooLarge},
+			{"many messages", "application/grpc", bytes.Repeat(enveloped([]byte("\x3a\x00")), 16<<10/7+1), tooLarge},
 			{"a bomb", "application/grpc", packed(hostile.Gzip(t, paddedHealth(3<<20))), tooLarge},
 			{"groups in each other", "application/grpc", enveloped(bytes.Repeat([]byte("\xfb\x3f"), 64)), unreadable},
 			{"65 levels", "application/grpc+json", enveloped([]byte(`{"x":` + strings.Repeat("[", 64) + strings.Repeat("]", 64) + `}`)), unreadable},

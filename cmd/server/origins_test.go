@@ -96,7 +96,7 @@ func TestABrowserMaySendAndReadWhatTheProtocolsNeed(t *testing.T) {
 		"an answer":     s.post(listTasks, s.token("alice", "d2-gamers", 2), []byte("{}"), map[string]string{"Origin": app}),
 		"a refusal":     s.post(listTasks, "", []byte("{}"), map[string]string{"Origin": app}),
 		"a bad request": s.post(listTasks, s.token("alice", "d2-gamers", 2), []byte("{"), map[string]string{"Origin": app}),
-		"a large one":   s.post(createTask, s.token("alice", "d2-gamers", 2), padded(bodyMax+1), map[string]string{"Origin": app}),
+		"a large one":   s.post(createTask, s.token("alice", "d2-gamers", 2), padded(wireLimit+1), map[string]string{"Origin": app}),
 		"not found":     s.post("/nothing", "", []byte("{"), map[string]string{"Origin": app}),
 	} {
 		exposed := strings.ToLower(strings.Join(answer.header.Values("Access-Control-Expose-Headers"), ","))

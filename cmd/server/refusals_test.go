@@ -8,16 +8,10 @@ import (
 	"strings"
 	"testing"
 
-	"connectrpc.com/connect"
 	"google.golang.org/protobuf/proto"
 
 	teamtaskv1 "github.com/teamtask/teamtask/gen/teamtask/v1"
 	"github.com/teamtask/teamtask/internal/hostile"
-)
-
-var (
-	unreadable = refused(connect.CodeInvalidArgument, "INVALID_ARGUMENT")
-	noMethod   = refused(connect.CodeUnimplemented, "METHOD_UNKNOWN")
 )
 
 // Connect refuses all of this by itself, before our interceptors run or without them:

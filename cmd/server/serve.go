@@ -14,11 +14,7 @@ func (serveCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("the configuration is not usable:\n%w", err)
 	}
-	return serve(ctx, c)
-}
-
-// serve runs until ctx ends, then finishes the calls under way.
-func serve(ctx context.Context, c Config) error {
+	c.LogTo, c.Version = os.Stderr, version()
 	s, err := Open(ctx, c)
 	if err != nil {
 		return err

@@ -89,6 +89,9 @@ func (s *Server) Close() {
 // Handler serves the public port.
 func (s *Server) Handler() http.Handler { return s.handler }
 
+// AdminHandler serves the admin address: metrics and profiles.
+func (s *Server) AdminHandler() http.Handler { return adminHandler(s.metrics) }
+
 // Metrics returns what the server counts.
 func (s *Server) Metrics() *telemetry.Metrics { return s.metrics }
 
@@ -214,3 +217,18 @@ func (s *Server) isReady(ctx context.Context) error {
 	}
 	return s.ready.ready(ctx)
 }
+
+// DB returns the database. Tests look into this and into what follows.
+func (s *Server) DB() *tenancy.DB { return s.db }
+
+// Calls returns the limiter of the calls.
+func (s *Server) Calls() *admission.Limiter { return s.calls }
+
+// Audit returns the audit log.
+func (s *Server) Audit() *audit.Log { return s.trail }
+
+// Tracing returns what sends traces, or nil.
+func (s *Server) Tracing() *telemetry.Tracing { return s.spans }
+
+// Verifier returns what verifies tokens.
+func (s *Server) Verifier() *tenancy.Verifier { return s.verifier }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"math"
-	"os"
 	"strings"
 	"time"
 
@@ -31,8 +30,6 @@ const (
 func readConfig(lookup func(string) (string, bool)) (Config, error) {
 	vars := env.New(lookup)
 	c := Config{
-		LogTo:       os.Stderr,
-		Version:     version(),
 		DatabaseURL: vars.Required("DATABASE_URL"),
 		ListenAddr:  vars.Checked("LISTEN_ADDR", listenAddr, env.IsAddress),
 		AdminAddr:   vars.Checked("ADMIN_ADDR", adminAddr, env.IsAddress),

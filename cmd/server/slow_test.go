@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -10,8 +9,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"runtime"
-	"runtime/pprof"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -19,17 +16,14 @@ import (
 	"testing"
 	"time"
 
-	"connectrpc.com/connect"
-
-	teamtaskv1 "github.com/teamtask/teamtask/gen/teamtask/v1"
-	"github.com/teamtask/teamtask/gen/teamtask/v1/teamtaskv1connect"
+	"github.com/teamtask/teamtask/internal/telemetry"
 )
 
 // Zero would wait for ever.
 func TestEveryWaitForAClientHasAnEnd(t *testing.T) {
 	t.Parallel()
 	log := slog.New(slog.DiscardHandler)
-	api, admin := APIServer(http.NotFoundHandler(), log, DefaultTimeouts()), AdminServer(adminAddr, http.NotFoundHandler(), log)
+	api, admin := APIServer(http.NotFoundHandler(), log, DefaultTimeouts()), AdminServer("127.0.0.1:8081", http.NotFoundHandler(), log)
 	for name, s := range map[string]*http.Server{"api": api, "admin": admin} {
 		for what, d := range map[string]time.Duration{
 			"headers": s.ReadHeaderTimeout, "read": s.ReadTimeout, "write": s.WriteTimeout, "idle": s.IdleTimeout,
@@ -147,17 +141,17 @@ func (s *stack) listenImpatiently() string {
 // listenNarrowly serves the API a second time, with small buffers, and answers where.
 func (s *stack) listenNarrowly(within Timeouts) string {
 	s.t.Helper()
-	server := httptest.NewUnstartedServer(nil)
-	server.Config = APIServer(s.handler, s.log.logger(), within)
-	server.Config.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
+	web := httptest.NewUnstartedServer(nil)
+	web.Config = APIServer(s.handler, s.log.logger(), within)
+	web.Config.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
 		if tcp, ok := c.(*net.TCPConn); !ok || tcp.SetWriteBuffer(4<<10) != nil {
 			s.t.Error("the buffer of a connection cannot be made small")
 		}
 		return ctx
 	}
-	server.Start()
-	s.t.Cleanup(server.Close)
-	return server.Listener.Addr().String()
+	web.Start()
+	s.t.Cleanup(web.Close)
+	return web.Listener.Addr().String()
 }
 
 var errOpen = errors.New("the connection is still open")
@@ -218,72 +212,24 @@ func (c slow) drips(conn net.Conn, hungUp <-chan struct{}) error {
 	}
 }
 
-// served lets somebody of another organization use the server as it is meant, each
-// time on a connection of its own, until the function that it answers is called, which says how often.
-func (s *stack) served(t *testing.T) (stop func() int) {
-	t.Helper()
-	client := teamtaskv1connect.NewTaskServiceClient(&http.Client{Transport: bearing{
-		s, s.token("erin", "acme", 2), &http.Transport{DisableKeepAlives: true},
-	}}, s.url, connect.WithProtoJSON())
-	listed(t, client) // what is opened once is open now
-	ctx, cancel := context.WithCancel(t.Context())
-	calls := 0
-	var calling sync.WaitGroup
-	calling.Go(func() {
-		for ; ctx.Err() == nil; calls++ {
-			listed(t, client)
-		}
-	})
-	return func() int {
-		cancel()
-		calling.Wait()
-		return calls
+// The admin address has no need of HTTP/2.
+func TestTheAdminAddressSpeaksHTTP1Alone(t *testing.T) {
+	t.Parallel()
+	m := telemetry.NewMetrics()
+	web := httptest.NewUnstartedServer(nil)
+	web.Config = AdminServer("127.0.0.1:8081", adminHandler(m), (&logged{}).logger())
+	web.Start()
+	t.Cleanup(web.Close)
+	address := strings.TrimPrefix(web.URL, "http://")
+	plain := dial(t, address)
+	plain.say("GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n\r\n")
+	if got := plain.hear(); got.status != http.StatusOK {
+		t.Errorf("/metrics: %d", got.status)
 	}
-}
-
-// listed calls ListTasks as any client would.
-func listed(t *testing.T, client teamtaskv1connect.TaskServiceClient) {
-	t.Helper()
-	if _, err := client.ListTasks(t.Context(), &teamtaskv1.ListTasksRequest{PageSize: 1}); err != nil {
-		t.Errorf("a client that behaves: %v", err)
-	}
-}
-
-// footprint is what the process holds, without the connections of the pools: they
-// stay open on purpose.
-type footprint struct{ goroutines, files int }
-
-func (s *stack) footprint() footprint {
-	s.t.Helper()
-	files, err := os.ReadDir("/dev/fd")
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	open, _ := s.db.Connections()
-	return footprint{runtime.NumGoroutine(), len(files) - open - int(s.admin.Stat().TotalConns())}
-}
-
-// settles waits until the process holds no more than before. At each connection of a
-// pool the driver may leave a reader, where a write was slow.
-func (s *stack) settles(t *testing.T, before footprint) {
-	t.Helper()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	late := time.After(waitMax)
-	for {
-		now := s.footprint()
-		open, _ := s.db.Connections()
-		readers := open + int(s.admin.Stat().TotalConns())
-		if now.goroutines <= before.goroutines+readers && now.files <= before.files {
-			t.Logf("before %+v, after %+v", before, now)
-			return
-		}
-		select {
-		case <-tick.C:
-		case <-late:
-			var stacks bytes.Buffer
-			_ = pprof.Lookup("goroutine").WriteTo(&stacks, 1) // to memory
-			t.Fatalf("before %+v, after %+v\n%s", before, now, stacks.String())
-		}
+	conn := dial(t, address)
+	conn.say(greeting())
+	answer, err := io.ReadAll(conn)
+	if err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 ") || strings.HasPrefix(string(answer), "HTTP/1.1 2") {
+		t.Errorf("the greeting of HTTP/2: %.100q, %v", answer, err)
 	}
 }

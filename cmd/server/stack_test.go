@@ -14,14 +14,12 @@ import (
 
 	"connectrpc.com/connect"
 	"github.com/jackc/pgx/v5/pgxpool"
-	"google.golang.org/protobuf/reflect/protoregistry"
 
 	"github.com/teamtask/teamtask/gen/teamtask/v1/teamtaskv1connect"
 	"github.com/teamtask/teamtask/internal/admission"
 	"github.com/teamtask/teamtask/internal/audit"
 	"github.com/teamtask/teamtask/internal/fault"
 	"github.com/teamtask/teamtask/internal/pgtest"
-	"github.com/teamtask/teamtask/internal/rbac"
 	"github.com/teamtask/teamtask/internal/sandbox"
 	"github.com/teamtask/teamtask/internal/session"
 	"github.com/teamtask/teamtask/internal/telemetry"
@@ -30,13 +28,13 @@ import (
 
 // theSandbox is one for all tests of this package: nothing here changes what it holds.
 var theSandbox = sync.OnceValues(func() (*sandbox.Sandbox, error) {
-	server := httptest.NewUnstartedServer(nil)
-	box, err := sandbox.New(sandbox.Options{BaseURL: "http://" + server.Listener.Addr().String()})
+	web := httptest.NewUnstartedServer(nil)
+	box, err := sandbox.New(sandbox.Options{BaseURL: "http://" + web.Listener.Addr().String()})
 	if err != nil {
 		return nil, fmt.Errorf("make the sandbox: %w", err)
 	}
-	server.Config.Handler = box.Handler()
-	server.Start() // until the process ends
+	web.Config.Handler = box.Handler()
+	web.Start() // until the process ends
 	return box, nil
 })
 
@@ -121,7 +119,7 @@ func (s *stack) open(databaseURL string, overrides map[string]string) {
 		s.t.Fatalf("open the server: %v", err)
 	}
 	s.t.Cleanup(s.server.Close)
-	s.db, s.spans, s.metrics, s.calls, s.trail, s.verifier = s.server.db, s.server.spans, s.server.metrics, s.server.calls, s.server.trail, s.server.verifier
+	s.db, s.spans, s.metrics, s.calls, s.trail, s.verifier = s.server.DB(), s.server.Tracing(), s.server.Metrics(), s.server.Calls(), s.server.Audit(), s.server.Verifier()
 	s.handler = s.server.Handler()
 	s.listen(s.log.logger())
 }
@@ -161,59 +159,16 @@ func patientLimits(pool int) admission.Limits {
 
 // listen serves the handler on a port, as the server does.
 func (s *stack) listen(log *slog.Logger) {
-	server := httptest.NewUnstartedServer(nil)
-	server.Config = APIServer(s.handler, log, DefaultTimeouts())
-	server.Start()
-	s.t.Cleanup(server.Close)
-	s.url = server.URL
+	web := httptest.NewUnstartedServer(nil)
+	web.Config = APIServer(s.handler, log, DefaultTimeouts())
+	web.Start()
+	s.t.Cleanup(web.Close)
+	s.url = web.URL
 	s.http1 = &http.Transport{MaxIdleConnsPerHost: 64}
 	s.http2 = &http.Transport{Protocols: new(http.Protocols)}
 	s.http2.Protocols.SetUnencryptedHTTP2(true) // from the first byte
 	s.t.Cleanup(s.http1.CloseIdleConnections)
 	s.t.Cleanup(s.http2.CloseIdleConnections)
-}
-
-// newStubs serves the task service of a test's own in place of ours, behind the same
-// gate, interceptors and limits, without a database.
-func newStubs(t testing.TB, service teamtaskv1connect.TaskServiceHandler) *stack {
-	t.Helper()
-	return newStubsWith(t, service, func(ours connect.HandlerOption) connect.HandlerOption { return ours })
-}
-
-// newStubsWith serves as newStubs does, with what is made of our options.
-func newStubsWith(t testing.TB, service teamtaskv1connect.TaskServiceHandler, with func(connect.HandlerOption) connect.HandlerOption) *stack {
-	t.Helper()
-	return newStubsWithin(t, patientLimits(8), service, with)
-}
-
-// newStubsWithin serves as newStubsWith does, within limits of a test's own.
-func newStubsWithin(t testing.TB, within admission.Limits, service teamtaskv1connect.TaskServiceHandler, with func(connect.HandlerOption) connect.HandlerOption) *stack {
-	t.Helper()
-	s := &stack{t: t, box: sandboxOf(t), log: &logged{}, metrics: telemetry.NewMetrics(), calls: admission.NewLimiter(within)}
-	c, err := readConfig(lookupIn(usual("postgres://app@127.0.0.1:1/none", s.box), nil))
-	if err != nil {
-		t.Fatalf("configuration: %v", err)
-	}
-	log := s.log.logger()
-	exit := fault.NewExit(log, s.metrics.Call)
-	validator, err := newValidator()
-	if err != nil {
-		t.Fatal(err)
-	}
-	rules, err := rbac.Read(protoregistry.GlobalFiles, APIPackage)
-	if err != nil {
-		t.Fatal(err)
-	}
-	trail, err := newTrail(nil, rules, log, s.metrics) // nothing that stubs are asked for is audited
-	if err != nil {
-		t.Fatal(err)
-	}
-	options := with(handlerOptions(exit, newGate(c, rules, session.NewVerifier(c.Keys, c.Verification).Verify, exit), trail, s.calls, validator))
-	mux := http.NewServeMux()
-	mux.Handle(teamtaskv1connect.NewTaskServiceHandler(service, options))
-	s.handler = exit.Handler(withHeaders(http.MaxBytesHandler(withDeadline(s.calls.Memory.Handler(mux)), bodyMax)))
-	s.listen(log)
-	return s
 }
 
 // tokenLife is the longest there may be: a test may wait for its turn.

@@ -38,16 +38,6 @@ func atOnce(times int, fn func(i int)) {
 	done.Wait()
 }
 
-// create makes a task and wants it to go well.
-func create(t *testing.T, c teamtaskv1connect.TaskServiceClient, request *teamtaskv1.CreateTaskRequest) *teamtaskv1.Task {
-	t.Helper()
-	answer, err := c.CreateTask(t.Context(), request)
-	if err != nil {
-		t.Fatalf("CreateTask: %v", err)
-	}
-	return answer.GetTask()
-}
-
 // refuses wants CreateTask to be refused so.
 func refuses(t *testing.T, what string, c teamtaskv1connect.TaskServiceClient, request *teamtaskv1.CreateTaskRequest, want refusal) {
 	t.Helper()

@@ -14,7 +14,6 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	teamtaskv1 "github.com/teamtask/teamtask/gen/teamtask/v1"
-	"github.com/teamtask/teamtask/internal/wire"
 )
 
 // Lengths are counted in characters, whatever a character weighs.
@@ -113,15 +112,6 @@ func TestNULIsRefusedInEveryTextOfEveryRequest(t *testing.T) {
 	if made.GetName() != `\u0000 \x00 %00` {
 		t.Errorf("name = %q", made.GetName())
 	}
-}
-
-func jsonOf(t *testing.T, m proto.Message) []byte {
-	t.Helper()
-	body, err := wire.JSON().Marshal(m)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return body
 }
 
 func TestInvalidUTF8IsRefusedInEveryTextOfEveryRequest(t *testing.T) {

@@ -1,0 +1,42 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"github.com/teamtask/teamtask/internal/tenancy"
+)
+
+// useUp keeps all connections of the pool in use, each for a tenant, until free.
+func (s *stack) useUp(t *testing.T) (free func()) {
+	t.Helper()
+	release := make(chan struct{})
+	var using sync.WaitGroup
+	all := Statements()
+	look := all[slices.IndexFunc(all, func(s tenancy.Statement) bool { return s.Name == "select_task" })]
+	for i := range s.db.Size() {
+		using.Go(func() {
+			someone := fmt.Sprintf("user_%d", i)
+			err := s.db.In(t.Context(), tenancy.Actor{User: someone, Tenant: someone}, func(tx *tenancy.Tx) error {
+				_, err := tenancy.Exec(t.Context(), tx, look, someone, uuid.New())
+				<-release
+				return err
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	until(t, "all connections are in use", func() bool {
+		_, used := s.db.Connections()
+		return used == s.db.Size()
+	})
+	return func() {
+		close(release)
+		using.Wait()
+	}
+}

@@ -1,0 +1,10 @@
+package main
+
+import (
+	"connectrpc.com/connect"
+)
+
+var (
+	unreadable = refused(connect.CodeInvalidArgument, "INVALID_ARGUMENT")
+	noMethod   = refused(connect.CodeUnimplemented, "METHOD_UNKNOWN")
+)
