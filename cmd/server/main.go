@@ -12,6 +12,8 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/teamtask/teamtask/internal/server"
 )
 
 type commands struct {
@@ -72,7 +74,7 @@ func untilSignal(ctx context.Context) context.Context {
 		first := <-signals
 		signal.Stop(signals)
 		if first == syscall.SIGTERM {
-			cancel(ErrTerminated)
+			cancel(server.ErrTerminated)
 			return
 		}
 		cancel(nil)

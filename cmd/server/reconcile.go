@@ -11,6 +11,8 @@ import (
 	"github.com/teamtask/teamtask/internal/directory"
 	"github.com/teamtask/teamtask/internal/env"
 	"github.com/teamtask/teamtask/internal/licensing"
+	"github.com/teamtask/teamtask/internal/server"
+	"github.com/teamtask/teamtask/internal/settings"
 )
 
 type reconcileCommand struct {
@@ -22,27 +24,27 @@ type reconcileCommand struct {
 // Run implements the command.
 func (r *reconcileCommand) Run(ctx context.Context) error {
 	vars := env.New(os.LookupEnv)
-	c := Config{
+	c := server.Config{
 		LogTo:       os.Stderr,
 		LogLevel:    slog.LevelWarn,
 		Directory:   true,
 		DatabaseURL: vars.Required("DATABASE_URL"),
 		Clerk: clerk.Options{
 			SecretKey: vars.Required("CLERK_SECRET_KEY"),
-			URL:       vars.Checked("CLERK_API_URL", clerkAPI, env.IsURL),
-			Rate:      readRate(vars, "CLERK_RATE"),
+			URL:       vars.Checked("CLERK_API_URL", settings.ClerkAPI, env.IsURL),
+			Rate:      settings.Rate(vars, "CLERK_RATE"),
 		},
-		Stripe:  readStripe(vars),
+		Stripe:  settings.Stripe(vars),
 		Billing: vars.Group("Stripe", "STRIPE_SECRET_KEY", "STRIPE_SEAT_PRICE"),
 	}
-	readGrace(vars, &c)
+	settings.Grace(vars, &c)
 	if r.Adopt && !c.Billing && vars.Err() == nil {
 		vars.Refuse("STRIPE_SECRET_KEY, STRIPE_SEAT_PRICE", "are required for --adopt")
 	}
 	if err := vars.Err(); err != nil {
 		return fmt.Errorf("the configuration is not usable:\n%w", err)
 	}
-	d, closeAll, err := OpenDomains(ctx, c)
+	d, closeAll, err := server.OpenDomains(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -54,7 +56,7 @@ func (r *reconcileCommand) Run(ctx context.Context) error {
 }
 
 // directory compares our copy with Clerk.
-func (r *reconcileCommand) directory(ctx context.Context, d Domains) error {
+func (r *reconcileCommand) directory(ctx context.Context, d server.Domains) error {
 	sum, err := d.Directory.Reconcile(ctx, directory.Reconciliation{
 		Organization: r.Org,
 		Apply:        r.Apply,
@@ -70,7 +72,7 @@ func (r *reconcileCommand) directory(ctx context.Context, d Domains) error {
 }
 
 // licensing compares the ledger with Stripe and Clerk.
-func (r *reconcileCommand) licensing(ctx context.Context, d Domains) error {
+func (r *reconcileCommand) licensing(ctx context.Context, d server.Domains) error {
 	if !d.Billed {
 		fmt.Println("Stripe is not configured (STRIPE_SECRET_KEY, STRIPE_SEAT_PRICE): seats were not compared")
 		return nil

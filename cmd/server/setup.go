@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/teamtask/teamtask/internal/env"
+	"github.com/teamtask/teamtask/internal/settings"
 	"github.com/teamtask/teamtask/internal/stripe"
 )
 
@@ -34,7 +35,7 @@ func (c *setupStripeCommand) Run(ctx context.Context) error {
 func (c *setupStripeCommand) run(ctx context.Context, lookup func(string) (string, bool), to io.Writer) error {
 	vars := env.New(lookup)
 	vars.Required("STRIPE_SECRET_KEY")
-	o := readStripe(vars)
+	o := settings.Stripe(vars)
 	if err := errors.Join(vars.Err(), c.check()); err != nil {
 		return fmt.Errorf("the configuration is not usable:\n%w", err)
 	}

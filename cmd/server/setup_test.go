@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/teamtask/teamtask/internal/stacktest"
 )
 
 // emptyAccount is a Stripe account that has nothing at first and keeps what is made in
@@ -165,7 +167,7 @@ func TestSetupStripeStartsNoProgram(t *testing.T) {
 		t.Fatal(err)
 	}
 	env := []string{"PATH=" + folder, "STRIPE_SECRET_KEY=sk_test_canary", "STRIPE_API_URL=" + server.URL}
-	code, stdout, stderr := build(t).run(t, env, "setup", "stripe", "--webhook-url", "https://api.test/webhooks/stripe", "--amount", "1000")
+	code, stdout, stderr := stacktest.Build(t).Run(t, env, "setup", "stripe", "--webhook-url", "https://api.test/webhooks/stripe", "--amount", "1000")
 	if code != 0 || stderr != "" || !strings.Contains(stdout, "\nSTRIPE_SEAT_PRICE=prices_1\n") {
 		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
 	}

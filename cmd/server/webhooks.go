@@ -14,6 +14,7 @@ import (
 	"github.com/teamtask/teamtask/internal/env"
 	"github.com/teamtask/teamtask/internal/inbox"
 	"github.com/teamtask/teamtask/internal/jobs"
+	"github.com/teamtask/teamtask/internal/server"
 	"github.com/teamtask/teamtask/internal/tenancy"
 	"github.com/teamtask/teamtask/migrations"
 )
@@ -180,7 +181,7 @@ func withEvents(ctx context.Context, do func(*inbox.Inbox) error) error {
 		return fmt.Errorf("DATABASE_URL: %w", err)
 	}
 	defer queue.Close()
-	events, err := inbox.New(queue, inbox.Options{Log: log, Consumers: Consumers(vars.IsSet("STRIPE_SECRET_KEY"))})
+	events, err := inbox.New(queue, inbox.Options{Log: log, Consumers: server.Consumers(vars.IsSet("STRIPE_SECRET_KEY"))})
 	if err != nil {
 		return fmt.Errorf("DATABASE_URL: %w", err)
 	}

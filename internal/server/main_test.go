@@ -1,0 +1,9 @@
+package server_test
+
+import (
+	"testing"
+
+	"github.com/teamtask/teamtask/internal/stacktest"
+)
+
+func TestMain(m *testing.M) { stacktest.Main(m) }

@@ -1,0 +1,31 @@
+package stacktest
+
+import (
+	"testing"
+)
+
+// SecretValue is in every value that is wrong; no message may repeat it.
+const SecretValue = "CANARY"
+
+// Enough is the least environment that a server starts with.
+func Enough(t testing.TB) map[string]string {
+	t.Helper()
+	return map[string]string{
+		"DATABASE_URL":  "postgres://app:" + SecretValue + "@db.example.com/teamtask",
+		"CLERK_ISSUER":  "https://clerk.example.com",
+		"CLERK_JWT_KEY": SandboxOf(t).PublicKeyPEM(),
+	}
+}
+
+const (
+	WebhookSecret = "whsec_MDEyMzQ1Njc4OWFiY2RlZg=="
+	StripeSecret  = "whsec_of-Stripe_0123+/="
+)
+
+// ofClerk and ofStripe are whole groups.
+var (
+	OfClerk  = map[string]string{"CLERK_SECRET_KEY": "sk_test_x", "CLERK_WEBHOOK_SECRET": WebhookSecret}
+	OfStripe = map[string]string{
+		"STRIPE_SECRET_KEY": "sk_test_x", "STRIPE_WEBHOOK_SECRET": StripeSecret, "STRIPE_SEAT_PRICE": "price_1", "APP_URL": "https://app.example.com",
+	}
+)
