@@ -25,7 +25,7 @@ var arrows = map[string][]string{
 	"cmd/server": {
 		"migrations", "internal/tenancy", "internal/session", "internal/clerk", "internal/inbox",
 		"internal/directory", "internal/licensing", "internal/stripe", "internal/outbound", "internal/jobs",
-		"internal/env", "internal/server", "internal/settings",
+		"internal/env", "internal/server", "internal/settings", "internal/billing",
 	},
 	"cmd/dev":            {"internal/sandbox", "internal/localpg", "internal/process"},
 	"bench":              {"internal/sandbox", "internal/localpg", "internal/process", "internal/tasks"},
@@ -48,8 +48,8 @@ var arrows = map[string][]string{
 		"internal/audit",
 	},
 	"internal/licensing": {
-		"internal/fault", "internal/tenancy", "internal/clerk", "internal/inbox", "internal/audit",
-		"internal/stripe", "internal/jobs", "internal/directory",
+		"internal/fault", "internal/tenancy", "internal/inbox", "internal/audit", "internal/jobs",
+		"internal/directory",
 	},
 	"internal/membership": {
 		"internal/fault", "internal/cached", "internal/tenancy", "internal/clerk", "internal/audit",
@@ -93,15 +93,22 @@ var arrows = map[string][]string{
 	"internal/server": {
 		"migrations", "internal/fault", "internal/wire", "internal/admission", "internal/telemetry",
 		"internal/tenancy", "internal/rbac", "internal/audit", "internal/clerk", "internal/inbox",
-		"internal/tasks", "internal/directory", "internal/licensing", "internal/membership",
+		"internal/tasks", "internal/directory", "internal/licensing", "internal/membership", "internal/billing",
+		"internal/jobs", "internal/session", "internal/stripe",
 	},
 	"internal/settings": {
 		"internal/env", "internal/server", "internal/tenancy", "internal/rbac", "internal/clerk",
-		"internal/inbox", "internal/tasks", "internal/licensing",
+		"internal/inbox", "internal/tasks", "internal/licensing", "internal/outbound", "internal/session",
+		"internal/stripe",
 	},
 	"internal/stacktest": {
 		"internal/pgtest", "internal/sandbox", "internal/server", "internal/settings", "internal/fault",
 		"internal/wire", "internal/admission", "internal/telemetry", "internal/audit", "internal/tenancy",
+		"internal/session",
+	},
+	"internal/billing": {
+		"internal/fault", "internal/tenancy", "internal/clerk", "internal/stripe", "internal/licensing",
+		"internal/inbox", "internal/audit", "internal/jobs",
 	},
 }
 

@@ -7,10 +7,10 @@ import (
 	"log/slog"
 	"os"
 
+	"github.com/teamtask/teamtask/internal/billing"
 	"github.com/teamtask/teamtask/internal/clerk"
 	"github.com/teamtask/teamtask/internal/directory"
 	"github.com/teamtask/teamtask/internal/env"
-	"github.com/teamtask/teamtask/internal/licensing"
 	"github.com/teamtask/teamtask/internal/server"
 	"github.com/teamtask/teamtask/internal/settings"
 )
@@ -77,11 +77,11 @@ func (r *reconcileCommand) licensing(ctx context.Context, d server.Domains) erro
 		fmt.Println("Stripe is not configured (STRIPE_SECRET_KEY, STRIPE_SEAT_PRICE): seats were not compared")
 		return nil
 	}
-	sum, err := d.Licensing.Reconcile(ctx, licensing.Reconciliation{
+	sum, err := d.Billing.Reconcile(ctx, billing.Reconciliation{
 		Organization: r.Org,
 		Apply:        r.Apply,
 		Adopt:        r.Adopt,
-		Drift: func(found licensing.Drift) {
+		Drift: func(found billing.Drift) {
 			fmt.Printf("%s %s %s: %s\n", found.Tenant, found.About, found.ID, found.What)
 		},
 	})

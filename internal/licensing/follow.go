@@ -21,7 +21,7 @@ const day = 24 * time.Hour
 // anything of its members is written: a call that gives a seat has it while it writes what
 // the directory writes too.
 func (l *Licensing) Lock(ctx context.Context, tx *tenancy.Tx, org string) error {
-	_, err := lockLicense(ctx, tx, org)
+	_, err := LockLicense(ctx, tx, org)
 	return err
 }
 
@@ -105,7 +105,7 @@ func (l *Licensing) OnMemberEnded(ctx context.Context, tx *tenancy.Tx, org, user
 // OnOrganizationEnded implements directory.Observer. Nobody holds a seat of a deleted
 // organization, and what it has bought is ended by a job.
 func (l *Licensing) OnOrganizationEnded(ctx context.Context, tx *tenancy.Tx, org string) error {
-	lic, err := lockLicense(ctx, tx, org)
+	lic, err := LockLicense(ctx, tx, org)
 	if err != nil || lic == nil {
 		return err
 	}
@@ -124,13 +124,13 @@ func (l *Licensing) OnOrganizationEnded(ctx context.Context, tx *tenancy.Tx, org
 	if lic.CustomerID == "" {
 		return nil
 	}
-	return enqueue(ctx, tx, jobCancel, org, "", nil)
+	return enqueue(ctx, tx, JobCancel, org, "", nil)
 }
 
 // OnInvitationChanged implements directory.Observer. For an invitation that asks for a seat
 // one is held while it can be accepted, where there is one.
 func (l *Licensing) OnInvitationChanged(ctx context.Context, tx *tenancy.Tx, org, id string) error {
-	lic, err := lockLicense(ctx, tx, org)
+	lic, err := LockLicense(ctx, tx, org)
 	if err != nil || lic == nil {
 		return err
 	}
@@ -162,7 +162,7 @@ func (l *Licensing) OnInvitationChanged(ctx context.Context, tx *tenancy.Tx, org
 	if wish.Held || len(wish.Members) > 0 { // a member has taken it over, or has no need of it
 		return nil
 	}
-	if lic.free() == 0 {
+	if lic.Free() == 0 {
 		return record(ctx, tx, org, "hold.refuse", id, map[string]any{"purchased": lic.Purchased, "assigned": lic.Assigned, "held": lic.Held})
 	}
 	if err := insertHold(ctx, tx, org, id); err != nil {
@@ -175,7 +175,7 @@ func (l *Licensing) OnInvitationChanged(ctx context.Context, tx *tenancy.Tx, org
 }
 
 func (l *Licensing) settleAgain(ctx context.Context, tx *tenancy.Tx, org string) error {
-	lic, err := lockLicense(ctx, tx, org)
+	lic, err := LockLicense(ctx, tx, org)
 	if err != nil || lic == nil {
 		return err
 	}

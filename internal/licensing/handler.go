@@ -7,16 +7,13 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	teamtaskv1 "github.com/teamtask/teamtask/gen/teamtask/v1"
-	"github.com/teamtask/teamtask/gen/teamtask/v1/teamtaskv1connect"
 	"github.com/teamtask/teamtask/internal/tenancy"
 )
 
-// Handler is the LicensingService on the wire.
+// Handler is the part of the LicensingService that is about seats, on the wire.
 type Handler struct{ licensing *Licensing }
 
-var _ teamtaskv1connect.LicensingServiceHandler = (*Handler)(nil)
-
-// NewHandler makes the service over the licensing.
+// NewHandler returns the handler over the licensing.
 func NewHandler(licensing *Licensing) *Handler { return &Handler{licensing: licensing} }
 
 // GetLicense implements teamtask.v1.LicensingService.
@@ -30,9 +27,9 @@ func (h *Handler) GetLicense(ctx context.Context, _ *teamtaskv1.GetLicenseReques
 
 // ListSeats implements teamtask.v1.LicensingService.
 func (h *Handler) ListSeats(ctx context.Context, r *teamtaskv1.ListSeatsRequest) (*teamtaskv1.ListSeatsResponse, error) {
-	f := filter{query: r.GetFilter().GetQuery()}
+	f := Filter{Query: r.GetFilter().GetQuery()}
 	if r.GetFilter() != nil {
-		f.licensed = r.GetFilter().Licensed
+		f.Licensed = r.GetFilter().Licensed
 	}
 	found, next, err := h.licensing.List(ctx, tenancy.ActorOf(ctx), f, tenancy.Page{Size: int(r.GetPageSize()), Token: r.GetPageToken()})
 	if err != nil {
@@ -40,7 +37,7 @@ func (h *Handler) ListSeats(ctx context.Context, r *teamtaskv1.ListSeatsRequest)
 	}
 	res := &teamtaskv1.ListSeatsResponse{Seats: make([]*teamtaskv1.Seat, len(found)), NextPageToken: next}
 	for i := range found {
-		res.Seats[i] = found[i].proto()
+		res.Seats[i] = found[i].Proto()
 	}
 	return res, nil
 }
@@ -51,7 +48,7 @@ func (h *Handler) AssignSeat(ctx context.Context, r *teamtaskv1.AssignSeatReques
 	if err != nil {
 		return nil, err
 	}
-	return &teamtaskv1.AssignSeatResponse{Seat: given.proto(), License: lic.proto()}, nil
+	return &teamtaskv1.AssignSeatResponse{Seat: given.Proto(), License: lic.proto()}, nil
 }
 
 // RevokeSeat implements teamtask.v1.LicensingService.
@@ -60,25 +57,7 @@ func (h *Handler) RevokeSeat(ctx context.Context, r *teamtaskv1.RevokeSeatReques
 	if err != nil {
 		return nil, err
 	}
-	return &teamtaskv1.RevokeSeatResponse{Seat: taken.proto(), License: lic.proto()}, nil
-}
-
-// CreateCheckoutSession implements teamtask.v1.LicensingService.
-func (h *Handler) CreateCheckoutSession(ctx context.Context, r *teamtaskv1.CreateCheckoutSessionRequest) (*teamtaskv1.CreateCheckoutSessionResponse, error) {
-	url, err := h.licensing.Checkout(ctx, tenancy.ActorOf(ctx), r.GetQuantity(), r.GetSuccessPath(), r.GetCancelPath())
-	if err != nil {
-		return nil, err
-	}
-	return &teamtaskv1.CreateCheckoutSessionResponse{Url: url}, nil
-}
-
-// CreatePortalSession implements teamtask.v1.LicensingService.
-func (h *Handler) CreatePortalSession(ctx context.Context, r *teamtaskv1.CreatePortalSessionRequest) (*teamtaskv1.CreatePortalSessionResponse, error) {
-	url, err := h.licensing.Portal(ctx, tenancy.ActorOf(ctx), r.GetReturnPath())
-	if err != nil {
-		return nil, err
-	}
-	return &teamtaskv1.CreatePortalSessionResponse{Url: url}, nil
+	return &teamtaskv1.RevokeSeatResponse{Seat: taken.Proto(), License: lic.proto()}, nil
 }
 
 // statuses are the words of a license's status on the wire.
@@ -93,15 +72,15 @@ var statuses = map[string]teamtaskv1.LicenseStatus{
 	statusCanceled:   teamtaskv1.LicenseStatus_LICENSE_STATUS_CANCELED,
 }
 
-func (s *summary) proto() *teamtaskv1.License {
+func (s *Summary) proto() *teamtaskv1.License {
 	p := &teamtaskv1.License{
 		Purchased:            s.Purchased,
 		Assigned:             s.Assigned,
 		Held:                 s.Held,
-		Available:            s.free(),
+		Available:            s.Free(),
 		Working:              s.Working,
 		Status:               statuses[s.Status],
-		OverAssigned:         s.over(),
+		OverAssigned:         s.OverAssigned(),
 		GraceEndTime:         timestamp(s.GraceEndTime),
 		CurrentPeriodEndTime: timestamp(s.CurrentPeriodEndTime),
 		TrialEndTime:         timestamp(s.TrialEndTime),
@@ -113,10 +92,10 @@ func (s *summary) proto() *teamtaskv1.License {
 	return p
 }
 
-func (s *seat) proto() *teamtaskv1.Seat {
+func (s *Seat) Proto() *teamtaskv1.Seat {
 	return &teamtaskv1.Seat{
 		UserId: s.UserID, Name: s.Name, Email: s.Email, Role: s.Role,
-		Licensed: s.held() && s.Working, Suspended: s.held() && !s.Working, AssignTime: timestamp(s.AssignTime), AssignedBy: s.AssignedBy, Synced: s.Synced,
+		Licensed: s.Held() && s.Working, Suspended: s.Held() && !s.Working, AssignTime: timestamp(s.AssignTime), AssignedBy: s.AssignedBy, Synced: s.Synced,
 	}
 }
 

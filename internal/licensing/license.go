@@ -15,9 +15,9 @@ const (
 	graceEvery   = 30 * 24 * time.Hour // between the beginnings of two times of grace, at least
 )
 
-// license is an organization's row of the ledger. The zero license is that of one that
+// License is an organization's row of the ledger. The zero License is that of one that
 // never bought anything.
-type license struct {
+type License struct {
 	CustomerID   string
 	Status       string
 	Working      bool // the seats let their holders work
@@ -38,7 +38,7 @@ type license struct {
 }
 
 // free is how many seats can be given away.
-func (l license) free() int32 {
+func (l License) Free() int32 {
 	if l.Frozen {
 		return 0
 	}
@@ -46,11 +46,11 @@ func (l license) free() int32 {
 }
 
 // over is how many seats are given that are not paid for.
-func (l license) over() int32 { return max(0, l.Assigned+l.Held-l.Purchased) }
+func (l License) OverAssigned() int32 { return max(0, l.Assigned+l.Held-l.Purchased) }
 
 // summary is a license with what its best subscription says.
-type summary struct {
-	license
+type Summary struct {
+	License
 	Subscribed           bool   // there is a subscription that has not ended
 	Amount               *int64 // of a seat, with the next three; nil: not known, or not exact
 	Currency             string
@@ -64,29 +64,29 @@ type summary struct {
 // License answers the license of the actor's organization.
 //
 // Faults: fault.BillingNotConfigured, fault.DirectoryNotConfigured.
-func (l *Licensing) License(ctx context.Context, actor tenancy.Actor) (summary, error) {
+func (l *Licensing) License(ctx context.Context, actor tenancy.Actor) (Summary, error) {
 	if err := l.configured(); err != nil {
-		return summary{}, err
+		return Summary{}, err
 	}
-	var s summary
+	var s Summary
 	err := l.db.Once(ctx, actor, func(tx *tenancy.Tx) (err error) {
 		s, err = selectSummary(ctx, tx, actor.Tenant)
 		return err
 	})
 	if err != nil {
-		return summary{}, err
+		return Summary{}, err
 	}
 	return l.priced(s), nil
 }
 
 // priced adds what a seat costs that is sold now, where nothing is subscribed to. It never
-// waits: see WatchPrices.
-func (l *Licensing) priced(s summary) summary {
+// waits.
+func (l *Licensing) priced(s Summary) Summary {
 	if s.Subscribed {
 		return s
 	}
 	s.Amount = nil
-	if c := l.stripe.SoldPrice(); c != nil {
+	if c := l.sold(); c != nil {
 		s.Amount, s.Currency, s.Interval, s.IntervalCount = &c.Amount, c.Currency, c.Interval, c.IntervalCount
 	}
 	return s
@@ -95,7 +95,7 @@ func (l *Licensing) priced(s summary) summary {
 // settle brings a license to rest after anything has changed, under its lock: what is not
 // paid for gets its time of grace and is then released, what is suspended too long is
 // released as well. It is the same whoever asks, and does nothing the second time.
-func (l *Licensing) settle(ctx context.Context, tx *tenancy.Tx, tenant string, lic *license) error {
+func (l *Licensing) settle(ctx context.Context, tx *tenancy.Tx, tenant string, lic *License) error {
 	before := *lic
 	if err := l.dropHolds(ctx, tx, tenant, lic); err != nil {
 		return err
@@ -110,7 +110,7 @@ func (l *Licensing) settle(ctx context.Context, tx *tenancy.Tx, tenant string, l
 		}
 		end := lic.SuspendTime.Add(suspendedFor)
 		why, due = "suspended", &end
-	case lic.over() == 0:
+	case lic.OverAssigned() == 0:
 		lic.GraceEndTime, lic.SuspendTime = nil, nil
 	default:
 		lic.SuspendTime = nil
@@ -127,7 +127,7 @@ func (l *Licensing) settle(ctx context.Context, tx *tenancy.Tx, tenant string, l
 	if err := l.announce(ctx, tx, tenant, before, *lic); err != nil {
 		return err
 	}
-	if due == nil || lic.over() == 0 {
+	if due == nil || lic.OverAssigned() == 0 {
 		return saveClocks(ctx, tx, tenant, before, *lic)
 	}
 	if due.After(lic.Now) {
@@ -141,7 +141,7 @@ func (l *Licensing) settle(ctx context.Context, tx *tenancy.Tx, tenant string, l
 	if err := l.release(ctx, tx, tenant, lic, why); err != nil {
 		return err
 	}
-	if lic.over() == 0 {
+	if lic.OverAssigned() == 0 {
 		over := *lic
 		lic.GraceEndTime = nil
 		if err := l.announce(ctx, tx, tenant, over, *lic); err != nil {
@@ -156,7 +156,7 @@ func (l *Licensing) settle(ctx context.Context, tx *tenancy.Tx, tenant string, l
 // grant begins a time of grace, or goes on with the latest one where it would not have
 // ended yet. It grants none before GraceNextTime: then what is too much is released at
 // once. Another one begins in the next billing period, and not within 30 days.
-func (l *Licensing) grant(ctx context.Context, tx *tenancy.Tx, tenant string, lic *license) error {
+func (l *Licensing) grant(ctx context.Context, tx *tenancy.Tx, tenant string, lic *License) error {
 	end := lic.Now.Add(l.grace)
 	if last := lic.GraceLastTime; last != nil {
 		next := last.Add(graceEvery - l.grace)
@@ -185,8 +185,8 @@ func (l *Licensing) grant(ctx context.Context, tx *tenancy.Tx, tenant string, li
 
 // release takes back what is too much: what is kept for people who are invited first, and
 // of both the newest first.
-func (l *Licensing) release(ctx context.Context, tx *tenancy.Tx, tenant string, lic *license, why string) error {
-	most := min(lic.over(), releaseBatch)
+func (l *Licensing) release(ctx context.Context, tx *tenancy.Tx, tenant string, lic *License, why string) error {
+	most := min(lic.OverAssigned(), releaseBatch)
 	holds, err := releaseHolds(ctx, tx, tenant, min(most, lic.Held))
 	if err != nil {
 		return err
@@ -214,10 +214,10 @@ func (l *Licensing) release(ctx context.Context, tx *tenancy.Tx, tenant string, 
 }
 
 // announce records that a time of grace begins or ends by itself.
-func (l *Licensing) announce(ctx context.Context, tx *tenancy.Tx, tenant string, before, after license) error {
+func (l *Licensing) announce(ctx context.Context, tx *tenancy.Tx, tenant string, before, after License) error {
 	switch {
 	case before.GraceEndTime == nil && after.GraceEndTime != nil:
-		return record(ctx, tx, tenant, "grace.begin", "", map[string]any{"over_assigned": after.over(), "grace_end_time": *after.GraceEndTime})
+		return record(ctx, tx, tenant, "grace.begin", "", map[string]any{"over_assigned": after.OverAssigned(), "grace_end_time": *after.GraceEndTime})
 	case before.GraceEndTime != nil && after.GraceEndTime == nil:
 		return record(ctx, tx, tenant, "grace.end", "", map[string]any{"purchased": after.Purchased, "assigned": after.Assigned, "held": after.Held})
 	}
@@ -225,7 +225,7 @@ func (l *Licensing) announce(ctx context.Context, tx *tenancy.Tx, tenant string,
 }
 
 // dropHolds ends what is kept for invitations that nobody can accept any more.
-func (l *Licensing) dropHolds(ctx context.Context, tx *tenancy.Tx, tenant string, lic *license) error {
+func (l *Licensing) dropHolds(ctx context.Context, tx *tenancy.Tx, tenant string, lic *License) error {
 	if lic.Held == 0 {
 		return nil
 	}
@@ -242,7 +242,7 @@ func (l *Licensing) dropHolds(ctx context.Context, tx *tenancy.Tx, tenant string
 	return nil
 }
 
-func saveClocks(ctx context.Context, tx *tenancy.Tx, tenant string, before, after license) error {
+func saveClocks(ctx context.Context, tx *tenancy.Tx, tenant string, before, after License) error {
 	if same(before.GraceEndTime, after.GraceEndTime) && same(before.SuspendTime, after.SuspendTime) && same(before.GraceLastTime, after.GraceLastTime) &&
 		same(before.GraceNextTime, after.GraceNextTime) {
 		return nil

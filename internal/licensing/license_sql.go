@@ -5,30 +5,26 @@ import (
 	"slices"
 	"time"
 
-	"github.com/teamtask/teamtask/internal/inbox"
 	"github.com/teamtask/teamtask/internal/jobs"
 	"github.com/teamtask/teamtask/internal/tenancy"
 )
 
 // Statements are all statements of this package, for tenancy.Open.
 var Statements = slices.Concat([]tenancy.Statement{
-	doneSQL, jobSQL,
+	jobSQL,
 	insertLicenseSQL, lockLicenseSQL, selectSummarySQL, updatePurchasedSQL, updateClocksSQL, selectPeriodEndSQL,
 	deleteDeadHoldsSQL, releaseHoldsSQL, releaseSeatsSQL,
-}, seatStatements, listStatements, subscriptionStatements, customerStatements, followStatements, reconcileStatements)
+}, seatStatements, listStatements, followStatements, adoptStatements)
 
-var (
-	doneSQL = tenancy.Statement{Name: inbox.DoneName, SQL: inbox.DoneSQL}
-	jobSQL  = tenancy.Statement{Name: jobs.InsertName, SQL: jobs.InsertSQL}
-)
+var jobSQL = tenancy.Statement{Name: jobs.InsertName, SQL: jobs.InsertSQL}
 
 var insertLicenseSQL = tenancy.Statement{Name: "licensing_insert_license", SQL: `
 	INSERT INTO licenses (tenant_id)
 	VALUES ($1)
 	ON CONFLICT DO NOTHING`}
 
-// insertLicense makes the organization's row where there is none.
-func insertLicense(ctx context.Context, tx *tenancy.Tx, tenant string) error {
+// InsertLicense makes the organization's row where there is none.
+func InsertLicense(ctx context.Context, tx *tenancy.Tx, tenant string) error {
 	_, err := tenancy.Exec(ctx, tx, insertLicenseSQL, tenant)
 	return err
 }
@@ -43,9 +39,9 @@ var lockLicenseSQL = tenancy.Statement{Name: "licensing_lock_license", Locks: tr
 	 WHERE tenant_id = $1
 	   FOR UPDATE`}
 
-// lockLicense answers the organization's license, or nil where there is none.
-func lockLicense(ctx context.Context, tx *tenancy.Tx, tenant string) (*license, error) {
-	return tenancy.One[license](ctx, tx, lockLicenseSQL, tenant)
+// LockLicense returns the organization's license, or nil where there is none.
+func LockLicense(ctx context.Context, tx *tenancy.Tx, tenant string) (*License, error) {
+	return tenancy.One[License](ctx, tx, lockLicenseSQL, tenant)
 }
 
 // selectSummarySQL takes of several subscriptions the best, and of those the newest. A
@@ -76,10 +72,10 @@ var selectSummarySQL = tenancy.Statement{Name: "licensing_select_summary", SQL: 
 	                      LIMIT 1) s ON true
 	 WHERE l.tenant_id = $1`}
 
-func selectSummary(ctx context.Context, tx *tenancy.Tx, tenant string) (summary, error) {
-	found, err := tenancy.One[summary](ctx, tx, selectSummarySQL, tenant)
+func selectSummary(ctx context.Context, tx *tenancy.Tx, tenant string) (Summary, error) {
+	found, err := tenancy.One[Summary](ctx, tx, selectSummarySQL, tenant)
 	if err != nil || found == nil {
-		return summary{license: license{Status: statusNone}}, err
+		return Summary{License: License{Status: statusNone}}, err
 	}
 	return *found, nil
 }
@@ -100,7 +96,7 @@ var updateClocksSQL = tenancy.Statement{Name: "licensing_update_clocks", SQL: `
 	   SET grace_end_time = $2, suspend_time = $3, grace_last_time = $4, grace_next_time = $5
 	 WHERE tenant_id = $1`}
 
-func updateClocks(ctx context.Context, tx *tenancy.Tx, tenant string, l license) error {
+func updateClocks(ctx context.Context, tx *tenancy.Tx, tenant string, l License) error {
 	_, err := tenancy.Exec(ctx, tx, updateClocksSQL, tenant, l.GraceEndTime, l.SuspendTime, l.GraceLastTime, l.GraceNextTime)
 	return err
 }

@@ -9,21 +9,21 @@ import (
 const seatsList = "seats" // what a page token of this list is bound to
 
 // filter narrows the list of seats; the zero filter lets everybody through.
-type filter struct {
-	licensed *bool  // has a seat on record, suspended ones included; nil: both
-	query    string // name or address begin with it
+type Filter struct {
+	Licensed *bool  // has a seat on record, suspended ones included; nil: both
+	Query    string // name or address begin with it
 }
 
 // binding stands for the filter in a page token.
-func (f filter) binding() []byte {
+func (f Filter) binding() []byte {
 	state := "*"
-	if f.licensed != nil {
+	if f.Licensed != nil {
 		state = "0"
-		if *f.licensed {
+		if *f.Licensed {
 			state = "1"
 		}
 	}
-	return append([]byte(state), tenancy.SearchKey(f.query)...)
+	return append([]byte(state), tenancy.SearchKey(f.Query)...)
 }
 
 // List answers the members of the actor's organization, with a seat or without one, by
@@ -32,7 +32,7 @@ func (f filter) binding() []byte {
 //
 // Faults: fault.BillingNotConfigured, fault.DirectoryNotConfigured,
 // tenancy.PageTokenInvalid.
-func (l *Licensing) List(ctx context.Context, actor tenancy.Actor, f filter, p tenancy.Page) ([]seat, string, error) {
+func (l *Licensing) List(ctx context.Context, actor tenancy.Actor, f Filter, p tenancy.Page) ([]Seat, string, error) {
 	if err := l.configured(); err != nil {
 		return nil, "", err
 	}
@@ -50,9 +50,9 @@ func (l *Licensing) List(ctx context.Context, actor tenancy.Actor, f filter, p t
 		return nil, "", err
 	}
 	page, last := tenancy.CutPage(found, size)
-	seats := make([]seat, len(page))
+	seats := make([]Seat, len(page))
 	for i := range page {
-		seats[i] = page[i].seat
+		seats[i] = page[i].Seat
 	}
 	if last == nil {
 		return seats, "", nil

@@ -63,7 +63,7 @@ func TestEveryFilterOfSeatsReadsItsPageAlone(t *testing.T) {
 			for _, licensed := range []*bool{nil, new(true), new(false)} {
 				for _, query := range []string{"", "p", "mail", "mail00012", "nobody"} {
 					for _, after := range []tenancy.Place{{}, {Key: "zoe 010001", ID: "user_10001"}} {
-						f.readsPageAlone(when, org, filter{licensed, query}, after)
+						f.readsPageAlone(when, org, Filter{licensed, query}, after)
 					}
 				}
 			}
@@ -73,7 +73,7 @@ func TestEveryFilterOfSeatsReadsItsPageAlone(t *testing.T) {
 	for _, org := range []string{ours, theirs} {
 		for _, licensed := range []*bool{new(true), new(false)} {
 			for _, query := range []string{"", "p", "mail"} {
-				f.readsWhole(org, filter{licensed, query})
+				f.readsWhole(org, Filter{licensed, query})
 			}
 		}
 	}
@@ -86,14 +86,14 @@ const (
 	looking  = offIndex + 1501
 )
 
-func (f *fixture) readsPageAlone(when, org string, by filter, after tenancy.Place) {
+func (f *fixture) readsPageAlone(when, org string, by Filter, after tenancy.Place) {
 	f.t.Helper()
 	statement, args := seatsOf(org, by, after, 51)
 	if !statement.Listing {
 		f.t.Errorf("%s is not marked as listing", statement.Name)
 	}
 	most := offIndex
-	if by.query != "" {
+	if by.Query != "" {
 		most = looking
 	}
 	for _, plan := range pgtest.Explain(f.t, f.database, pgtest.Explained{Tenant: org, Settings: tenancy.ListingSettings(), SQL: statement.SQL, Args: args}) {
@@ -107,14 +107,14 @@ func (f *fixture) readsPageAlone(when, org string, by filter, after tenancy.Plac
 
 // readsWhole wants the pages of the list to hold everybody whom the filter is for, once and
 // in order, though some may be short.
-func (f *fixture) readsWhole(org string, by filter) {
+func (f *fixture) readsWhole(org string, by Filter) {
 	f.t.Helper()
 	want := f.texts(`
 		SELECT m.user_id FROM members m
 		 WHERE tenant_id = $1
 		   AND ($2::boolean IS NULL OR $2 = EXISTS (SELECT FROM seats s WHERE s.tenant_id = m.tenant_id AND s.user_id = m.user_id))
 		   AND (name_key LIKE $3 || '%' OR email_key LIKE $3 || '%')
-		 ORDER BY name_key, user_id`, org, by.licensed, by.query)
+		 ORDER BY name_key, user_id`, org, by.Licensed, by.Query)
 	var got []string
 	for token := ""; ; {
 		page, next, err := f.List(f.t.Context(), boss(org), by, tenancy.Page{Size: 200, Token: token})
@@ -123,7 +123,7 @@ func (f *fixture) readsWhole(org string, by filter) {
 		}
 		for _, s := range page {
 			got = append(got, s.UserID)
-			if by.licensed != nil && s.held() != *by.licensed {
+			if by.Licensed != nil && s.Held() != *by.Licensed {
 				f.t.Fatalf("%s: got %s, whose seat is another", by.binding(), s.UserID)
 			}
 		}

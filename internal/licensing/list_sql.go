@@ -10,7 +10,7 @@ var listStatements = []tenancy.Statement{selectSeatsSQL, selectSeatsHeldSQL, sea
 
 // listedSeat is a member with how far the statement looked.
 type listedSeat struct {
-	seat
+	Seat
 	tenancy.Look
 }
 
@@ -120,22 +120,22 @@ var searchSeatsHeldSQL = tenancy.Statement{Name: "licensing_search_seats_held", 
 	 LIMIT $4)` + seatOf + `
 	 ORDER BY p.name_key, p.user_id`}
 
-func selectSeats(ctx context.Context, tx *tenancy.Tx, actor tenancy.Actor, f filter, after tenancy.Place, limit int) ([]listedSeat, error) {
+func selectSeats(ctx context.Context, tx *tenancy.Tx, actor tenancy.Actor, f Filter, after tenancy.Place, limit int) ([]listedSeat, error) {
 	statement, args := seatsOf(actor.Tenant, f, after, limit)
 	return tenancy.Rows[listedSeat](ctx, tx, statement, args...)
 }
 
 // seatsOf returns the statement that the filter is for, and its arguments.
-func seatsOf(tenant string, f filter, after tenancy.Place, limit int) (tenancy.Statement, []any) {
+func seatsOf(tenant string, f Filter, after tenancy.Place, limit int) (tenancy.Statement, []any) {
 	args := []any{tenant, after.Key, after.ID, limit}
 	statement, held := selectSeatsSQL, selectSeatsHeldSQL
-	if f.query != "" {
-		s := tenancy.SearchOf(f.query, after)
+	if f.Query != "" {
+		s := tenancy.SearchOf(f.Query, after)
 		args = append(args, s.First, s.Behind, s.Named.Key, s.Named.ID, s.Initial, s.Others.Key, s.Others.ID)
 		statement, held = searchSeatsSQL, searchSeatsHeldSQL
 	}
-	if f.licensed != nil {
-		return held, append(args, *f.licensed)
+	if f.Licensed != nil {
+		return held, append(args, *f.Licensed)
 	}
 	return statement, args
 }

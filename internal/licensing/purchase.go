@@ -19,11 +19,11 @@ type Purchase struct {
 
 // lockPurchased returns the organization's license, locked; it makes the row where there is
 // none.
-func (l *Licensing) lockPurchased(ctx context.Context, tx *tenancy.Tx, org string) (*license, error) {
-	if err := insertLicense(ctx, tx, org); err != nil {
+func (l *Licensing) lockPurchased(ctx context.Context, tx *tenancy.Tx, org string) (*License, error) {
+	if err := InsertLicense(ctx, tx, org); err != nil {
 		return nil, err
 	}
-	return lockLicense(ctx, tx, org)
+	return LockLicense(ctx, tx, org)
 }
 
 // SetPurchased writes what the organization has bought, and decides what follows for its
@@ -52,7 +52,7 @@ func (l *Licensing) SetPurchased(ctx context.Context, tx *tenancy.Tx, org string
 }
 
 // recordLicense keeps in the audit log what has changed of what is bought.
-func recordLicense(ctx context.Context, tx *tenancy.Tx, org string, before, after license) error {
+func recordLicense(ctx context.Context, tx *tenancy.Tx, org string, before, after License) error {
 	details := map[string]any{}
 	if before.Status != after.Status {
 		details["status"] = audit.Change{Before: before.Status, After: after.Status}

@@ -9,7 +9,7 @@ import (
 )
 
 // seat is a member, with a seat or without one.
-type seat struct {
+type Seat struct {
 	UserID     string
 	Name       string
 	NameKey    string // the name as it is sorted by
@@ -22,15 +22,15 @@ type seat struct {
 }
 
 // held reports whether the member has a seat on record, whether or not it works.
-func (s *seat) held() bool { return s.AssignTime != nil }
+func (s *Seat) Held() bool { return s.AssignTime != nil }
 
 // Assign gives a free seat to the member, who keeps the one they have. Clerk follows by a
 // job.
 //
 // Faults: SEATS_EXHAUSTED, MEMBER_NOT_FOUND (also of a member who cannot sign in any more),
 // fault.BillingNotConfigured, fault.DirectoryNotConfigured.
-func (l *Licensing) Assign(ctx context.Context, actor tenancy.Actor, user string) (seat, summary, error) {
-	return l.change(ctx, actor, func(tx *tenancy.Tx, lic *license) (seat, bool, error) {
+func (l *Licensing) Assign(ctx context.Context, actor tenancy.Actor, user string) (Seat, Summary, error) {
+	return l.change(ctx, actor, func(tx *tenancy.Tx, lic *License) (Seat, bool, error) {
 		s, given, err := l.give(ctx, tx, actor, user, lic)
 		if err == nil && given {
 			tx.Note("licensed", false, true)
@@ -40,64 +40,64 @@ func (l *Licensing) Assign(ctx context.Context, actor tenancy.Actor, user string
 }
 
 // give is Assign under the lock.
-func (l *Licensing) give(ctx context.Context, tx *tenancy.Tx, actor tenancy.Actor, user string, lic *license) (seat, bool, error) {
-	if lic.free() == 0 && lic.Held > 0 {
+func (l *Licensing) give(ctx context.Context, tx *tenancy.Tx, actor tenancy.Actor, user string, lic *License) (Seat, bool, error) {
+	if lic.Free() == 0 && lic.Held > 0 {
 		if err := l.settle(ctx, tx, actor.Tenant, lic); err != nil { // ends what is kept for nobody
-			return seat{}, false, err
+			return Seat{}, false, err
 		}
 	}
-	found, err := insertSeat(ctx, tx, actor, user, lic.free() > 0)
+	found, err := insertSeat(ctx, tx, actor, user, lic.Free() > 0)
 	switch {
 	case err != nil:
-		return seat{}, false, err
+		return Seat{}, false, err
 	case found == nil:
-		return seat{}, false, errMemberNotFound
-	case !found.held() && found.Barred != "":
-		return seat{}, false, errMemberBarred.With("why", found.Barred)
-	case !found.held():
-		return seat{}, false, exhausted(*lic)
+		return Seat{}, false, errMemberNotFound
+	case !found.Held() && found.Barred != "":
+		return Seat{}, false, errMemberBarred.With("why", found.Barred)
+	case !found.Held():
+		return Seat{}, false, exhausted(*lic)
 	case found.Given:
 		lic.Assigned++
 	}
-	return found.seat, found.Given, nil
+	return found.Seat, found.Given, nil
 }
 
 // Revoke takes the member's seat, where they have one.
 //
 // Faults: MEMBER_NOT_FOUND, fault.BillingNotConfigured, fault.DirectoryNotConfigured.
-func (l *Licensing) Revoke(ctx context.Context, actor tenancy.Actor, user string) (seat, summary, error) {
-	return l.change(ctx, actor, func(tx *tenancy.Tx, lic *license) (seat, bool, error) {
+func (l *Licensing) Revoke(ctx context.Context, actor tenancy.Actor, user string) (Seat, Summary, error) {
+	return l.change(ctx, actor, func(tx *tenancy.Tx, lic *License) (Seat, bool, error) {
 		found, err := deleteSeat(ctx, tx, actor.Tenant, user)
 		if err != nil {
-			return seat{}, false, err
+			return Seat{}, false, err
 		}
 		if found == nil {
-			return seat{}, false, errMemberNotFound
+			return Seat{}, false, errMemberNotFound
 		}
 		if !found.Taken {
-			return found.seat, false, nil
+			return found.Seat, false, nil
 		}
 		lic.Assigned--
 		tx.Note("licensed", true, false)
-		return found.seat, true, l.settle(ctx, tx, actor.Tenant, lic)
+		return found.Seat, true, l.settle(ctx, tx, actor.Tenant, lic)
 	})
 }
 
 // change runs do under the lock of the actor's license, and has Clerk told where
 // something has changed.
-func (l *Licensing) change(ctx context.Context, actor tenancy.Actor, do func(*tenancy.Tx, *license) (seat, bool, error)) (seat, summary, error) {
+func (l *Licensing) change(ctx context.Context, actor tenancy.Actor, do func(*tenancy.Tx, *License) (Seat, bool, error)) (Seat, Summary, error) {
 	if err := l.configured(); err != nil {
-		return seat{}, summary{}, err
+		return Seat{}, Summary{}, err
 	}
-	var s seat
-	var after summary
+	var s Seat
+	var after Summary
 	err := l.db.In(ctx, actor, func(tx *tenancy.Tx) error {
-		lic, err := lockLicense(ctx, tx, actor.Tenant)
+		lic, err := LockLicense(ctx, tx, actor.Tenant)
 		if err != nil {
 			return err
 		}
 		if lic == nil {
-			lic = &license{Status: statusNone} // without the lock there is none to give
+			lic = &License{Status: statusNone} // without the lock there is none to give
 		}
 		var changed bool
 		if s, changed, err = do(tx, lic); err != nil {
@@ -109,7 +109,7 @@ func (l *Licensing) change(ctx context.Context, actor tenancy.Actor, do func(*te
 		return directory.EnqueueLicensed(ctx, tx, actor.Tenant, s.UserID)
 	})
 	if err != nil {
-		return seat{}, summary{}, err
+		return Seat{}, Summary{}, err
 	}
 	return s, l.priced(after), nil
 }

@@ -10,7 +10,7 @@ var seatStatements = []tenancy.Statement{insertSeatSQL, deleteSeatSQL}
 
 // givenSeat is a member, and whether they were given the seat just now.
 type givenSeat struct {
-	seat
+	Seat
 	Given  bool
 	Barred string // why they cannot be given one, or ""
 }
@@ -54,7 +54,7 @@ func insertSeat(ctx context.Context, tx *tenancy.Tx, actor tenancy.Actor, user s
 
 // takenSeat is a member, and whether a seat was taken from them just now.
 type takenSeat struct {
-	seat
+	Seat
 	Taken bool
 }
 

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/teamtask/teamtask/internal/admission"
+	"github.com/teamtask/teamtask/internal/billing"
 	"github.com/teamtask/teamtask/internal/clerk"
 	"github.com/teamtask/teamtask/internal/directory"
 	"github.com/teamtask/teamtask/internal/inbox"
@@ -28,31 +30,33 @@ const (
 type Domains struct {
 	Directory *directory.Directory // nil: not configured
 	Licensing *licensing.Licensing
+	Billing   *billing.Billing
 	Billed    bool // Stripe is configured
 }
 
 // newDomains connects the domains: the ledger observes what the directory writes, in the
 // same transaction. Without metrics nothing is counted.
 func newDomains(c Config, db *tenancy.DB, client *clerk.Client, m *telemetry.Metrics, log *slog.Logger) Domains {
-	o := licensing.Options{DB: db, AppURL: c.AppURL, Grace: c.Grace, Log: log, Away: admission.Yield}
+	seats := licensing.Options{DB: db, Billing: c.Billing, Directory: client != nil, Grace: c.Grace}
+	money := billing.Options{DB: db, AppURL: c.AppURL, Log: log, Away: admission.Yield}
 	if m != nil {
-		o.Alert = m.Alert
+		money.Alert = m.Alert
 	}
 	if c.Billing {
 		options := c.Stripe
 		if m != nil {
 			options.Observe = countStripeCalls(m)
 		}
-		o.Stripe = stripe.New(options)
+		money.Stripe = stripe.New(options)
+		seats.SoldPrice = billing.SoldPrice(money.Stripe)
 	}
-	d := Domains{Billed: c.Billing}
+	d := Domains{Billed: c.Billing, Licensing: licensing.New(seats)}
+	money.Licensing = d.Licensing
 	if client != nil {
-		o.Clerk = client
-	}
-	d.Licensing = licensing.New(o)
-	if client != nil {
+		money.Clerk = client
 		d.Directory = directory.New(directory.Options{DB: db, Clerk: client, Observer: d.Licensing, Ledger: c.Billing})
 	}
+	d.Billing = billing.New(money)
 	return d
 }
 
@@ -63,7 +67,7 @@ func (d Domains) consumers() []inbox.Consumer {
 		all = append(all, d.Directory.Consumer())
 	}
 	if d.Billed {
-		all = append(all, d.Licensing.Consumer())
+		all = append(all, d.Billing.Consumer())
 	}
 	return all
 }
@@ -75,7 +79,7 @@ func (d Domains) jobs() []jobs.Job {
 	if members == nil {
 		members = directory.New(directory.Options{})
 	}
-	return append(members.Jobs(), d.Licensing.Jobs()...)
+	return slices.Concat(members.Jobs(), d.Licensing.Jobs(), d.Billing.Jobs())
 }
 
 // periodic returns the periodic jobs, which one of all servers does.
@@ -108,7 +112,7 @@ func (d Domains) reconcileLicensing(ctx context.Context, log *slog.Logger) error
 	if d.Directory == nil || !d.Billed {
 		return nil
 	}
-	sum, err := d.Licensing.Reconcile(ctx, licensing.Reconciliation{Apply: true, Drift: func(found licensing.Drift) {
+	sum, err := d.Billing.Reconcile(ctx, billing.Reconciliation{Apply: true, Drift: func(found billing.Drift) {
 		log.InfoContext(ctx, "the ledger differed", slog.String("tenant", found.Tenant),
 			slog.String("about", found.About), slog.String("id", found.ID), slog.String("what", found.What))
 	}})
@@ -151,7 +155,7 @@ func OpenDomains(ctx context.Context, c Config) (d Domains, closeAll func(), err
 func Consumers(billed bool) []inbox.Consumer {
 	all := []inbox.Consumer{directory.New(directory.Options{}).Consumer()}
 	if billed {
-		all = append(all, licensing.New(licensing.Options{}).Consumer())
+		all = append(all, billing.New(billing.Options{}).Consumer())
 	}
 	return all
 }

@@ -174,7 +174,7 @@ func newTrail(db *tenancy.DB, rules rbac.Rules, log *slog.Logger, m *telemetry.M
 
 func (s *Server) openDomains(ctx context.Context) error {
 	s.domains = newDomains(s.config, s.db, s.clerk, s.metrics, s.log)
-	s.onClose(background(context.WithoutCancel(ctx), s.domains.Licensing.WatchPrices))
+	s.onClose(background(context.WithoutCancel(ctx), s.domains.Billing.WatchPrices))
 	return nil
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/teamtask/teamtask/gen/teamtask/v1/teamtaskv1connect"
 	"github.com/teamtask/teamtask/internal/admission"
 	"github.com/teamtask/teamtask/internal/audit"
+	"github.com/teamtask/teamtask/internal/billing"
 	"github.com/teamtask/teamtask/internal/directory"
 	"github.com/teamtask/teamtask/internal/fault"
 	"github.com/teamtask/teamtask/internal/licensing"
@@ -63,11 +64,26 @@ var services = []service{
 	},
 	{
 		name:       teamtaskv1connect.LicensingServiceName,
-		statements: licensing.Statements,
+		statements: slices.Concat(licensing.Statements, billing.Statements),
 		mount: func(s *Server, options connect.HandlerOption) (string, http.Handler) {
-			return teamtaskv1connect.NewLicensingServiceHandler(licensing.NewHandler(s.domains.Licensing), options)
+			return teamtaskv1connect.NewLicensingServiceHandler(newLicensingService(s.domains), options)
 		},
 	},
+}
+
+// licensingService is the LicensingService: its methods about seats and those about money.
+type licensingService struct {
+	seatsHandler
+	moneyHandler
+}
+
+type (
+	seatsHandler = *licensing.Handler
+	moneyHandler = *billing.Handler
+)
+
+func newLicensingService(d Domains) licensingService {
+	return licensingService{licensing.NewHandler(d.Licensing), billing.NewHandler(d.Billing)}
 }
 
 // Statements returns all statements that are ever run, for tenancy.Open.

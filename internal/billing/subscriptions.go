@@ -1,0 +1,373 @@
+package billing
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/teamtask/teamtask/internal/licensing"
+	"github.com/teamtask/teamtask/internal/stripe"
+	"github.com/teamtask/teamtask/internal/tenancy"
+)
+
+// What somebody should look at.
+const (
+	alertStatus  = "unknown_status"
+	alertSeveral = "several_subscriptions"
+	alertRefund  = "refund"
+	alertDispute = "dispute"
+	alertRefused = "stripe_refused" // what we ask, or who we are
+	alertMode    = "other_mode"     // an event of live mode for a key of test mode, or the other way round
+	alertPrice   = "seat_price"     // one that cannot be used for seats
+)
+
+// standing is what a subscription counts as: the best of all is the license's.
+var standing = map[string]int{
+	statusActive: 8, statusTrialing: 7, statusPastDue: 6, statusUnpaid: 5, statusPaused: 4, statusIncomplete: 3, statusCanceled: 2, statusNone: 1,
+}
+
+// kept is a subscription as it is kept.
+type kept struct {
+	ID                   string
+	CustomerID           string
+	Status               string // as Stripe says it
+	KnownStatus          string // what it counts as
+	Quantity             int32
+	Seats                int32  // what it pays for
+	Amount               *int64 // of a seat, with the next three; nil: not known, or not exact
+	Currency             string
+	Interval             string
+	IntervalCount        int32
+	CreateTime           time.Time
+	CurrentPeriodEndTime *time.Time
+	TrialEndTime         *time.Time
+	CancelTime           *time.Time
+}
+
+// equals reports whether nothing of it has changed.
+func (k kept) equals(o kept) bool {
+	alike := same(k.CurrentPeriodEndTime, o.CurrentPeriodEndTime) && same(k.TrialEndTime, o.TrialEndTime) && same(k.CancelTime, o.CancelTime) &&
+		k.CreateTime.Equal(o.CreateTime) && (k.Amount == nil) == (o.Amount == nil) && (k.Amount == nil || *k.Amount == *o.Amount)
+	k.CurrentPeriodEndTime, k.TrialEndTime, k.CancelTime = o.CurrentPeriodEndTime, o.TrialEndTime, o.CancelTime
+	k.CreateTime, k.Amount = o.CreateTime, o.Amount
+	return alike && k == o
+}
+
+// live reports whether its seats work.
+func (k kept) live() bool { return stripe.IsLive(k.KnownStatus) }
+
+// over tells whether it has ended for good.
+func (k kept) over() bool { return stripe.IsOver(k.Status) }
+
+// unknown tells whether it is in a status that we have no word for.
+func (k kept) unknown() bool { return countsAs(k.Status) == "" }
+
+// countsAs is the word of ours for a status, or "".
+func countsAs(status string) string {
+	if status == statusIncompleteExpired {
+		return statusCanceled
+	}
+	if _, ok := standing[status]; ok && status != statusNone {
+		return status
+	}
+	return ""
+}
+
+// keeping is a subscription as it is to be kept, given how it was (nil: it was not). In a
+// status that we have no word for it stays what it was, and pays for no more than it did.
+func keeping(s stripe.Subscription, was *kept) kept {
+	k := kept{
+		ID: s.ID, CustomerID: s.Customer, Status: s.Status, KnownStatus: countsAs(s.Status), Quantity: clamp(s.Quantity),
+		IntervalCount: 1, CreateTime: s.CreateTime, CurrentPeriodEndTime: s.CurrentPeriodEnd, TrialEndTime: s.TrialEnd, CancelTime: s.CancelTime,
+	}
+	if c := s.Cost; c != nil {
+		k.Amount, k.Currency, k.Interval, k.IntervalCount = &c.Amount, c.Currency, c.Interval, c.IntervalCount
+	}
+	switch {
+	case k.KnownStatus == "" && was == nil:
+		k.KnownStatus = statusIncomplete
+	case k.KnownStatus == "":
+		k.KnownStatus, k.Seats = was.KnownStatus, min(was.Seats, k.Quantity)
+	case k.live() && !s.Started:
+		k.KnownStatus = statusIncomplete
+	case k.live():
+		k.Seats = clamp(min(s.Paid, s.Quantity))
+	}
+	return k
+}
+
+// clamp is n as it is kept; nobody buys more seats than fit.
+func clamp(n int64) int32 { return int32(max(0, min(n, math.MaxInt32))) }
+
+// total is what all subscriptions together come to.
+type total struct {
+	status    string
+	working   bool
+	frozen    bool
+	purchased int32
+	live      int // how many pay for seats
+	going     int // how many have not ended
+
+	incomplete int // how many of those wait for their first payment
+}
+
+func totalOf(all []kept) total {
+	t := total{status: statusNone}
+	var seats int64
+	for _, k := range all {
+		if standing[k.KnownStatus] > standing[t.status] {
+			t.status = k.KnownStatus
+		}
+		if !k.over() {
+			t.going++
+			if k.KnownStatus == statusIncomplete {
+				t.incomplete++
+			}
+		}
+		if k.live() {
+			t.working = true
+			if k.Seats > 0 {
+				t.live++
+			}
+			t.frozen = t.frozen || k.unknown()
+		}
+		seats += int64(k.Seats)
+	}
+	t.purchased = clamp(seats)
+	return t
+}
+
+// cancelAgain is how long after something was found to go on it is canceled once more.
+const cancelAgain = time.Minute
+
+// errForeign is a customer of ours that Stripe does not know: the key is of another
+// account, or the account's test data were deleted.
+var errForeign = errors.New("the customer is not known to Stripe: is STRIPE_SECRET_KEY of another account?")
+
+// state is what Stripe says of an organization's customers.
+type state struct {
+	subscriptions []stripe.Subscription
+	gone          map[string]bool // customers that were deleted
+
+	alerts []notice // what is found out while it is kept, for when it is
+}
+
+// notice is an alert to be raised.
+type notice struct{ kind, subject string }
+
+// query is what Stripe is asked for, with the ticket that was taken before.
+type query struct {
+	ticket    int64
+	customers []string // all that the organization has, or had
+	current   string   // the one it has; "": none
+	going     []kept   // the subscriptions that have not ended, as far as we know
+}
+
+// fetch asks Stripe for all subscriptions of the customers. Missing says that a present
+// customer whom Stripe does not know was deleted; without it that is errForeign. One whom
+// the organization had before has been found to be deleted. A subscription does not end
+// because a list lacks it: Stripe is asked for that one.
+func (b *Billing) fetch(ctx context.Context, q query, missing bool) (*state, error) {
+	s := &state{gone: map[string]bool{}}
+	for _, id := range q.customers {
+		found, err := b.stripe.Subscriptions(ctx, id)
+		if errors.Is(err, stripe.ErrNoCustomer) {
+			deleted, err := b.stripe.IsDeleted(ctx, id)
+			switch {
+			case errors.Is(err, stripe.NotFound) && !missing && id == q.current:
+				return nil, fmt.Errorf("customer %s: %w", id, errForeign)
+			case err != nil && !errors.Is(err, stripe.NotFound):
+				return nil, err
+			case err == nil && !deleted:
+				return nil, fmt.Errorf("customer %s: %w", id, stripe.ErrNoCustomer) // it changes under our eyes: again
+			}
+			s.gone[id] = true
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		s.subscriptions = append(s.subscriptions, found...)
+	}
+	for _, k := range q.going {
+		if s.gone[k.CustomerID] || slices.ContainsFunc(s.subscriptions, func(f stripe.Subscription) bool { return f.ID == k.ID }) {
+			continue
+		}
+		status, err := b.stripe.SubscriptionStatus(ctx, k.ID)
+		if errors.Is(err, stripe.NotFound) || err == nil && stripe.IsOver(status) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		return nil, errUnlisted
+	}
+	return s, nil
+}
+
+// errUnlisted is a list that cannot be believed.
+var errUnlisted = stripe.Inconsistent("subscriptions.list", "the list lacks a subscription that goes on")
+
+// sync fetches what the organization has bought and keeps it, unless something newer was
+// kept meanwhile. Event is the delivery that is done with it, or nil.
+func (b *Billing) sync(ctx context.Context, org string, event *int64) error {
+	q, err := b.query(ctx, org)
+	if err != nil {
+		return err
+	}
+	found, err := b.fetch(ctx, q, false)
+	if err != nil {
+		return err
+	}
+	err = b.in(ctx, org, event, func(tx *tenancy.Tx) error { return b.mergeState(ctx, tx, org, q.ticket, found) })
+	if err == nil {
+		b.raise(ctx, org, found)
+	}
+	return err
+}
+
+// raise raises the alerts of what was kept.
+func (b *Billing) raise(ctx context.Context, org string, kept *state) {
+	for _, n := range kept.alerts {
+		b.alert(ctx, n.kind, org, n.subject)
+	}
+}
+
+// in runs fn in a transaction of the organization, and marks the delivery done in it.
+func (b *Billing) in(ctx context.Context, org string, event *int64, fn func(*tenancy.Tx) error) error {
+	return b.db.In(ctx, system(org), func(tx *tenancy.Tx) error {
+		if err := fn(tx); err != nil || event == nil {
+			return err
+		}
+		_, err := tenancy.Exec(ctx, tx, doneSQL, *event, Consumer)
+		return err
+	})
+}
+
+// query takes a ticket, newer than all that were taken before, and says whom to ask about.
+func (b *Billing) query(ctx context.Context, org string) (q query, err error) {
+	err = b.db.In(ctx, system(org), func(tx *tenancy.Tx) error {
+		if q.ticket, err = nextTicket(ctx, tx); err != nil {
+			return err
+		}
+		if q.current, err = selectCustomer(ctx, tx, org); err != nil {
+			return err
+		}
+		if q.customers, err = selectCustomers(ctx, tx, org); err != nil {
+			return err
+		}
+		had, err := selectSubscriptions(ctx, tx, org)
+		q.going = slices.DeleteFunc(had, kept.over)
+		return err
+	})
+	return q, err
+}
+
+// mergeState writes what a fetch brought, under the lock of the license. What a newer
+// ticket has written stays. What is bought is merged here; what follows for the seats is
+// decided by SetPurchased.
+func (b *Billing) mergeState(ctx context.Context, tx *tenancy.Tx, org string, ticket int64, found *state) error {
+	found.alerts = nil
+	lic, err := openLicense(ctx, tx, org)
+	if err != nil || lic == nil || lic.Ticket >= ticket {
+		return err
+	}
+	had, err := selectSubscriptions(ctx, tx, org)
+	if err != nil {
+		return err
+	}
+	have, err := b.mergeSubscriptions(ctx, tx, org, *lic, had, found)
+	if err != nil {
+		return err
+	}
+	was, now := totalOf(had), totalOf(have)
+	if err := b.mergeCustomer(ctx, tx, org, *lic, now, found); err != nil {
+		return err
+	}
+	if now.live > 1 && was.live <= 1 {
+		found.alerts = append(found.alerts, notice{kind: alertSeveral})
+	}
+	if now.going > 0 {
+		if err := b.cancelEnded(ctx, tx, org, lic.Now); err != nil {
+			return err
+		}
+	}
+	return b.ledger.SetPurchased(ctx, tx, org, licensing.Purchase{
+		Ticket: ticket, Status: now.status, Working: now.working, Frozen: now.frozen, Quantity: now.purchased,
+	})
+}
+
+// mergeCustomer forgets a customer that is gone, so that another one can be made, and the
+// page to buy on where something was bought.
+func (b *Billing) mergeCustomer(ctx context.Context, tx *tenancy.Tx, org string, lic licensing.License, now total, found *state) error {
+	gone := found.gone[lic.CustomerID]
+	if gone {
+		if err := record(ctx, tx, org, "customer.gone", lic.CustomerID, nil); err != nil {
+			return err
+		}
+	}
+	bought := now.going > now.incomplete
+	if gone || bought {
+		if err := endCustomerPage(ctx, tx, org, gone, bought); err != nil {
+			return err
+		}
+	}
+	if !bought || lic.CheckoutID == "" {
+		return nil
+	}
+	return enqueue(ctx, tx, jobClose, org, lic.CheckoutID, nil) // nobody is to buy on it a second time
+}
+
+// cancelEnded asks for the end of what goes on although the organization was deleted: it
+// was bought afterwards, or not canceled although Stripe said so.
+func (b *Billing) cancelEnded(ctx context.Context, tx *tenancy.Tx, org string, now time.Time) error {
+	gone, err := selectEnded(ctx, tx, org)
+	if err != nil || !gone {
+		return err
+	}
+	later := now.Add(cancelAgain)
+	return enqueue(ctx, tx, jobCancel, org, "", &later)
+}
+
+// mergeSubscriptions writes those that have a seat price, or had one, and returns what is
+// stored afterwards. One that Stripe does not list any more has ended.
+func (b *Billing) mergeSubscriptions(ctx context.Context, tx *tenancy.Tx, org string, lic licensing.License, had []kept, found *state) ([]kept, error) {
+	was := make(map[string]*kept, len(had))
+	for i := range had {
+		was[had[i].ID] = &had[i]
+	}
+	var have []kept
+	for _, s := range found.subscriptions {
+		before := was[s.ID]
+		delete(was, s.ID)
+		if !s.Seats && before == nil {
+			continue // it sells something else
+		}
+		k := keeping(s, before)
+		if k.unknown() && (before == nil || before.Status != k.Status) {
+			found.alerts = append(found.alerts, notice{alertStatus, s.ID})
+		}
+		if before == nil || !k.equals(*before) {
+			if err := upsertSubscription(ctx, tx, org, k); err != nil {
+				return nil, err
+			}
+		}
+		have = append(have, k)
+	}
+	for _, k := range was {
+		if !k.over() {
+			k.Status, k.KnownStatus, k.Seats = statusCanceled, statusCanceled, 0
+			if k.CancelTime == nil || k.CancelTime.After(lic.Now) {
+				k.CancelTime = &lic.Now
+			}
+			if err := upsertSubscription(ctx, tx, org, *k); err != nil {
+				return nil, err
+			}
+		}
+		have = append(have, *k)
+	}
+	return have, nil
+}
