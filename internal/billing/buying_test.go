@@ -17,7 +17,7 @@ import (
 	"github.com/teamtask/teamtask/internal/stripe"
 )
 
-// pages answers the checkouts on which can be bought.
+// pages returns the checkouts on which can be bought.
 func (f *fixture) pages() []string {
 	f.till.mu.Lock()
 	defer f.till.mu.Unlock()
@@ -144,7 +144,7 @@ func TestNobodyBuysOnAPageOnceSomethingIsBought(t *testing.T) {
 	f.wantPages("after it was bought elsewhere")
 }
 
-// jobsFor answers the subjects of the jobs of that name.
+// jobsFor returns the subjects of the jobs of that name.
 func (f *fixture) jobsFor(name string) []string {
 	return f.texts(`SELECT args->>'subject' FROM river_job WHERE kind = 'inbox_job' AND args->>'name' = $1 ORDER BY id`, name)
 }

@@ -11,10 +11,10 @@ import (
 	"github.com/teamtask/teamtask/internal/tenancy"
 )
 
-// Checkout answers the address of Stripe's page on which the actor's organization buys so
-// many seats. There is one such page an organization: asked again for the same it answers
-// the same, asked for something else it closes the one before. Stripe is asked first what
-// there is, so that nothing is sold twice because its events are late.
+// Checkout returns the address of Stripe's page on which the actor's organization buys so
+// many seats. An organization has one such page: a call for the same returns the same page,
+// a call for something else closes the one before. What there is at Stripe is fetched
+// first, so that nothing is sold twice because events are late.
 //
 // Faults: PATH_NOT_ALLOWED, SUBSCRIPTION_EXISTS, PAYMENT_REFUSED, IMPERSONATION_NOT_ALLOWED,
 // fault.BillingNotConfigured, fault.DirectoryNotConfigured, fault.ProviderUnavailable,
@@ -65,7 +65,7 @@ func (b *Billing) Checkout(ctx context.Context, actor tenancy.Actor, quantity in
 		url, err = b.sell(ctx, name, c)
 	}
 	if err != nil {
-		return "", b.toldOf(ctx, actor.Tenant, err)
+		return "", b.purchaseFault(ctx, actor.Tenant, err)
 	}
 	mine.last = answered{purpose: purpose, began: began, url: url}
 	return url, nil
@@ -74,11 +74,11 @@ func (b *Billing) Checkout(ctx context.Context, actor tenancy.Actor, quantity in
 // sellTries is how often a page is begun anew that another server has overtaken.
 const sellTries = 3
 
-// toldOf returns the fault of a purchase that failed at Stripe. What Stripe refuses for
+// purchaseFault returns the fault of a purchase that failed at Stripe. What Stripe refuses for
 // good is errPaymentRefused; everything that a later try may mend, and a secret key that is
 // not the right one, is fault.ProviderUnavailable. What an operator must mend is an alert;
 // what Stripe says about it is only in the log.
-func (b *Billing) toldOf(ctx context.Context, org string, err error) error {
+func (b *Billing) purchaseFault(ctx context.Context, org string, err error) error {
 	if _, ok := errors.AsType[*fault.Fault](err); ok {
 		return err
 	}
@@ -101,7 +101,7 @@ func (b *Billing) toldOf(ctx context.Context, org string, err error) error {
 	return stripe.AsFault(err)
 }
 
-// sell makes the page, or answers the one that there is.
+// sell creates the page, or returns the one that there is.
 func (b *Billing) sell(ctx context.Context, name string, c stripe.Checkout) (string, error) {
 	org := c.Organization
 	var err error

@@ -25,7 +25,7 @@ type intent struct {
 	Now        time.Time
 }
 
-// customer answers the organization's customer at Stripe and makes one where there is
+// customer returns the organization's customer at Stripe and makes one where there is
 // none: one, however many ask at once and whatever fails between.
 func (b *Billing) customer(ctx context.Context, org, name string) (string, error) {
 	i, err := b.intend(ctx, org, name)
@@ -52,7 +52,7 @@ func (b *Billing) customer(ctx context.Context, org, name string) (string, error
 	return id, err
 }
 
-// intend answers the customer, or the key with which to make one.
+// intend returns the customer, or the key with which to make one.
 func (b *Billing) intend(ctx context.Context, org, name string) (i intent, err error) {
 	err = b.db.In(ctx, system(org), func(tx *tenancy.Tx) error {
 		if err := licensing.InsertLicense(ctx, tx, org); err != nil {
@@ -88,7 +88,7 @@ func (b *Billing) forgetIntent(ctx context.Context, org, key string) error {
 // errMadeInVain is a customer that Stripe says it has made, and does not know.
 var errMadeInVain = stripe.Inconsistent("customers.create", "the customer that was made is not there")
 
-// adopt makes the customer the organization's, unless it has one, and answers the one it
+// adopt makes the customer the organization's, unless it has one, and returns the one it
 // has then.
 func (b *Billing) adopt(ctx context.Context, tx *tenancy.Tx, org, customer string) (string, error) {
 	lic, err := openLicense(ctx, tx, org)
@@ -113,7 +113,7 @@ func (b *Billing) adopt(ctx context.Context, tx *tenancy.Tx, org, customer strin
 
 var errOwned = errors.New("it is another organization's")
 
-// organizationOf answers whose customer it is, or "".
+// organizationOf returns the organization of the customer, or "".
 func (b *Billing) organizationOf(ctx context.Context, customer string) (org string, err error) {
 	err = b.db.Once(ctx, system(""), func(tx *tenancy.Tx) (err error) {
 		org, err = selectOrganizationOf(ctx, tx, customer)

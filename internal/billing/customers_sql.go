@@ -54,7 +54,7 @@ func setCustomer(ctx context.Context, tx *tenancy.Tx, tenant, customer string) e
 	return err
 }
 
-// insertCustomerSQL answers whose the customer is: the first to say so has it.
+// insertCustomerSQL returns whose the customer is: the first to say so has it.
 var insertCustomerSQL = tenancy.Statement{Name: "billing_insert_customer", SQL: `
 	WITH added AS (
 	    INSERT INTO licensing_customers (customer_id, organization_id)
@@ -79,7 +79,7 @@ var selectCustomersSQL = tenancy.Statement{Name: "billing_select_customers", SQL
 	 WHERE organization_id = $1
 	 ORDER BY customer_id`}
 
-// selectCustomers answers all customers that the organization has, or had.
+// selectCustomers returns all customers that the organization has, or had.
 func selectCustomers(ctx context.Context, tx *tenancy.Tx, org string) ([]string, error) {
 	return tenancy.Column[string](ctx, tx, selectCustomersSQL, org)
 }
@@ -89,7 +89,7 @@ var selectCustomerSQL = tenancy.Statement{Name: "billing_select_customer", SQL: 
 	  FROM licenses
 	 WHERE tenant_id = $1`}
 
-// selectCustomer answers the customer that the organization has, or "".
+// selectCustomer returns the customer that the organization has, or "".
 func selectCustomer(ctx context.Context, tx *tenancy.Tx, org string) (string, error) {
 	return tenancy.Scalar[string](ctx, tx, selectCustomerSQL, org)
 }
@@ -108,7 +108,7 @@ var selectNameSQL = tenancy.Statement{Name: "billing_select_name", SQL: `
 	  FROM organizations
 	 WHERE tenant_id = $1`}
 
-// selectName answers the organization's name, or "" where it is not known.
+// selectName returns the organization's name, or "" where it is not known.
 func selectName(ctx context.Context, tx *tenancy.Tx, org string) (string, error) {
 	return tenancy.Scalar[string](ctx, tx, selectNameSQL, org)
 }

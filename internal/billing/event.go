@@ -44,15 +44,15 @@ func (b *Billing) apply(ctx context.Context, e inbox.Event) error {
 		return nil // there is nothing to make, and nobody to ask
 	}
 	if (e.Kind == kindFounded) != (e.Provider == providerClerk) {
-		return errNoHint // signed by somebody who has no say in it
+		return errNoHint // signed by the other provider
 	}
 	if e.Kind == kindFounded {
-		return b.found(ctx, e)
+		return b.onOrganizationCreated(ctx, e)
 	}
 	if other, err := b.otherAccount(ctx, e); err != nil || other {
 		return err
 	}
-	customer, about, err := b.whose(ctx, e)
+	customer, about, err := b.customerAbout(ctx, e)
 	if err != nil || customer == "" {
 		return err
 	}
@@ -121,16 +121,16 @@ type hint struct {
 	} `json:"related_object"`
 }
 
-// whose returns which customer an event is about, and the id of the thing, which may be of any
+// customerAbout returns which customer an event is about, and the id of the thing, which may be of any
 // form. The customer is "" where nothing is to be done: the thing is nobody's, or of a customer
 // whose id has another form than those that Stripe gives, and ours have no other.
-func (b *Billing) whose(ctx context.Context, e inbox.Event) (customer, about string, err error) {
+func (b *Billing) customerAbout(ctx context.Context, e inbox.Event) (customer, about string, err error) {
 	var event hint
 	if json.Unmarshal(e.Body, &event) != nil {
 		return "", "", errNoHint
 	}
 	if event.Related != nil {
-		return b.whoseThing(ctx, e.Kind, idIn(event.Related.ID))
+		return b.customerAboutThin(ctx, e.Kind, idIn(event.Related.ID))
 	}
 	if event.Data == nil || event.Data.Object == nil || !isText(event.Data.Object.ID) {
 		return "", "", errNoHint
@@ -157,8 +157,9 @@ func (b *Billing) whose(ctx context.Context, e inbox.Event) (customer, about str
 	return customer, about, nil
 }
 
-// whoseThing is whose for a thin event, which names the thing alone: Stripe is asked for it.
-func (b *Billing) whoseThing(ctx context.Context, kind, id string) (customer, about string, err error) {
+// customerAboutThin is customerAbout for a thin event, which names the thing alone: its
+// customer is fetched.
+func (b *Billing) customerAboutThin(ctx context.Context, kind, id string) (customer, about string, err error) {
 	if !stripe.IsPlainID(id) {
 		return "", id, nil
 	}
@@ -197,8 +198,8 @@ func idIn(field json.RawMessage) string {
 	return ""
 }
 
-// found makes the customer of a new organization.
-func (b *Billing) found(ctx context.Context, e inbox.Event) error {
+// onOrganizationCreated creates the customer of a new organization.
+func (b *Billing) onOrganizationCreated(ctx context.Context, e inbox.Event) error {
 	var event struct {
 		Data struct {
 			ID string `json:"id"`

@@ -103,7 +103,7 @@ func (f *fixture) alarm(kind string) {
 	f.alarms = append(f.alarms, kind)
 }
 
-// alarmed answers the alerts since it was asked last.
+// alarmed returns the alerts since it was asked last.
 func (f *fixture) alarmed() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -119,7 +119,7 @@ func (f *fixture) trace(_ context.Context, name string) func(error) {
 	return func(error) {}
 }
 
-// statements answers what has run since it was asked last.
+// statements returns what has run since it was asked last.
 func (f *fixture) statements() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()

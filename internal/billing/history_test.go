@@ -47,7 +47,7 @@ func (m model) assigned() (n int32) {
 	return n
 }
 
-// does answers what a call answers, and the license afterwards.
+// does returns what a call answers, and the license afterwards.
 func (m model) does(c call) (string, model) {
 	bit := uint64(1) << c.user
 	switch c.what {
@@ -72,7 +72,7 @@ func totals(purchased, assigned int32, works bool) string {
 	return fmt.Sprintf("%d of %d %t", assigned, purchased, works)
 }
 
-// legal tells whether there is an order. A call whose end is not known may come anywhere
+// legal reports whether there is an order. A call whose end is not known may come anywhere
 // behind its beginning, or not at all.
 func legal(history []call, from model) bool {
 	type at struct {

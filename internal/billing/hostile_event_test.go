@@ -93,7 +93,7 @@ func FuzzWhoseAnEventIs(f *testing.F) {
 		if kind == stripe.KindDisputed {
 			kind = stripe.KindRefunded // the other asks Stripe, which takes so many questions a second
 		}
-		customer, thing, err := l.whose(context.Background(), inbox.Event{Kind: kind, Body: body})
+		customer, thing, err := l.customerAbout(context.Background(), inbox.Event{Kind: kind, Body: body})
 		if err == nil && customer != "" && !stripe.IsID(customer) {
 			t.Errorf("%s %q: is of %q, about %q", kind, body, customer, thing)
 		}

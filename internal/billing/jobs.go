@@ -73,7 +73,7 @@ func (b *Billing) cancelAll(ctx context.Context, org string) error {
 	return b.sync(ctx, org, nil)
 }
 
-// ended tells whether the organization is gone, as far as the directory knows.
+// ended reports whether the organization is gone, as far as the directory knows.
 func (b *Billing) ended(ctx context.Context, org string) (gone bool, err error) {
 	err = b.db.Once(ctx, system(org), func(tx *tenancy.Tx) (err error) {
 		gone, err = selectEnded(ctx, tx, org)

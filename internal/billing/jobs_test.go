@@ -138,7 +138,7 @@ func TestTwoServersThatTellClerkEndInWhatIsWanted(t *testing.T) {
 	}
 }
 
-// It answers as if it had done what it has not: nobody believes it, and it is not asked
+// It returns as if it had done what it has not: nobody believes it, and it is not asked
 // more often than it lets itself be asked.
 func TestALyingClerkIsFoundOutAndNotFlooded(t *testing.T) {
 	t.Parallel()

@@ -25,7 +25,7 @@ type openPage struct {
 	Ever       bool     // there is a subscription, or was
 }
 
-// known tells whether Stripe still knows the key.
+// known reports whether Stripe still knows the key.
 func (p openPage) known() bool {
 	return p.Key != "" && p.KeyTime != nil && p.Now.Sub(*p.KeyTime) < keyFor
 }
@@ -142,8 +142,8 @@ func (b *Billing) giveUp(ctx context.Context, org string, subscriptions []string
 	return b.sync(ctx, org, nil)
 }
 
-// isOpen tells whether can be bought on the page. Of one whose id was never learned it is
-// not known, and making it again will tell.
+// isOpen reports whether the page can be bought on. Of one whose id was never learned it is
+// not known, and creating it again will show.
 func (b *Billing) isOpen(ctx context.Context, session string) (bool, error) {
 	if session == "" {
 		return true, nil
@@ -185,8 +185,8 @@ func (b *Billing) forgetPage(ctx context.Context, org, key string) error {
 	return b.db.Once(ctx, system(org), func(tx *tenancy.Tx) error { return forgetPage(ctx, tx, org, key) })
 }
 
-// closePage lets nobody buy on the page any more. Where somebody just has, the ledger
-// learns of it now.
+// closePage ends the page, so that nothing is bought on it any more. Where something just
+// was, what is bought is synced now.
 func (b *Billing) closePage(ctx context.Context, org, session string) error {
 	if session == "" {
 		return nil
@@ -210,8 +210,7 @@ func (b *Billing) closePage(ctx context.Context, org, session string) error {
 	})
 }
 
-// endPage lets nobody buy on any page of the organization's, nor on one that is just being
-// opened.
+// endPage ends any page of the organization's, and one that is just being opened.
 func (b *Billing) endPage(ctx context.Context, org string) error {
 	var session string
 	err := b.db.In(ctx, system(org), func(tx *tenancy.Tx) error {
@@ -228,7 +227,7 @@ func (b *Billing) endPage(ctx context.Context, org string) error {
 	return b.endSession(ctx, org, session)
 }
 
-// endSession lets nobody buy on the page any more, also where somebody just has.
+// endSession ends the page, also where something was just bought on it.
 func (b *Billing) endSession(ctx context.Context, org, session string) error {
 	if b.stripe == nil {
 		return errUnconfigured

@@ -62,7 +62,7 @@ func isRelative(path string) bool {
 		throughout(rest, func(string) bool { return true })
 }
 
-// throughout tells whether the text can be decoded, as often as it was encoded, into
+// throughout reports whether the text can be decoded, as often as it was encoded, into
 // text without control characters, and ok holds each time.
 func throughout(text string, ok func(string) bool) bool {
 	for layer := range layerMax {
@@ -95,7 +95,7 @@ func isUnfit(r rune) bool {
 	return r == '\\' || unicode.IsControl(r) || unicode.IsSpace(r) || unicode.Is(unicode.Cf, r)
 }
 
-// isRooted tells whether the path begins with one slash and holds no empty or dot
+// isRooted reports whether the path begins with one slash and holds no empty or dot
 // segment, so that nothing needs to be resolved.
 func isRooted(place string) bool {
 	inner, ok := strings.CutPrefix(place, "/")

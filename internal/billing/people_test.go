@@ -245,7 +245,7 @@ func (p *people) licensed(org, user string) bool {
 	return p.members[spot{org, user}].Licensed
 }
 
-// written answers the writes of metadata since it was asked last.
+// written returns the writes of metadata since it was asked last.
 func (p *people) written() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()

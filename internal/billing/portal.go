@@ -9,7 +9,7 @@ import (
 	"github.com/teamtask/teamtask/internal/tenancy"
 )
 
-// Portal answers the address of Stripe's page on which the actor's organization changes
+// Portal returns the address of Stripe's page on which the actor's organization changes
 // what it has bought.
 //
 // Faults: PATH_NOT_ALLOWED, NO_SUBSCRIPTION, PAYMENT_REFUSED, IMPERSONATION_NOT_ALLOWED,
@@ -47,7 +47,7 @@ func (b *Billing) Portal(ctx context.Context, actor tenancy.Actor, returnPath st
 		}
 	}
 	if err != nil {
-		return "", b.toldOf(ctx, org, err)
+		return "", b.purchaseFault(ctx, org, err)
 	}
 	return url, nil
 }
@@ -68,7 +68,7 @@ func (b *Billing) buyer(ctx context.Context, org string) (string, error) {
 	return page.CustomerID, nil
 }
 
-// mayBuy answers the organization's name, "" where it is not known, or why the actor may
+// mayBuy returns the organization's name, "" where it is not known, or why the actor may
 // not buy for it: who they are now is asked of the database before Stripe is asked of
 // anything.
 func (b *Billing) mayBuy(ctx context.Context, actor tenancy.Actor) (name string, err error) {

@@ -25,7 +25,7 @@ type Reconciliation struct {
 	Organization string      // its id; "": all
 	Apply        bool        // write what Stripe has, and have Clerk told what the ledger says
 	Adopt        bool        // with Apply: take customers and flags that were there before us into an empty ledger
-	Drift        func(Drift) // told of each difference; may be nil
+	Drift        func(Drift) // called with each difference; may be nil
 }
 
 // Summary is what a reconciliation came to.
@@ -71,7 +71,7 @@ type comparison struct {
 	sum Summary
 
 	ours    bool                // Stripe knows a customer of ours
-	orphans map[string][]string // customers that name an organization and are not kept here
+	orphans map[string][]string // customers that name an organization and are not known here
 	failed  []error
 	row     int // failures since the last success
 }
@@ -158,7 +158,7 @@ func (c *comparison) organization(ctx context.Context, org string) error {
 	if err != nil {
 		return err
 	}
-	err = c.b.in(ctx, org, nil, func(tx *tenancy.Tx) error { return c.keep(ctx, tx, org, q, orphans, found) })
+	err = c.b.in(ctx, org, nil, func(tx *tenancy.Tx) error { return c.merge(ctx, tx, org, q, orphans, found) })
 	if err != nil {
 		return err
 	}
@@ -168,7 +168,7 @@ func (c *comparison) organization(ctx context.Context, org string) error {
 
 // keep compares, and writes if asked to: customers, what they have bought and whom Clerk's
 // metadata call licensed come into an empty ledger together or not at all.
-func (c *comparison) keep(ctx context.Context, tx *tenancy.Tx, org string, q query, orphans []string, found *state) error {
+func (c *comparison) merge(ctx context.Context, tx *tenancy.Tx, org string, q query, orphans []string, found *state) error {
 	if c.r.Apply && c.r.Adopt && len(orphans) > 0 {
 		if err := licensing.InsertLicense(ctx, tx, org); err != nil {
 			return err
@@ -192,7 +192,7 @@ func (c *comparison) keep(ctx context.Context, tx *tenancy.Tx, org string, q que
 	if err != nil {
 		return err
 	}
-	if lic.Ticket < q.ticket { // else something newer was kept meanwhile
+	if lic.Ticket < q.ticket { // else something newer was written meanwhile
 		if err := c.compare(ctx, tx, org, *lic, found); err != nil {
 			return err
 		}
@@ -213,26 +213,26 @@ func (c *comparison) keep(ctx context.Context, tx *tenancy.Tx, org string, q que
 	return err
 }
 
-// compare tells what keeping the state would change.
+// compare reports what merging the state would change.
 func (c *comparison) compare(ctx context.Context, tx *tenancy.Tx, org string, lic licensing.License, found *state) error {
 	had, err := selectSubscriptions(ctx, tx, org)
 	if err != nil {
 		return err
 	}
-	was := map[string]*kept{}
+	was := map[string]*stored{}
 	for i := range had {
 		was[had[i].ID] = &had[i]
 	}
-	var have []kept
+	var have []stored
 	for _, s := range found.subscriptions {
 		before := was[s.ID]
 		delete(was, s.ID)
 		if s.Seats || before != nil {
-			have = append(have, keeping(s, before))
+			have = append(have, merged(s, before))
 		}
 	}
 	for id, k := range was {
-		if !k.over() {
+		if !k.ended() {
 			c.drift(org, "subscription", id, "gone at Stripe")
 		}
 	}

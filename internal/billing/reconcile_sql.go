@@ -8,7 +8,7 @@ import (
 
 var reconcileStatements = []tenancy.Statement{selectOrganizationsSQL, selectAllCustomersSQL}
 
-// selectOrganizationsSQL answers those that were ever kept, and those that have a customer.
+// selectOrganizationsSQL returns those that were ever kept, and those that have a customer.
 var selectOrganizationsSQL = tenancy.Statement{Name: "billing_select_organizations", SQL: `
 	SELECT id
 	  FROM directory_tenants

@@ -12,7 +12,7 @@ import (
 	"github.com/teamtask/teamtask/internal/directory"
 )
 
-// reconciles answers the drifts that it was told of, in order.
+// reconciles returns the drifts that it was told of, in order.
 func (f *fixture) reconciles(r Reconciliation) []string {
 	f.t.Helper()
 	told, sum, err := f.tries(r)

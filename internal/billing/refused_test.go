@@ -111,7 +111,7 @@ func TestWhatStripeRefusesForGoodIsNotCalledUnavailable(t *testing.T) {
 				var log bytes.Buffer
 				var alerts []string
 				l := New(Options{Log: slog.New(slog.NewTextHandler(&log, nil)), Alert: func(kind string) { alerts = append(alerts, kind) }})
-				told := l.toldOf(t.Context(), ours, err)
+				told := l.purchaseFault(t.Context(), ours, err)
 				if !errors.Is(told, c.want) {
 					t.Errorf("got %v, want %v", told, c.want)
 				}

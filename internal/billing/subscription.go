@@ -7,7 +7,7 @@ import (
 	"github.com/teamtask/teamtask/internal/stripe"
 )
 
-// What somebody should look at.
+// The kinds of alerts: what a person should look at.
 const (
 	alertStatus  = "unknown_status"
 	alertSeveral = "several_subscriptions"
@@ -23,8 +23,8 @@ var standing = map[string]int{
 	statusActive: 8, statusTrialing: 7, statusPastDue: 6, statusUnpaid: 5, statusPaused: 4, statusIncomplete: 3, statusCanceled: 2, statusNone: 1,
 }
 
-// kept is a subscription as it is kept.
-type kept struct {
+// stored is a subscription as it is stored.
+type stored struct {
 	ID                   string
 	CustomerID           string
 	Status               string // as Stripe says it
@@ -42,7 +42,7 @@ type kept struct {
 }
 
 // equals reports whether nothing of it has changed.
-func (k kept) equals(o kept) bool {
+func (k stored) equals(o stored) bool {
 	alike := same(k.CurrentPeriodEndTime, o.CurrentPeriodEndTime) && same(k.TrialEndTime, o.TrialEndTime) && same(k.CancelTime, o.CancelTime) &&
 		k.CreateTime.Equal(o.CreateTime) && (k.Amount == nil) == (o.Amount == nil) && (k.Amount == nil || *k.Amount == *o.Amount)
 	k.CurrentPeriodEndTime, k.TrialEndTime, k.CancelTime = o.CurrentPeriodEndTime, o.TrialEndTime, o.CancelTime
@@ -51,15 +51,15 @@ func (k kept) equals(o kept) bool {
 }
 
 // live reports whether its seats work.
-func (k kept) live() bool { return stripe.IsLive(k.KnownStatus) }
+func (k stored) live() bool { return stripe.IsLive(k.KnownStatus) }
 
-// over tells whether it has ended for good.
-func (k kept) over() bool { return stripe.IsOver(k.Status) }
+// ended reports whether it has ended for good.
+func (k stored) ended() bool { return stripe.IsOver(k.Status) }
 
-// unknown tells whether it is in a status that we have no word for.
-func (k kept) unknown() bool { return countsAs(k.Status) == "" }
+// unknownStatus reports whether it is in a status that we have no word for.
+func (k stored) unknownStatus() bool { return countsAs(k.Status) == "" }
 
-// countsAs is the word of ours for a status, or "".
+// countsAs returns our word for a status, or "".
 func countsAs(status string) string {
 	if status == statusIncompleteExpired {
 		return statusCanceled
@@ -70,10 +70,10 @@ func countsAs(status string) string {
 	return ""
 }
 
-// keeping is a subscription as it is to be kept, given how it was (nil: it was not). In a
-// status that we have no word for it stays what it was, and pays for no more than it did.
-func keeping(s stripe.Subscription, was *kept) kept {
-	k := kept{
+// merged returns a subscription as it is to be stored, given how it was (nil: it was not). In
+// a status that we have no word for it stays what it was, and pays for no more than it did.
+func merged(s stripe.Subscription, was *stored) stored {
+	k := stored{
 		ID: s.ID, CustomerID: s.Customer, Status: s.Status, KnownStatus: countsAs(s.Status), Quantity: clamp(s.Quantity),
 		IntervalCount: 1, CreateTime: s.CreateTime, CurrentPeriodEndTime: s.CurrentPeriodEnd, TrialEndTime: s.TrialEnd, CancelTime: s.CancelTime,
 	}
@@ -93,7 +93,7 @@ func keeping(s stripe.Subscription, was *kept) kept {
 	return k
 }
 
-// clamp is n as it is kept; nobody buys more seats than fit.
+// clamp returns n as it is stored; nobody buys more seats than fit.
 func clamp(n int64) int32 { return int32(max(0, min(n, math.MaxInt32))) }
 
 // total is what all subscriptions together come to.
@@ -103,20 +103,20 @@ type total struct {
 	frozen    bool
 	purchased int32
 	live      int // how many pay for seats
-	going     int // how many have not ended
+	open     int // how many have not ended
 
 	incomplete int // how many of those wait for their first payment
 }
 
-func totalOf(all []kept) total {
+func totalOf(all []stored) total {
 	t := total{status: statusNone}
 	var seats int64
 	for _, k := range all {
 		if standing[k.KnownStatus] > standing[t.status] {
 			t.status = k.KnownStatus
 		}
-		if !k.over() {
-			t.going++
+		if !k.ended() {
+			t.open++
 			if k.KnownStatus == statusIncomplete {
 				t.incomplete++
 			}
@@ -126,7 +126,7 @@ func totalOf(all []kept) total {
 			if k.Seats > 0 {
 				t.live++
 			}
-			t.frozen = t.frozen || k.unknown()
+			t.frozen = t.frozen || k.unknownStatus()
 		}
 		seats += int64(k.Seats)
 	}

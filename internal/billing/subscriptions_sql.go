@@ -21,8 +21,8 @@ var selectSubscriptionsSQL = tenancy.Statement{Name: "billing_select_subscriptio
 	 WHERE tenant_id = $1
 	 ORDER BY id`}
 
-func selectSubscriptions(ctx context.Context, tx *tenancy.Tx, tenant string) ([]kept, error) {
-	return tenancy.Rows[kept](ctx, tx, selectSubscriptionsSQL, tenant)
+func selectSubscriptions(ctx context.Context, tx *tenancy.Tx, tenant string) ([]stored, error) {
+	return tenancy.Rows[stored](ctx, tx, selectSubscriptionsSQL, tenant)
 }
 
 // upsertSubscriptionSQL also writes unit_amount, which servers before migration 9 read.
@@ -37,7 +37,7 @@ var upsertSubscriptionSQL = tenancy.Statement{Name: "billing_upsert_subscription
 	       create_time = excluded.create_time, current_period_end_time = excluded.current_period_end_time,
 	       trial_end_time = excluded.trial_end_time, cancel_time = excluded.cancel_time`}
 
-func upsertSubscription(ctx context.Context, tx *tenancy.Tx, tenant string, k kept) error {
+func upsertSubscription(ctx context.Context, tx *tenancy.Tx, tenant string, k stored) error {
 	_, err := tenancy.Exec(ctx, tx, upsertSubscriptionSQL, tenant, k.ID, k.CustomerID, k.Status, k.KnownStatus, k.Quantity, k.Seats,
 		k.Amount, k.Currency, k.Interval, k.IntervalCount, k.CreateTime, k.CurrentPeriodEndTime, k.TrialEndTime, k.CancelTime)
 	return err

@@ -24,7 +24,7 @@ type state struct {
 	subscriptions []stripe.Subscription
 	gone          map[string]bool // customers that were deleted
 
-	alerts []notice // what is found out while it is kept, for when it is
+	alerts []notice // found while it is merged, raised once it is
 }
 
 // notice is an alert to be raised.
@@ -35,7 +35,7 @@ type query struct {
 	ticket    int64
 	customers []string // all that the organization has, or had
 	current   string   // the one it has; "": none
-	going     []kept   // the subscriptions that have not ended, as far as we know
+	open     []stored   // the subscriptions that have not ended, as far as we know
 }
 
 // fetch asks Stripe for all subscriptions of the customers. Missing says that a present
@@ -64,7 +64,7 @@ func (b *Billing) fetch(ctx context.Context, q query, missing bool) (*state, err
 		}
 		s.subscriptions = append(s.subscriptions, found...)
 	}
-	for _, k := range q.going {
+	for _, k := range q.open {
 		if s.gone[k.CustomerID] || slices.ContainsFunc(s.subscriptions, func(f stripe.Subscription) bool { return f.ID == k.ID }) {
 			continue
 		}
@@ -83,8 +83,8 @@ func (b *Billing) fetch(ctx context.Context, q query, missing bool) (*state, err
 // errUnlisted is a list that cannot be believed.
 var errUnlisted = stripe.Inconsistent("subscriptions.list", "the list lacks a subscription that goes on")
 
-// sync fetches what the organization has bought and keeps it, unless something newer was
-// kept meanwhile. Event is the delivery that is done with it, or nil.
+// sync fetches what the organization has bought and merges it, unless something newer was
+// merged meanwhile. Event is the delivery that is done with it, or nil.
 func (b *Billing) sync(ctx context.Context, org string, event *int64) error {
 	q, err := b.query(ctx, org)
 	if err != nil {
@@ -101,9 +101,9 @@ func (b *Billing) sync(ctx context.Context, org string, event *int64) error {
 	return err
 }
 
-// raise raises the alerts of what was kept.
-func (b *Billing) raise(ctx context.Context, org string, kept *state) {
-	for _, n := range kept.alerts {
+// raise raises the alerts of what was merged.
+func (b *Billing) raise(ctx context.Context, org string, merged *state) {
+	for _, n := range merged.alerts {
 		b.alert(ctx, n.kind, org, n.subject)
 	}
 }
@@ -132,7 +132,7 @@ func (b *Billing) query(ctx context.Context, org string) (q query, err error) {
 			return err
 		}
 		had, err := selectSubscriptions(ctx, tx, org)
-		q.going = slices.DeleteFunc(had, kept.over)
+		q.open = slices.DeleteFunc(had, stored.ended)
 		return err
 	})
 	return q, err
@@ -162,7 +162,7 @@ func (b *Billing) mergeState(ctx context.Context, tx *tenancy.Tx, org string, ti
 	if now.live > 1 && was.live <= 1 {
 		found.alerts = append(found.alerts, notice{kind: alertSeveral})
 	}
-	if now.going > 0 {
+	if now.open > 0 {
 		if err := b.cancelEnded(ctx, tx, org, lic.Now); err != nil {
 			return err
 		}
@@ -181,7 +181,7 @@ func (b *Billing) mergeCustomer(ctx context.Context, tx *tenancy.Tx, org string,
 			return err
 		}
 	}
-	bought := now.going > now.incomplete
+	bought := now.open > now.incomplete
 	if gone || bought {
 		if err := endCustomerPage(ctx, tx, org, gone, bought); err != nil {
 			return err
@@ -206,20 +206,20 @@ func (b *Billing) cancelEnded(ctx context.Context, tx *tenancy.Tx, org string, n
 
 // mergeSubscriptions writes those that have a seat price, or had one, and returns what is
 // stored afterwards. One that Stripe does not list any more has ended.
-func (b *Billing) mergeSubscriptions(ctx context.Context, tx *tenancy.Tx, org string, lic licensing.License, had []kept, found *state) ([]kept, error) {
-	was := make(map[string]*kept, len(had))
+func (b *Billing) mergeSubscriptions(ctx context.Context, tx *tenancy.Tx, org string, lic licensing.License, had []stored, found *state) ([]stored, error) {
+	was := make(map[string]*stored, len(had))
 	for i := range had {
 		was[had[i].ID] = &had[i]
 	}
-	var have []kept
+	var have []stored
 	for _, s := range found.subscriptions {
 		before := was[s.ID]
 		delete(was, s.ID)
 		if !s.Seats && before == nil {
 			continue // it sells something else
 		}
-		k := keeping(s, before)
-		if k.unknown() && (before == nil || before.Status != k.Status) {
+		k := merged(s, before)
+		if k.unknownStatus() && (before == nil || before.Status != k.Status) {
 			found.alerts = append(found.alerts, notice{alertStatus, s.ID})
 		}
 		if before == nil || !k.equals(*before) {
@@ -230,7 +230,7 @@ func (b *Billing) mergeSubscriptions(ctx context.Context, tx *tenancy.Tx, org st
 		have = append(have, k)
 	}
 	for _, k := range was {
-		if !k.over() {
+		if !k.ended() {
 			k.Status, k.KnownStatus, k.Seats = statusCanceled, statusCanceled, 0
 			if k.CancelTime == nil || k.CancelTime.After(lic.Now) {
 				k.CancelTime = &lic.Now

@@ -67,7 +67,7 @@ func (s *sale) first() string {
 	return "paid"
 }
 
-// payable answers the subscriptions whose first invoice somebody could still pay.
+// payable returns the subscriptions whose first invoice somebody could still pay.
 func (s *till) payable() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -167,7 +167,7 @@ func (s *till) knows(customer, org string) {
 	s.did(func() { s.customers[customer] = &buyer{org: org} })
 }
 
-// heard answers what was asked, reads left out, since it was asked last.
+// heard returns what was asked, reads left out, since it was asked last.
 func (s *till) heard() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -22,9 +22,9 @@ type counted struct {
 	Going   bool
 }
 
-func countedOf(k kept) counted {
-	t := totalOf([]kept{k})
-	return counted{k.KnownStatus, t.purchased, t.working, t.frozen, t.going > 0}
+func countedOf(k stored) counted {
+	t := totalOf([]stored{k})
+	return counted{k.KnownStatus, t.purchased, t.working, t.frozen, t.open > 0}
 }
 
 // D11. What a subscription of 5 seats pays for, whatever Stripe says of it and whatever it
@@ -50,9 +50,9 @@ func TestEveryStatusOfASubscriptionHasItsMeaning(t *testing.T) {
 	if len(started) != len(allStatuses) {
 		t.Fatal("a status is missing")
 	}
-	before := []*kept{nil}
+	before := []*stored{nil}
 	for _, status := range allStatuses[:8] {
-		was := keeping(bought("sub_1", status, 3), nil)
+		was := merged(bought("sub_1", status, 3), nil)
 		before = append(before, &was)
 	}
 	for _, was := range before {
@@ -72,7 +72,7 @@ func TestEveryStatusOfASubscriptionHasItsMeaning(t *testing.T) {
 					want = countedOf(*was)
 					want.Going, want.Frozen = true, was.live()
 				}
-				if diff := cmp.Diff(want, countedOf(keeping(s, was))); diff != "" {
+				if diff := cmp.Diff(want, countedOf(merged(s, was))); diff != "" {
 					t.Errorf("%s, then %s, first invoice paid: %t (-want +got):\n%s", name, status, first, diff)
 				}
 			}
@@ -82,13 +82,13 @@ func TestEveryStatusOfASubscriptionHasItsMeaning(t *testing.T) {
 
 func TestAnUnknownStatusTakesSeatsAwayButNeverAddsAny(t *testing.T) {
 	t.Parallel()
-	was := keeping(bought("sub_1", statusActive, 5), nil)
+	was := merged(bought("sub_1", statusActive, 5), nil)
 	for quantity, want := range map[int64]int32{0: 0, 3: 3, 5: 5, 9: 5} {
-		next := keeping(bought("sub_1", "on_holiday", quantity), &was)
+		next := merged(bought("sub_1", "on_holiday", quantity), &was)
 		if next.Seats != want {
 			t.Errorf("of 5, then %d in an unknown status: got %d seats, want %d", quantity, next.Seats, want)
 		}
-		if again := keeping(bought("sub_1", "another_one", 9), &next); again.Seats != want {
+		if again := merged(bought("sub_1", "another_one", 9), &next); again.Seats != want {
 			t.Errorf("of 5, then %d, then 9 in another unknown status: got %d seats, want %d", quantity, again.Seats, want)
 		}
 	}
@@ -100,7 +100,7 @@ func TestTheBestOfSeveralSubscriptionsIsTheLicenses(t *testing.T) {
 	order := []string{statusActive, statusTrialing, statusPastDue, statusUnpaid, statusPaused, statusIncomplete, statusCanceled}
 	for i, best := range order {
 		for _, other := range order[i:] {
-			pair := []kept{keeping(bought("sub_1", other, 2), nil), keeping(bought("sub_2", best, 3), nil)}
+			pair := []stored{merged(bought("sub_1", other, 2), nil), merged(bought("sub_2", best, 3), nil)}
 			for range 2 {
 				slices.Reverse(pair)
 				if got := totalOf(pair).status; got != best {
@@ -112,11 +112,11 @@ func TestTheBestOfSeveralSubscriptionsIsTheLicenses(t *testing.T) {
 	if got := totalOf(nil).status; got != statusNone {
 		t.Errorf("none: got %s, want none", got)
 	}
-	most := []kept{keeping(bought("sub_1", statusActive, math.MaxInt64), nil), keeping(bought("sub_2", statusActive, math.MaxInt32), nil)}
+	most := []stored{merged(bought("sub_1", statusActive, math.MaxInt64), nil), merged(bought("sub_2", statusActive, math.MaxInt32), nil)}
 	if got := totalOf(most).purchased; got != math.MaxInt32 {
 		t.Errorf("more than fit: got %d, want as many as fit", got)
 	}
-	if got := totalOf([]kept{keeping(bought("sub_1", statusActive, -1), nil)}).purchased; got != 0 {
+	if got := totalOf([]stored{merged(bought("sub_1", statusActive, -1), nil)}).purchased; got != 0 {
 		t.Errorf("fewer than none: got %d, want 0", got)
 	}
 }

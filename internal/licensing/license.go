@@ -61,7 +61,7 @@ type Summary struct {
 	CancelTime           *time.Time
 }
 
-// License answers the license of the actor's organization.
+// License returns the license of the actor's organization.
 //
 // Faults: fault.BillingNotConfigured, fault.DirectoryNotConfigured.
 func (l *Licensing) License(ctx context.Context, actor tenancy.Actor) (Summary, error) {

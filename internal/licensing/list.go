@@ -26,7 +26,7 @@ func (f Filter) binding() []byte {
 	return append([]byte(state), tenancy.SearchKey(f.Query)...)
 }
 
-// List answers the members of the actor's organization, with a seat or without one, by
+// List returns the members of the actor's organization, with a seat or without one, by
 // name, and the token of the next page, or "". A page of a search may be short or empty
 // although there is a next one.
 //

@@ -47,7 +47,7 @@ var insertSeatSQL = tenancy.Statement{Name: "licensing_insert_seat", SQL: `
 	  FROM member m
 	  LEFT JOIN given g ON true`}
 
-// insertSeat answers the member, or nil where there is none.
+// insertSeat returns the member, or nil where there is none.
 func insertSeat(ctx context.Context, tx *tenancy.Tx, actor tenancy.Actor, user string, room bool) (*givenSeat, error) {
 	return tenancy.One[givenSeat](ctx, tx, insertSeatSQL, actor.Tenant, user, actor.User, room)
 }
@@ -72,7 +72,7 @@ var deleteSeatSQL = tenancy.Statement{Name: "licensing_delete_seat", SQL: `
 	   AND user_id = $2
 	   AND remove_time IS NULL`}
 
-// deleteSeat answers the member, or nil where there is none.
+// deleteSeat returns the member, or nil where there is none.
 func deleteSeat(ctx context.Context, tx *tenancy.Tx, tenant, user string) (*takenSeat, error) {
 	return tenancy.One[takenSeat](ctx, tx, deleteSeatSQL, tenant, user)
 }

@@ -52,7 +52,7 @@ type question struct {
 }
 
 // send asks the question as often as need be. Read takes from the answer what is ours
-// and says whether it is one to the question.
+// and reports whether it is one to the question.
 func send[T, W any](ctx context.Context, s *Client, q question, read func(*W) (T, bool)) (T, error) {
 	var none T
 	if q.verb != http.MethodGet && (q.key == "" || len(q.key) > keyMax) {
