@@ -103,7 +103,7 @@ type total struct {
 	frozen    bool
 	purchased int32
 	live      int // how many pay for seats
-	open     int // how many have not ended
+	open      int // how many have not ended
 
 	incomplete int // how many of those wait for their first payment
 }

@@ -35,7 +35,7 @@ type query struct {
 	ticket    int64
 	customers []string // all that the organization has, or had
 	current   string   // the one it has; "": none
-	open     []stored   // the subscriptions that have not ended, as far as we know
+	open      []stored // the subscriptions that have not ended, as far as we know
 }
 
 // fetch asks Stripe for all subscriptions of the customers. Missing says that a present
