@@ -162,7 +162,7 @@ func (d *Directory) writeAllLicensed(ctx context.Context, org string) error {
 				continue
 			}
 			if ctx.Err() != nil { // so many members take their time
-				return d.db.In(context.WithoutCancel(ctx), system(org), func(tx *tenancy.Tx) error { return EnqueueLicensed(ctx, tx, org, "") })
+				return d.enqueueAllLicensed(context.WithoutCancel(ctx), org)
 			}
 			failed = fmt.Errorf("member %s: %w", f.UserID, err)
 			if row++; row >= licensedInRow {
@@ -173,6 +173,10 @@ func (d *Directory) writeAllLicensed(ctx context.Context, org string) error {
 			return failed
 		}
 	}
+}
+
+func (d *Directory) enqueueAllLicensed(ctx context.Context, org string) error {
+	return d.db.In(ctx, system(org), func(tx *tenancy.Tx) error { return EnqueueLicensed(ctx, tx, org, "") })
 }
 
 // memberWritten calls the observer with a member as they were written, and asks for the job
