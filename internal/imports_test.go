@@ -23,9 +23,9 @@ const module = "github.com/teamtask/teamtask/"
 // is free to all of them. A new package, or a new arrow, is one line here.
 var arrows = map[string][]string{
 	"cmd/server": {
-		"migrations", "internal/tenancy", "internal/session", "internal/clerk", "internal/inbox",
-		"internal/directory", "internal/licensing", "internal/stripe", "internal/outbound", "internal/jobs",
-		"internal/env", "internal/server", "internal/settings", "internal/billing",
+		"migrations", "internal/tenancy", "internal/clerk", "internal/inbox", "internal/directory",
+		"internal/licensing", "internal/stripe", "internal/jobs", "internal/env", "internal/server",
+		"internal/settings", "internal/billing",
 	},
 	"cmd/dev":            {"internal/sandbox", "internal/localpg", "internal/process"},
 	"bench":              {"internal/sandbox", "internal/localpg", "internal/process", "internal/tasks"},
@@ -98,8 +98,7 @@ var arrows = map[string][]string{
 	},
 	"internal/settings": {
 		"internal/env", "internal/server", "internal/tenancy", "internal/rbac", "internal/clerk",
-		"internal/inbox", "internal/tasks", "internal/licensing", "internal/outbound", "internal/session",
-		"internal/stripe",
+		"internal/inbox", "internal/tasks", "internal/outbound", "internal/session", "internal/stripe",
 	},
 	"internal/stacktest": {
 		"internal/pgtest", "internal/sandbox", "internal/server", "internal/settings", "internal/fault",

@@ -15,7 +15,7 @@ func TestMigrationsRefuseTwoDatabases(t *testing.T) {
 }
 
 // No t.Parallel: the limit is that of the process.
-func TestTheHeapHasASoftLimitUnlessTheEnvironmentSaysOtherwise(t *testing.T) { //nolint:paralleltest // as above
+func TestTheHeapHasASoftLimitByDefault(t *testing.T) { //nolint:paralleltest // as above
 	limit, percent := debug.SetMemoryLimit(-1), debug.SetGCPercent(100)
 	defer debug.SetGCPercent(percent)
 	defer debug.SetMemoryLimit(limit)

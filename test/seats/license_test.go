@@ -14,7 +14,7 @@ import (
 
 // A member of another organization, somebody who was removed and nobody at all are the
 // same, in every protocol and for whoever may give seats.
-func TestAMemberOfAnotherOrganizationIsAnsweredLikeNoneInEveryProtocol(t *testing.T) {
+func TestForeignMembersLookLikeNoneInEveryProtocol(t *testing.T) {
 	t.Parallel()
 	s := stacktest.NewPaying(t, nil)
 	s.Stock("org_acme")

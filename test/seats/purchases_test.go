@@ -244,7 +244,7 @@ func TestOnlyItemsWithTheSeatPriceCount(t *testing.T) {
 
 // A member who is removed leaves their seat, once, however often Clerk says so; an
 // organization that is deleted does not go on paying.
-func TestSeatsAndPaymentsEndWithTheMembershipAndTheOrganization(t *testing.T) {
+func TestSeatsEndWithMembershipAndOrganization(t *testing.T) {
 	t.Parallel()
 	s := newShop(t, nil)
 	s.Control(http.MethodPost, "/sandbox/webhooks", `{"duplicate": 3, "retry_ms": [50, 100, 200, 400]}`)

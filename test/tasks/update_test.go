@@ -116,7 +116,7 @@ func TestAMaskThatCannotBeMeantChangesNothing(t *testing.T) {
 	}
 }
 
-func TestAnEtagLetsAChangeThroughOnlyToTheStateItWasReadFrom(t *testing.T) {
+func TestAnEtagAdmitsAChangeOfTheStateItWasReadFrom(t *testing.T) {
 	t.Parallel()
 	s := stacktest.New(t, nil)
 	alice := s.As("alice", "d2-gamers")

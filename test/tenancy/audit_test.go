@@ -40,7 +40,7 @@ func audited(t *testing.T, c teamtaskv1connect.AuditServiceClient, r *teamtaskv1
 }
 
 // What no interceptor sees is audited as well, once, and nothing of what it says is kept.
-func TestCallsThatCannotBeReadLeaveOneLineAndNoneOfTheirText(t *testing.T) {
+func TestUnreadableCallsLeaveOneLineWithoutTheirText(t *testing.T) {
 	t.Parallel()
 	s := stacktest.New(t, nil)
 	token := s.Token("alice", "d2-gamers", 2)
@@ -118,7 +118,7 @@ func TestOfManyWithTheSameETagOneIsOKAndTheOthersAreNot(t *testing.T) {
 	}
 }
 
-func TestALineThatCannotBeWrittenTakesTheChangeWithItAndKeepsNoRefusal(t *testing.T) {
+func TestAChangeWithoutItsAuditLineIsRolledBack(t *testing.T) {
 	t.Parallel()
 	s := stacktest.New(t, nil)
 	s.Exec(`REVOKE INSERT ON audit_events FROM teamtask_runtime`)
@@ -172,7 +172,7 @@ func TestAFloodOfRefusalsIsCountedInOneLine(t *testing.T) {
 }
 
 // A server with too much to do does not get more to do by refusing.
-func TestAnOverloadedServerCountsWhatItRefusesAndWritesItLater(t *testing.T) {
+func TestRefusalsUnderOverloadAreAuditedLater(t *testing.T) {
 	t.Parallel()
 	s := stacktest.New(t, nil)
 	empty := stacktest.FillLimiter(t, s.Calls, stacktest.Gamers)

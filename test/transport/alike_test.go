@@ -17,7 +17,7 @@ import (
 
 // Status, headers, trailers and body of an answer to another tenant's id are, byte for
 // byte, those of the answer to an id that never was.
-func TestATaskOfAnotherTenantIsAnsweredLikeNoneInEveryProtocol(t *testing.T) {
+func TestForeignTasksLookLikeNoneInEveryProtocol(t *testing.T) {
 	t.Parallel()
 	s := stacktest.New(t, nil)
 	theirs := s.Put(stacktest.Row{Tenant: "org_acme", Name: stacktest.Canary, Description: stacktest.Canary, Owner: "user_alice"})[0]

@@ -37,7 +37,7 @@ func injections() []string {
 // In every text of every request each of them is a text: kept, compared or refused for
 // its form. Fields of the caller's own words get all of them, the others every eighth, each
 // field beginning with another. TEAMTASK_TEXTS=all puts all of them into all fields.
-func TestNoTextOfAnyRequestReachesTheDatabaseAsMoreThanAText(t *testing.T) {
+func TestTextsReachTheDatabaseAsTextsAlone(t *testing.T) {
 	t.Parallel()
 	s := stacktest.NewPaying(t, nil)
 	s.Put(stacktest.Row{Tenant: "org_acme", Name: stacktest.Canary, Description: stacktest.Canary})
