@@ -178,7 +178,7 @@ func TestNoJobWaitsForDeliveries(t *testing.T) {
 
 // waiting is a context that notes when its end is first waited for.
 type waiting struct {
-	context.Context
+	context.Context //nolint:containedctx // it is a context
 
 	begun chan bool
 	once  sync.Once
