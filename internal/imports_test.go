@@ -29,6 +29,7 @@ var arrows = map[string][]string{
 	},
 	"cmd/dev":            {"internal/sandbox", "internal/localpg", "internal/process"},
 	"bench":              {"internal/sandbox", "internal/localpg", "internal/process", "internal/tasks"},
+	"examples":           {}, // a test that follows them
 	"migrations":         {},
 	"internal/fault":     {},
 	"internal/wire":      {"internal/fault"},

@@ -1,5 +1,5 @@
 // Command server is teamtask: tasks shared by the members of organizations, served
-// over Connect, gRPC and gRPC-Web. It is configured by its environment; README.md
+// over Connect, gRPC and gRPC-Web. It is configured by its environment; docs/configuration.md
 // lists the variables.
 package main
 

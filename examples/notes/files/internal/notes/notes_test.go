@@ -1,0 +1,69 @@
+package notes
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/teamtask/teamtask/internal/pgtest"
+	"github.com/teamtask/teamtask/internal/tenancy"
+	"github.com/teamtask/teamtask/migrations"
+)
+
+func TestMain(m *testing.M) { pgtest.Main(m) }
+
+func member(tenant string) tenancy.Actor { return tenancy.Actor{Tenant: tenant, User: "user_alice"} }
+
+// open returns notes in a database of the test's own, with one task of org_a.
+func open(t *testing.T) (*Notes, uuid.UUID) {
+	t.Helper()
+	database := pgtest.New(t)
+	db, err := tenancy.Open(t.Context(), tenancy.Options{
+		URL: database.AppURL, Schema: migrations.Latest(), Statements: Statements, Claims: true,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(db.Close)
+	conn, err := pgx.Connect(t.Context(), database.AdminURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(t.Context()) }()
+	task := uuid.New()
+	_, err = conn.Exec(t.Context(), `
+		INSERT INTO tasks (tenant_id, id, name, description, created_by, updated_by)
+		VALUES ('org_a', $1, 'Buy milk', '', 'user_alice', 'user_alice')`, task.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return New(db), task
+}
+
+func TestNoteIsReadInItsTenantAlone(t *testing.T) {
+	t.Parallel()
+	notes, task := open(t)
+	made, err := notes.Create(t.Context(), member("org_a"), task, "two liters")
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := uuid.UUID(made.ID.Bytes)
+	if got, err := notes.Note(t.Context(), member("org_a"), id); err != nil || got.Text != "two liters" {
+		t.Errorf("got %q, %v", got.Text, err)
+	}
+	if _, err := notes.Note(t.Context(), member("org_b"), id); !errors.Is(err, NotFound) {
+		t.Errorf("another tenant got %v, want NotFound", err)
+	}
+}
+
+func TestTaskOfAnotherTenantTakesNoNote(t *testing.T) {
+	t.Parallel()
+	notes, task := open(t)
+	for _, id := range []uuid.UUID{task, uuid.New()} {
+		if _, err := notes.Create(t.Context(), member("org_b"), id, "x"); !errors.Is(err, TaskNotFound) {
+			t.Errorf("got %v, want TaskNotFound", err)
+		}
+	}
+}
