@@ -30,7 +30,7 @@ test: ## all tests, with the race detector, on a private PostgreSQL
 	go test -race -shuffle=on -timeout 60m $(TESTFLAGS) ./...
 
 .PHONY: check
-check: check-generated check-proto check-go check-vulnerabilities ## everything a push must pass, except the tests
+check: check-words check-generated check-proto check-go check-vulnerabilities ## everything a push must pass, except the tests
 
 .PHONY: bench
 bench: ## what a call costs, against two floors measured in the same run
@@ -58,6 +58,10 @@ reset: ## forget .dev/, the data of `make run`
 	@go run ./cmd/dev reset
 
 # The parts of check; each can be run alone.
+
+.PHONY: check-words
+check-words:
+	@tools/check-words
 
 .PHONY: check-generated
 check-generated: generate

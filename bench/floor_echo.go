@@ -12,7 +12,7 @@ import (
 	"github.com/teamtask/teamtask/gen/teamtask/v1/teamtaskv1connect"
 )
 
-// echoFloor answers what the product has answered once, whatever is asked.
+// echoFloor returns the same response of the product to every request.
 type echoFloor struct {
 	teamtaskv1connect.UnimplementedTaskServiceHandler
 

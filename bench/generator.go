@@ -76,7 +76,7 @@ func (l *load) close() error {
 }
 
 // drive calls for so long, with every connection busy, and lets the last calls end.
-// It answers how long that took. The first wrong answer ends it.
+// It returns how long that took. The first wrong answer ends it.
 func (l *load) drive(ctx context.Context, length time.Duration) (time.Duration, error) {
 	begin := time.Now()
 	end := begin.Add(length)

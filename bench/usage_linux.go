@@ -11,7 +11,7 @@ import (
 	"unsafe"
 )
 
-// measurable tells whether this system shows what is measured.
+// measurable reports whether this system shows what is measured.
 func measurable() error { return nil }
 
 // processorTime is what all threads of a process have used so far, to the nanosecond.

@@ -9,7 +9,7 @@ import (
 
 var errNotLinux = errors.New("bench needs Linux: it reads processor time and memory of other processes from /proc")
 
-// measurable tells whether this system shows what is measured.
+// measurable reports whether this system shows what is measured.
 func measurable() error { return errNotLinux }
 
 func processorTime(int) (time.Duration, error) { return 0, errNotLinux }

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// inTenancy tells whether the expression is the name in package tenancy, seen from
+// inTenancy reports whether the expression is the name in package tenancy, seen from
 // inside it or from elsewhere.
 func inTenancy(e ast.Expr, name string, inside bool) bool {
 	if selector, ok := e.(*ast.SelectorExpr); ok {
@@ -19,7 +19,7 @@ func inTenancy(e ast.Expr, name string, inside bool) bool {
 	return ok && inside && id.Name == name
 }
 
-// constantText tells whether the expression is put together of literals and of the named
+// constantText reports whether the expression is put together of literals and of the named
 // constants alone.
 func constantText(e ast.Expr, constants []string) bool {
 	switch e := e.(type) {

@@ -237,7 +237,7 @@ var checks = map[string]string{
 		 WHERE c.relowner = 'teamtask_runtime'::regrole`,
 }
 
-// findings answers what the named check has to say.
+// findings returns what the named check has to say.
 func findings(t *testing.T, q querier, check string) []string {
 	t.Helper()
 	names := slices.Sorted(maps.Keys(shared))

@@ -25,7 +25,7 @@ func connect(t *testing.T, address string) *pgx.Conn {
 	return conn
 }
 
-// run answers how many rows the statement changed.
+// run returns how many rows the statement changed.
 func run(t *testing.T, q querier, statement string, args ...any) int64 {
 	t.Helper()
 	tag, err := q.Exec(t.Context(), statement, args...)

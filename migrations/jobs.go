@@ -19,7 +19,7 @@ const jobsLock = 0x7465616d7461736b // "teamtask"
 
 // grantJobs gives runtime roles what working jobs takes, and takes from everybody what
 // PostgreSQL gives by default. River's function stands in the condition of an index:
-// whoever writes jobs has to be allowed to run it.
+// a role that writes jobs has to be allowed to run it.
 const grantJobs = `
 	REVOKE ALL ON river_job, river_leader, river_queue, river_notification, river_migration FROM PUBLIC, ` + Runtime + `;
 	GRANT SELECT, INSERT, UPDATE, DELETE ON river_job, river_leader, river_queue TO ` + Runtime + `;

@@ -46,7 +46,7 @@ func refusedAs(t *testing.T, conn *pgx.Conn, state, constraint, statement string
 	})
 }
 
-// Whoever gives a seat, and whatever they have or have not locked or counted.
+// Every role that assigns a seat, whatever it has or has not locked or counted.
 func TestTheDatabaseItselfGivesNoSeatThatIsNotPaidFor(t *testing.T) {
 	t.Parallel()
 	conn, admin := ledger(t)
@@ -194,7 +194,7 @@ func TestAStatementThatGivesOneSeatTooManyGivesNone(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 
-	// Each organization counts for itself, where whoever gives sees several.
+	// Each organization counts for itself, where the assigning role sees several.
 	run(t, admin, `INSERT INTO members (tenant_id, user_id, membership_id, role, name, name_key, email, email_key, ticket)
 		SELECT 'B', 'u' || i, 'm', 'org:member', '', '', '', '', 1 FROM generate_series(1, 3) AS i`)
 	run(t, admin, `INSERT INTO licenses (tenant_id, status, working, purchased) VALUES ('B', 'active', true, 2)`)

@@ -190,7 +190,7 @@ func makeRole(ctx context.Context, db *sql.DB, name string) error {
 // join makes the user a member of the group, where it is none yet.
 func join(ctx context.Context, db *sql.DB, user, group string) error {
 	var member bool
-	// From PostgreSQL 16 on whoever makes a role is a member who may do nothing but add others.
+	// From PostgreSQL 16 on the creator of a role is a member who may do nothing but add others.
 	const isMember = `
 		SELECT CASE WHEN current_setting('server_version_num')::integer < 160000
 		            THEN pg_has_role($1, $2, 'MEMBER')
@@ -202,7 +202,7 @@ func join(ctx context.Context, db *sql.DB, user, group string) error {
 	return retried(ctx, db, `GRANT `+group+` TO `+pgx.Identifier{user}.Sanitize())
 }
 
-// retried runs a change of roles again while somebody else is at the same one.
+// retried runs a change of roles again while another session makes the same one.
 func retried(ctx context.Context, db *sql.DB, statement string) (err error) {
 	for range attempts {
 		if _, err = db.ExecContext(ctx, statement); err == nil {

@@ -24,7 +24,7 @@ func sqlState(err error) string {
 	return ""
 }
 
-// changed answers address after the change.
+// changed returns address after the change.
 func changed(t *testing.T, address string, change func(*url.URL)) string {
 	t.Helper()
 	u, err := url.Parse(address)
@@ -271,7 +271,7 @@ func TestMigrationGivesUpWaitingForALock(t *testing.T) {
 	t.Parallel()
 	base := pgtest.Empty(t)
 	impatient := withLockTimeout(t, base.OwnerURL, "100ms")
-	// Somebody is about to make a table of the name that the last migration makes.
+	// Another session is about to make a table of the name that the last migration makes.
 	conn := connect(t, base.OwnerURL)
 	run(t, conn, `BEGIN`)
 	run(t, conn, `CREATE TABLE tasks (tenant_id text PRIMARY KEY)`)

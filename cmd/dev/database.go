@@ -16,7 +16,7 @@ const (
 )
 
 // prepareDatabase makes the two logins and the database, as an administrator would,
-// and answers the URLs of the runtime role and the owner.
+// and returns the URLs of the runtime role and the owner.
 func prepareDatabase(ctx context.Context, pg *localpg.Server) (appURL, ownerURL string, err error) {
 	appPassword, ownerPassword := rand.Text(), rand.Text()
 	if err := pg.CreateLogin(ctx, owner, ownerPassword, true); err != nil {

@@ -121,7 +121,7 @@ func (r *running) listen(out io.Reader) {
 	r.ended <- r.cmd.Wait()
 }
 
-// ready answers what was printed until the stack was ready.
+// ready returns what was printed until the stack was ready.
 func (r *running) ready() string {
 	r.t.Helper()
 	select {

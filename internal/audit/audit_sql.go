@@ -93,7 +93,7 @@ var (
 	selectEventsOfMethodSQL = tenancy.Statement{Name: "select_audit_events_of_method", Listing: true, SQL: eventsOfMethod}
 
 	// selectEventsOfBothSQL walks down both indexes, the second where the first has stopped,
-	// and answers what the one found that came further.
+	// and returns what the one found that came further.
 	selectEventsOfBothSQL = tenancy.Statement{Name: "select_audit_events_of_both", Listing: true, SQL: `
 	WITH by_actor AS MATERIALIZED (` + eventsOfActor + `), by_method AS MATERIALIZED (` + eventsOfMethod + `), other AS MATERIALIZED (
 	    SELECT CASE WHEN a.id IS NULL THEN false

@@ -93,7 +93,7 @@ func (w *walk) field(field protoreflect.FieldDescriptor, path []protoreflect.Fie
 	return "says something unknown"
 }
 
-// holdsText tells whether the field, at any depth, can hold text or bytes.
+// holdsText reports whether the field, at any depth, can hold text or bytes.
 func holdsText(field protoreflect.FieldDescriptor, within []protoreflect.FullName) bool {
 	if field.Kind() == protoreflect.StringKind || field.Kind() == protoreflect.BytesKind {
 		return true
@@ -136,7 +136,7 @@ func (p *plan) read(m protoreflect.Message) (target string, kept map[string]any)
 	return target, kept
 }
 
-// find answers the value at the end of the path, or false where it is not set.
+// find returns the value at the end of the path, or false where it is not set.
 func find(m protoreflect.Message, path []protoreflect.FieldDescriptor) (protoreflect.Value, bool) {
 	for i, field := range path {
 		if !m.Has(field) {

@@ -111,7 +111,7 @@ func Reason(ctx context.Context) string { return callOf(ctx).reason }
 // belongs to.
 func Traced(ctx context.Context, id string) { callOf(ctx).trace = id }
 
-// Following answers a function that tells how the call that ctx belongs to has ended.
+// Following returns a function that returns how the call of ctx has ended.
 // It is to be asked by the goroutine that serves the call, once Handler has returned;
 // the duration is left out.
 func Following(ctx context.Context) func() Outcome {
@@ -160,7 +160,7 @@ func (c *call) ids(more ...slog.Attr) []slog.Attr {
 	return append(attrs, more...)
 }
 
-// survive answers "internal error" for a panic outside the handlers, if nothing
+// survive responds "internal error" to a panic outside the handlers, if nothing
 // was sent yet.
 func (x *Exit) survive(a *answer, r *http.Request, thrown any) {
 	err := x.State(r.Context(), "", Panicked(thrown))
@@ -180,7 +180,7 @@ func Panicked(thrown any) error {
 	return fmt.Errorf("panic: value of type %T\n%s", thrown, debug.Stack())
 }
 
-// Refuse answers an HTTP request with err, in the protocol that the request
+// Refuse responds to an HTTP request with err, in the protocol that the request
 // speaks.
 func (x *Exit) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	stated := x.State(r.Context(), "", err)

@@ -53,7 +53,7 @@ var (
 	canceled = New(connect.CodeCanceled, teamtaskv1.Reason_REASON_UNSPECIFIED, "the call was canceled")
 )
 
-// With answers the fault with one more metadata entry.
+// With returns the fault with one more metadata entry.
 func (f *Fault) With(key, value string) *Fault {
 	c := *f
 	c.metadata = maps.Clone(f.metadata)
@@ -64,21 +64,21 @@ func (f *Fault) With(key, value string) *Fault {
 	return &c
 }
 
-// Saying answers the fault with other words for the caller.
+// Saying returns the fault with other words for the caller.
 func (f *Fault) Saying(words string) *Fault {
 	c := *f
 	c.words = words
 	return &c
 }
 
-// Because answers the fault with its cause, which only the log gets to see.
+// Because returns the fault with its cause, which only the log gets to see.
 func (f *Fault) Because(cause error) *Fault {
 	c := *f
 	c.cause = cause
 	return &c
 }
 
-// After answers the fault with the time after which trying again makes sense.
+// After returns the fault with the time after which trying again makes sense.
 func (f *Fault) After(d time.Duration) *Fault {
 	c := *f
 	c.retry = d

@@ -105,7 +105,7 @@ func (p *preparing) prepared() *prepared {
 	}
 	for _, header := range []http.Header{made.before, made.after} {
 		for name, values := range header {
-			header[name] = slices.Clip(values) // whoever adds to it gets a copy
+			header[name] = slices.Clip(values) // an append makes a copy
 		}
 	}
 	return made

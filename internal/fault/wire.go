@@ -18,7 +18,7 @@ import (
 // Domain is the domain of every google.rpc.ErrorInfo that we send.
 const Domain = "teamtask"
 
-// Of answers what the caller may be told of err: the fault in it, a fault for
+// Of returns what the caller may be told of err: the fault in it, a fault for
 // what the standard library, Connect or protovalidate say, or nil where the only
 // answer is "internal error".
 func Of(err error) *Fault {
@@ -50,7 +50,7 @@ func (f *Fault) because(cause error) *Fault {
 	return f.Because(cause)
 }
 
-// ofConnect answers the fault for an error that Connect raised by itself, mostly
+// ofConnect returns the fault for an error that Connect raised by itself, mostly
 // on the way in: what it could not read, inflate or fit. Its own words may name
 // types of ours or how the server is set up, so only those of our codecs are kept.
 func ofConnect(code connect.Code, message string) *Fault {

@@ -161,7 +161,7 @@ func (h *home) claim() error {
 	return nil
 }
 
-// takeOver gives an empty folder to the server's user. A folder that somebody could write to until now may have been
+// takeOver gives an empty folder to the server's user. A folder that another user could write to until now may have been
 // changed since it was looked at, therefore the same folder is held open throughout.
 func (h *home) takeOver(seen fs.FileInfo) error {
 	dir, err := os.Open(h.dir)
@@ -170,7 +170,7 @@ func (h *home) takeOver(seen fs.FileInfo) error {
 	}
 	defer func() { _ = dir.Close() }()
 	if info, err := dir.Stat(); err != nil || !os.SameFile(info, seen) {
-		return errors.Join(err, fmt.Errorf("%s is being replaced by somebody else", h.dir))
+		return errors.Join(err, fmt.Errorf("%s is being replaced by another process", h.dir))
 	}
 	return errors.Join(dir.Chmod(0o700), h.who.own(dir))
 }

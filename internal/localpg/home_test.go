@@ -79,7 +79,7 @@ func TestFolderThatIsNotOursIsRefused(t *testing.T) {
 	}
 }
 
-// The name of a folder in the temporary place can be foreseen: whoever was there first must not get the data.
+// The name of a folder in the temporary place can be foreseen: a user who was there first must not get the data.
 func TestFolderPlacedByAnotherUserIsRefused(t *testing.T) {
 	t.Parallel()
 	t.Run("a link", func(t *testing.T) {
@@ -94,7 +94,7 @@ func TestFolderPlacedByAnotherUserIsRefused(t *testing.T) {
 	})
 	t.Run("another owner", func(t *testing.T) {
 		t.Parallel()
-		h := &home{dir: "/", who: account{uid: 12345, name: "somebody"}} // root's
+		h := &home{dir: "/", who: account{uid: 12345, name: "another"}} // root's
 		if os.Geteuid() == 0 {
 			h.dir = folder(t)
 			if err := os.Mkdir(h.dir, 0o700); err != nil {

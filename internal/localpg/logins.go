@@ -54,7 +54,7 @@ func createLogin(ctx context.Context, tx pgx.Tx, name, password string, createRo
 	return err
 }
 
-// readLogin tells whether a role exists, and whether it is above the limits of a login or the administrator itself.
+// readLogin reports whether a role exists, and whether it is above the limits of a login or the administrator itself.
 func readLogin(ctx context.Context, q querier, name string) (exists, mighty bool, err error) {
 	err = q.QueryRow(ctx, `
 		select count(*) > 0, coalesce(bool_or(rolsuper or rolbypassrls or rolreplication or rolname = current_user), false)

@@ -61,7 +61,7 @@ func member1(role string) member {
 	return member{UserID: "user_001", Name: "Ann", Email: "ann@x.test", Role: role}
 }
 
-// Whoever was removed is told nothing, by no method: not even roles, which are nobody's.
+// A member who was removed gets nothing from any method, not even the roles, which belong to no organization.
 func TestWhoeverWasRemovedIsToldNothing(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

@@ -43,7 +43,7 @@ func momentOf(position []byte) (moment, bool) {
 	return moment{time.UnixMicro(int64(binary.BigEndian.Uint64(position))), string(position[head:])}, true
 }
 
-// Invitations answers the invitations of the actor's organization, newest first, and the
+// Invitations returns the invitations of the actor's organization, newest first, and the
 // token of the next page, or "".
 //
 // Faults: fault.DirectoryNotConfigured, tenancy.PageTokenInvalid.

@@ -90,7 +90,7 @@ func TestMembersAreListedByNameWithoutCaseAndThenById(t *testing.T) {
 	}
 }
 
-// Whoever is there all the while is given exactly once; nobody is given twice.
+// A member who is there all the while is returned exactly once, and no member twice.
 func TestMembersWhoComeAndGoMoveNobodyElse(t *testing.T) {
 	t.Parallel()
 	for _, by := range []filter{{}, {query: "n"}, {query: "mail"}, {role: "org:member"}} {
@@ -224,7 +224,7 @@ func TestAPageTokenIsGoodForItsListTenantAndFilterAlone(t *testing.T) {
 		t.Fatal(token, err)
 	}
 	if _, _, err := f.List(t.Context(), person(ours, "user_other", "org:admin"), filter{role: "org:member", query: "ANN"}, tenancy.Page{Size: 9, Token: token}); err != nil {
-		t.Errorf("the same list, by somebody else, written otherwise: %v", err)
+		t.Errorf("the same list, by another person, written otherwise: %v", err)
 	}
 	_, open, err := f.List(t.Context(), someone, filter{}, tenancy.Page{Size: 1})
 	if err != nil {

@@ -47,7 +47,7 @@ func New(o Options) *Membership {
 	return m
 }
 
-// configured answers fault.DirectoryNotConfigured where there is no directory: its copy would
+// configured returns fault.DirectoryNotConfigured where there is no directory: its copy would
 // be empty, or of some other time.
 func (m *Membership) configured() error {
 	if m.roles == nil {
@@ -66,7 +66,7 @@ type profile struct {
 	Suspended        bool // holds a seat that does not work
 }
 
-// Current answers what the directory knows of the actor: nothing, where it does not know
+// Current returns what the directory knows of the actor: nothing, where it does not know
 // the person or the organization yet. Without an organization in it, the actor's own
 // workspace is meant.
 func (m *Membership) Current(ctx context.Context, actor tenancy.Actor) (profile, error) {

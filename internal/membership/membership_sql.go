@@ -19,7 +19,7 @@ var selectPersonSQL = tenancy.Statement{Name: "select_person", SQL: `
 	 WHERE tenant_id = $1
 	   AND delete_time IS NULL`}
 
-// selectPerson answers the person in their own workspace.
+// selectPerson returns the person in their own workspace.
 func selectPerson(ctx context.Context, tx *tenancy.Tx, actor tenancy.Actor) (profile, error) {
 	return orZero(tenancy.One[profile](ctx, tx, selectPersonSQL, actor.Tenant))
 }
@@ -34,7 +34,7 @@ var selectCurrentSQL = tenancy.Statement{Name: "select_current_member", SQL: `
 	  LEFT JOIN members m ON m.tenant_id = $1 AND m.user_id = $2 AND m.remove_time IS NULL
 	  LEFT JOIN organizations o ON o.tenant_id = $1 AND o.delete_time IS NULL`}
 
-// selectCurrent answers the person in the organization.
+// selectCurrent returns the person in the organization.
 func selectCurrent(ctx context.Context, tx *tenancy.Tx, actor tenancy.Actor) (profile, error) {
 	return orZero(tenancy.One[profile](ctx, tx, selectCurrentSQL, actor.Tenant, actor.User))
 }

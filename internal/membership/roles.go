@@ -16,7 +16,7 @@ type role struct {
 	grantable bool                // by the actor
 }
 
-// Roles answers the roles that there are. Where Clerk does not offer its list, they are
+// Roles returns the roles that there are. Where Clerk does not offer its list, they are
 // those that members of the organization have, and those that administer.
 //
 // Faults: fault.DirectoryNotConfigured, fault.ProviderUnavailable.
@@ -24,7 +24,7 @@ func (m *Membership) Roles(ctx context.Context, actor tenancy.Actor) ([]role, er
 	if err := m.configured(); err != nil {
 		return nil, err
 	}
-	// Roles are not the organization's, but whoever has left it is not told of them.
+	// Roles are not the organization's, but a person who has left it does not get them.
 	err := m.db.Once(ctx, actor, func(tx *tenancy.Tx) error { return selectStanding(ctx, tx) })
 	if err != nil {
 		return nil, err

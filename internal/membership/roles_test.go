@@ -248,7 +248,7 @@ func TestWithoutAnyAnswerClerkIsUnavailable(t *testing.T) {
 	})
 }
 
-// One question at a time, whoever waits for it: those who go away take nothing from the
+// One request at a time, for all callers that wait for it: those who go away take nothing from the
 // others, and those for whom there is an older answer do not wait for long.
 func TestThoseWhoAskForRolesTogetherShareOneQuestion(t *testing.T) {
 	t.Parallel()

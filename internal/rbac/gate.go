@@ -29,7 +29,7 @@ type Config struct {
 	Roles    Roles // what roles hold
 	Personal bool  // personal workspaces are open; without them every call needs an organization
 
-	// Verify answers the actor of a request's token.
+	// Verify returns the actor of a request's token.
 	Verify func(context.Context, http.Header) (*tenancy.Actor, error)
 	// State turns a refusal into what goes over the wire.
 	State func(ctx context.Context, method string, err error) error
@@ -59,7 +59,7 @@ func (g *Gate) Admit(ctx context.Context, spec connect.Spec, _ connect.Peer, hea
 	return context.WithValue(ctx, decisionKey{}, decision{procedure: spec.Procedure}), nil
 }
 
-// decide answers the actor as the handler is to see it, or nil for a public method.
+// decide returns the actor as the handler is to see it, or nil for a public method.
 //
 // Faults: session.Unauthenticated, OrganizationRequired, PermissionMissing, in this
 // order.

@@ -37,7 +37,7 @@ func (f filter) binding() []byte {
 	return append([]byte{state}, f.createdBy...)
 }
 
-// List answers tasks, newest first, and the token of the next page, or "". A page is
+// List returns tasks, newest first, and the token of the next page, or "". A page is
 // shorter than asked for where its texts are long.
 //
 // Faults: tenancy.PageTokenInvalid.

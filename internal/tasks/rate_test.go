@@ -73,7 +73,7 @@ func TestCountedCreatorsAreBounded(t *testing.T) {
 	for i := range 10_000 {
 		*at = at.Add(time.Microsecond)
 		if admitted(t, c, tenancy.Actor{Tenant: fmt.Sprint(i), User: "x"}, 1) != 1 {
-			t.Fatal("somebody new is refused")
+			t.Fatal("a new person is refused")
 		}
 		if len(c.buckets) > c.most {
 			t.Fatalf("%d are counted, want %d at most", len(c.buckets), c.most)

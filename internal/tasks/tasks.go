@@ -20,9 +20,9 @@ import (
 var (
 	// NotFound is a task that is not in the tenant, whether or not it is in another.
 	NotFound = fault.New(connect.CodeNotFound, teamtaskv1.Reason_REASON_TASK_NOT_FOUND, "there is no such task")
-	// NotOwner is a change of somebody else's task by a person who may change their own.
+	// NotOwner is a change of another person's task by a person who may change their own.
 	NotOwner = fault.New(connect.CodePermissionDenied, teamtaskv1.Reason_REASON_NOT_OWNER,
-		"the task belongs to somebody else")
+		"the task belongs to another person")
 	// ETagMismatch is a change meant for another state of the task.
 	ETagMismatch = fault.New(connect.CodeAborted, teamtaskv1.Reason_REASON_ETAG_MISMATCH,
 		"the task has changed since it was read; read it again")
@@ -155,7 +155,7 @@ func (r remembered) outcome() (task, error) {
 	return r.task, nil
 }
 
-// Task answers one task. Faults: NotFound.
+// Task returns one task. Faults: NotFound.
 func (s *Tasks) Task(ctx context.Context, actor tenancy.Actor, id uuid.UUID) (found task, err error) {
 	err = s.db.Once(ctx, actor, func(tx *tenancy.Tx) error {
 		found, err = selectTask(ctx, tx, actor, id)
@@ -221,7 +221,7 @@ func outcome(actor tenancy.Actor, found []touched, etag string) (task, error) {
 	return task{}, NotFound // it was deleted while the statement ran
 }
 
-// owns tells whether the actor may change the task: their own, or all with manage.
+// owns reports whether the actor may change the task: their own, or all with manage.
 func owns(actor tenancy.Actor, t task) bool {
 	return t.CreatedBy == actor.User || actor.Permissions.Has(tenancy.TasksManage)
 }

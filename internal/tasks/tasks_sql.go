@@ -24,9 +24,9 @@ func insertTask(ctx context.Context, tx *tenancy.Tx, actor tenancy.Actor, id uui
 }
 
 // insertTaskOnceSQL makes the task only if its request id can be claimed: it is new,
-// or older than 24 hours. Otherwise it answers what the id stands for. Two of the same
+// or older than 24 hours. Otherwise it returns what the id stands for. Two of the same
 // at once wait for each other on the row of the request id, and the one that comes
-// second answers no row: its snapshot is older than the first. Along the way a few
+// second returns no row: its snapshot is older than the first. Along the way a few
 // request ids of the tenant that have expired are swept out.
 var insertTaskOnceSQL = tenancy.Statement{Name: "insert_task_once", SQL: `
 	WITH swept AS (
