@@ -20,26 +20,26 @@ var _ teamtaskv1connect.NoteServiceHandler = (*Handler)(nil)
 // NewHandler returns the service over notes.
 func NewHandler(notes *Notes) *Handler { return &Handler{notes: notes} }
 
-// CreateNote implements teamtask.v1.NoteService.
-func (h *Handler) CreateNote(ctx context.Context, r *teamtaskv1.CreateNoteRequest) (*teamtaskv1.CreateNoteResponse, error) {
+// SetNote implements teamtask.v1.NoteService.
+func (h *Handler) SetNote(ctx context.Context, r *teamtaskv1.SetNoteRequest) (*teamtaskv1.SetNoteResponse, error) {
 	task, err := parseID(r.GetTaskId())
 	if err != nil {
 		return nil, err
 	}
-	made, err := h.notes.Create(ctx, tenancy.ActorOf(ctx), task, r.GetText())
+	stored, err := h.notes.Set(ctx, tenancy.ActorOf(ctx), task, r.GetText())
 	if err != nil {
 		return nil, err
 	}
-	return &teamtaskv1.CreateNoteResponse{Note: made.proto()}, nil
+	return &teamtaskv1.SetNoteResponse{Note: stored.proto()}, nil
 }
 
 // GetNote implements teamtask.v1.NoteService.
 func (h *Handler) GetNote(ctx context.Context, r *teamtaskv1.GetNoteRequest) (*teamtaskv1.GetNoteResponse, error) {
-	id, err := parseID(r.GetId())
+	task, err := parseID(r.GetTaskId())
 	if err != nil {
 		return nil, err
 	}
-	found, err := h.notes.Note(ctx, tenancy.ActorOf(ctx), id)
+	found, err := h.notes.Note(ctx, tenancy.ActorOf(ctx), task)
 	if err != nil {
 		return nil, err
 	}
@@ -55,12 +55,15 @@ func parseID(text string) (uuid.UUID, error) {
 	return id, nil
 }
 
+// proto returns the note as a message, nil where the task has none.
 func (n *note) proto() *teamtaskv1.Note {
+	if n.Text == "" {
+		return nil
+	}
 	return &teamtaskv1.Note{
-		Id:         uuid.UUID(n.ID.Bytes).String(),
 		TaskId:     uuid.UUID(n.TaskID.Bytes).String(),
 		Text:       n.Text,
-		CreatedBy:  n.CreatedBy,
-		CreateTime: timestamppb.New(n.CreateTime),
+		UpdatedBy:  n.UpdatedBy,
+		UpdateTime: timestamppb.New(n.UpdateTime),
 	}
 }

@@ -42,28 +42,30 @@ func open(t *testing.T) (*Notes, uuid.UUID) {
 	return New(db), task
 }
 
-func TestNoteIsReadInItsTenantAlone(t *testing.T) {
+func TestNoteIsTheOneWrittenLast(t *testing.T) {
 	t.Parallel()
 	notes, task := open(t)
-	made, err := notes.Create(t.Context(), member("org_a"), task, "two liters")
-	if err != nil {
-		t.Fatal(err)
-	}
-	id := uuid.UUID(made.ID.Bytes)
-	if got, err := notes.Note(t.Context(), member("org_a"), id); err != nil || got.Text != "two liters" {
-		t.Errorf("got %q, %v", got.Text, err)
-	}
-	if _, err := notes.Note(t.Context(), member("org_b"), id); !errors.Is(err, NotFound) {
-		t.Errorf("another tenant got %v, want NotFound", err)
+	for _, text := range []string{"", "two liters", "three liters"} {
+		if text != "" {
+			if _, err := notes.Set(t.Context(), member("org_a"), task, text); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got, err := notes.Note(t.Context(), member("org_a"), task); err != nil || got.Text != text {
+			t.Errorf("got %q, %v, want %q", got.Text, err, text)
+		}
 	}
 }
 
-func TestTaskOfAnotherTenantTakesNoNote(t *testing.T) {
+func TestTaskOfAnotherTenantHasNoNote(t *testing.T) {
 	t.Parallel()
 	notes, task := open(t)
 	for _, id := range []uuid.UUID{task, uuid.New()} {
-		if _, err := notes.Create(t.Context(), member("org_b"), id, "x"); !errors.Is(err, TaskNotFound) {
-			t.Errorf("got %v, want TaskNotFound", err)
+		if _, err := notes.Set(t.Context(), member("org_b"), id, "x"); !errors.Is(err, TaskNotFound) {
+			t.Errorf("Set: got %v, want TaskNotFound", err)
+		}
+		if _, err := notes.Note(t.Context(), member("org_b"), id); !errors.Is(err, TaskNotFound) {
+			t.Errorf("Note: got %v, want TaskNotFound", err)
 		}
 	}
 }
