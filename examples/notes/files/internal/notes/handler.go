@@ -20,8 +20,8 @@ var _ teamtaskv1connect.NoteServiceHandler = (*Handler)(nil)
 // NewHandler returns the service over notes.
 func NewHandler(notes *Notes) *Handler { return &Handler{notes: notes} }
 
-// SetNote implements teamtask.v1.NoteService.
-func (h *Handler) SetNote(ctx context.Context, r *teamtaskv1.SetNoteRequest) (*teamtaskv1.SetNoteResponse, error) {
+// UpdateNote implements teamtask.v1.NoteService.
+func (h *Handler) UpdateNote(ctx context.Context, r *teamtaskv1.UpdateNoteRequest) (*teamtaskv1.UpdateNoteResponse, error) {
 	task, err := parseID(r.GetTaskId())
 	if err != nil {
 		return nil, err
@@ -30,7 +30,7 @@ func (h *Handler) SetNote(ctx context.Context, r *teamtaskv1.SetNoteRequest) (*t
 	if err != nil {
 		return nil, err
 	}
-	return &teamtaskv1.SetNoteResponse{Note: stored.proto()}, nil
+	return &teamtaskv1.UpdateNoteResponse{Note: stored.proto()}, nil
 }
 
 // GetNote implements teamtask.v1.NoteService.
