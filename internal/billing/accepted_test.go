@@ -9,6 +9,7 @@ import (
 
 	"github.com/teamtask/teamtask/internal/clerk"
 	"github.com/teamtask/teamtask/internal/directory"
+	"github.com/teamtask/teamtask/internal/tenancy"
 )
 
 // reconcilesPeople has the directory compare everything with Clerk.
@@ -175,4 +176,27 @@ func TestAHoldFromBeforeFindsItsMember(t *testing.T) {
 	if err != nil || again.Drifts != 0 {
 		t.Errorf("%d differences the second time, %v; want none", again.Drifts, err)
 	}
+}
+
+// An address that is not known is nobody's: not that of an invitation whose address was
+// removed with a person.
+func TestAHeldSeatWithoutAnAddressIsNobodys(t *testing.T) {
+	t.Parallel()
+	f, _ := filled(t, week)
+	f.has(ours, bought("sub_1", statusActive, 7))
+	f.invites(ours, "orginv_1", "user_q")
+	f.put(ours, "user_p")
+	f.exec(`UPDATE invitations SET email = ''`)
+	f.exec(`UPDATE members SET email = '', email_key = '' WHERE user_id = 'user_p'`)
+	err := f.in(t.Context(), ours, nil, func(tx *tenancy.Tx) error {
+		if err := f.Lock(t.Context(), tx, ours); err != nil {
+			return err
+		}
+		_, err := f.Licensing.OnMemberChanged(t.Context(), tx, ours, "user_p")
+		return err
+	})
+	if err != nil || f.summary(ours).Held != 1 || slices.Contains(f.holders(ours), "user_p") {
+		t.Errorf("%v; %d held, %v hold a seat; want 1 held and not user_p", err, f.summary(ours).Held, f.holders(ours))
+	}
+	f.sound(ours)
 }

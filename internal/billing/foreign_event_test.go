@@ -1,12 +1,15 @@
 package billing
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/teamtask/teamtask/internal/inbox"
 	"github.com/teamtask/teamtask/internal/stripe"
 )
 
@@ -111,6 +114,27 @@ func TestAForeignEventSettlesTheOthersWhereStripeWasAsked(t *testing.T) {
 		}
 		if n := f.count(`SELECT count(*) FROM inbox_deliveries WHERE state = 'pending'`); n != c.left {
 			t.Errorf("%s: %d deliveries are left to the inbox, want %d", c.body, n, c.left)
+		}
+	}
+}
+
+// A customer of an organization that is not here may be another installation's: after three
+// days there is nothing to do about their event.
+func TestACustomerOfAnotherInstallationIsWaitedForThreeDays(t *testing.T) {
+	t.Parallel()
+	f, _ := customered(t)
+	f.till.knows("cus_elsewhere", "org_elsewhere")
+	for since, waits := range map[time.Duration]bool{71 * time.Hour: true, 73 * time.Hour: false} {
+		body := about("sub_x", "cus_elsewhere")
+		id, err := f.delivery(t.Context(), Consumer, providerStripe, "customer.subscription.updated", body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = f.Consumer().Apply(t.Context(), inbox.Event{
+			ID: id, Provider: providerStripe, Kind: "customer.subscription.updated", Body: []byte(body), Since: time.Now().Add(-since), Attempt: 1,
+		})
+		if errors.Is(err, errUnknownCustomer) != waits || !waits && err != nil {
+			t.Errorf("after %v: got %v, waits: %t", since, err, waits)
 		}
 	}
 }

@@ -195,6 +195,11 @@ func TestTheNextGraceWaitsForTheNextBillingPeriod(t *testing.T) {
 			if s.GraceEndTime != nil || s.OverAssigned() != 0 {
 				t.Errorf("after it was unpaid: %d too many, grace until %v; want none", s.OverAssigned(), s.GraceEndTime)
 			}
+			f.later(ours, 30*24*time.Hour)
+			s = f.over(5, 1)
+			if granted := s.GraceEndTime != nil; granted != (c.want == nil) {
+				t.Errorf("after 37 days: grace until %v, granted is to be %t", s.GraceEndTime, c.want == nil)
+			}
 		})
 	}
 }

@@ -1,10 +1,17 @@
 package billing
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -12,7 +19,43 @@ import (
 	"github.com/teamtask/teamtask/internal/stripe"
 )
 
-// A price that is wrong is said once, and again when it is wrong in another way.
+// Prices are asked for every ten minutes, and every minute while that fails; the same
+// failure is said once.
+func TestPricesAreAskedForAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		stand := newTill()
+		var asked atomic.Int32
+		var log bytes.Buffer // written by one goroutine, and read where that waits
+		stand.asked = hook(func() { asked.Add(1) })
+		stand.broken["prices"] = http.StatusNotFound
+		b := &Billing{stripe: stand.stripe(), log: slog.New(slog.NewTextHandler(&log, nil)), alerts: func(string) {}}
+		said := func() int { synctest.Wait(); return strings.Count(log.String(), "STRIPE_SEAT_PRICE") }
+		ctx, end := context.WithCancel(t.Context())
+		var all sync.WaitGroup
+		all.Go(func() { b.WatchPrices(ctx) })
+		<-time.After(5*pricesAgain + time.Second)
+		if asked.Load() != 6 || said() != 1 {
+			t.Errorf("asked %d times and said %d times, want 6 and 1", asked.Load(), said())
+		}
+		stand.did(func() { clear(stand.broken) })
+		<-time.After(pricesAgain) // it is found right
+		asked.Store(0)
+		<-time.After(pricesEvery + time.Second)
+		if asked.Load() != 1 || b.stripe.SoldPrice() == nil {
+			t.Errorf("asked %d times in ten minutes, want once", asked.Load())
+		}
+		stand.did(func() { stand.broken["prices"] = http.StatusNotFound })
+		<-time.After(pricesEvery)
+		if said() != 2 {
+			t.Errorf("said %d times, want once more", said())
+		}
+		end()
+		all.Wait()
+	})
+}
+
+// What is wrong with a price is an alert.
 func TestPricesAreWatched(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

@@ -131,6 +131,47 @@ func TestAFullRoomGivesWayToThoseWithLess(t *testing.T) {
 	})
 }
 
+// The organization that gives a place up is the one with the most, and it is left with no
+// fewer than the one that gets it.
+func TestThePlaceIsGivenUpByTheOneWithMost(t *testing.T) {
+	t.Parallel()
+	inQueue(t, func(q *queue) {
+		places := func(org string, n int) {
+			for i := range n {
+				q.comes(org, fmt.Sprintf("%s_%d", org, i))
+			}
+		}
+		places("big", 16)
+		for i := range 119 {
+			places(fmt.Sprintf("two%d", i), 2)
+		}
+		places("one", 1)
+		places("uno", 1)
+		if q.places != waitingMax || len(q.refused) != 0 {
+			q.t.Fatalf("%d places are taken, refused were %v", q.places, q.refused)
+		}
+		for range 14 {
+			q.comes("other", fmt.Sprint(len(q.has)+len(q.refused)))
+		}
+		if i := slices.IndexFunc(q.refused, func(who string) bool { return !strings.HasPrefix(who, "big/") && !strings.HasPrefix(who, "other/") }); i >= 0 || len(q.refused) == 0 {
+			q.t.Errorf("refused were %v, want only the largest", q.refused)
+		}
+	})
+	inQueue(t, func(q *queue) {
+		for i := range 127 {
+			for j := range 2 {
+				q.comes(fmt.Sprintf("two%d", i), fmt.Sprintf("person%d_%d", i, j))
+			}
+		}
+		q.comes("one", "kim")
+		q.comes("uno", "sam")
+		q.comes("one", "ann")
+		if got := strings.Join(q.refused, " "); got != "one/ann" {
+			q.t.Errorf("refused: %s; want the second call, as nobody has more than two places", got)
+		}
+	})
+}
+
 // A person who has many organizations has few places all the same.
 func TestAPersonHasFewPlacesOverAllOrganizations(t *testing.T) {
 	t.Parallel()

@@ -286,6 +286,30 @@ func TestRollbackDoesNotWaitForAServerThatIsSilent(t *testing.T) {
 	}
 }
 
+// A caller whose deadline has passed does not wait for the rollback either, which a silent
+// server is given 2 seconds for.
+func TestLateCallerDoesNotWaitForTheRollback(t *testing.T) {
+	t.Parallel()
+	p := throughProxy(t, pgtest.New(t).AppURL)
+	db := openOne(t, withParameters(t, p.url, "idle_in_transaction_session_timeout", "0"))
+	ctx, cancel := context.WithCancel(t.Context())
+	var gone time.Time
+	err := db.In(ctx, person("org_a"), func(tx *tenancy.Tx) error {
+		if err := add(ctx, tx, "org_a", "lost"); err != nil {
+			return err
+		}
+		p.frozen.Store(true)
+		cancel()
+		gone = time.Now()
+		return errOfCaller
+	})
+	if took := time.Since(gone); !errors.Is(err, errOfCaller) || took >= 2*time.Second {
+		t.Errorf("got %v after %v, want the caller's error at once", err, took)
+	}
+	p.frozen.Store(false)
+	mustAdd(t, db, "org_a", "afterwards")
+}
+
 func TestChangedPasswordIsUnavailable(t *testing.T) {
 	t.Parallel()
 	base := pgtest.New(t)

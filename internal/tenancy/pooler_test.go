@@ -44,6 +44,28 @@ func TestPoolerThatKeepsSessionsKeepsGuarantees(t *testing.T) {
 	}
 }
 
+// A setting that the URL names holds behind a pooler, which refuses it as a startup
+// parameter.
+func TestSettingsOfTheURLHoldBehindAPooler(t *testing.T) {
+	t.Parallel()
+	address := withParameters(t, pgtest.Pooler(t, pgtest.New(t).AppURL, "session"), "statement_timeout", "7s", "pool_max_conns", "2")
+	db, err := tenancy.Open(t.Context(), tenancy.Options{URL: address, Schema: migrations.Latest(), Statements: []tenancy.Statement{plannedOther}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(db.Close)
+	err = db.Once(t.Context(), person("org_a"), func(tx *tenancy.Tx) error {
+		rows, err := tenancy.Rows[struct{ Settings string }](t.Context(), tx, plannedOther)
+		if err == nil && !strings.HasSuffix(rows[0].Settings, " 7s") {
+			t.Errorf("got %s, want statement_timeout 7s", rows[0].Settings)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestPoolerThatKeepsNoSessionsIsRefused(t *testing.T) {
 	t.Parallel()
 	base := pgtest.New(t)

@@ -51,6 +51,17 @@ func TestTenantLeavesConnectionsForOthers(t *testing.T) {
 	}
 }
 
+// The system's own work for a tenant takes nothing of its members' share.
+func TestTheSystemHasAShareBesideATenantsMembers(t *testing.T) {
+	t.Parallel()
+	ann := Actor{User: "user_ann", Tenant: "org_a", IssuedAt: time.Now()}
+	ben := Actor{User: "user_ben", Tenant: "org_a", IssuedAt: time.Now()}
+	system := System("org_a", "jobs")
+	if shareOf(ann) != shareOf(ben) || shareOf(system) == shareOf(ann) || shareOf(system) == shareOf(System("org_b", "jobs")) {
+		t.Errorf("got %q, %q, %q, %q", shareOf(ann), shareOf(ben), shareOf(system), shareOf(System("org_b", "jobs")))
+	}
+}
+
 func TestConnectionsThatAreLeftAreTakenAgain(t *testing.T) {
 	t.Parallel()
 	k := taker{t, newShares(8)}
