@@ -87,6 +87,16 @@ func TestEveryFilterOfTheLogLooksAtFewLines(t *testing.T) {
 	for _, f := range filters {
 		readsWhole(t, log, admin, f)
 	}
+	// What is rare is on the first page, wherever it is in the log.
+	for _, f := range []filter{
+		{actor: "few"}, {method: "rare"}, {outcome: "not_found"}, {actor: "few", method: "usual"}, {actor: "many", method: "rare"},
+		{actor: "few", method: "rare"}, {actor: "many", outcome: "not_found"}, {method: "common", outcome: "not_found"}, {actor: "few", outcome: "ok"},
+	} {
+		page, _, err := log.list(t.Context(), tenancy.System("large", "test"), f, tenancy.Page{Size: 50})
+		if want := linesFor(t, admin, f); err != nil || len(page) != want {
+			t.Errorf("%q: the first page has %d lines, %v; want all %d", f.binding(), len(page), err, want)
+		}
+	}
 }
 
 // Where an index leads to the lines, a page of 50 reads one page of the table for each and
@@ -128,15 +138,7 @@ func looksAtFew(t *testing.T, database pgtest.Database, when string, f filter) {
 // first, though some may be short.
 func readsWhole(t *testing.T, log *Log, admin *pgx.Conn, f filter) {
 	t.Helper()
-	var want, got int
-	err := admin.QueryRow(t.Context(), `
-		SELECT count(*) FROM audit_events
-		 WHERE tenant_id = 'large' AND ($1 = '' OR actor = $1) AND ($2 = '' OR method = $2) AND ($3 = '' OR outcome = $3)
-		   AND ($4::timestamptz IS NULL OR time >= $4) AND ($5::timestamptz IS NULL OR time < $5)`,
-		f.actor, f.method, f.outcome, f.since, f.until).Scan(&want)
-	if err != nil {
-		t.Fatal(err)
-	}
+	got, want := 0, linesFor(t, admin, f)
 	before := uuid.Max
 	for token := ""; ; {
 		page, next, err := log.list(t.Context(), tenancy.System("large", "test"), f, tenancy.Page{Size: 200, Token: token})
@@ -161,4 +163,18 @@ func readsWhole(t *testing.T, log *Log, admin *pgx.Conn, f filter) {
 	if got != want {
 		t.Errorf("%q: got %d lines, want %d", f.binding(), got, want)
 	}
+}
+
+// linesFor is how many lines the filter is for.
+func linesFor(t *testing.T, admin *pgx.Conn, f filter) (n int) {
+	t.Helper()
+	err := admin.QueryRow(t.Context(), `
+		SELECT count(*) FROM audit_events
+		 WHERE tenant_id = 'large' AND ($1 = '' OR actor = $1) AND ($2 = '' OR method = $2) AND ($3 = '' OR outcome = $3)
+		   AND ($4::timestamptz IS NULL OR time >= $4) AND ($5::timestamptz IS NULL OR time < $5)`,
+		f.actor, f.method, f.outcome, f.since, f.until).Scan(&n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
