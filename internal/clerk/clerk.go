@@ -32,6 +32,9 @@ type Options struct {
 	// Observe is called with each call when it has ended; may be nil. It is called from
 	// many goroutines at once.
 	Observe func(Observation)
+	// Recovered is called when Clerk, which could not be reached, has responded again; may
+	// be nil. It must not wait.
+	Recovered func()
 }
 
 // Observation is how one call ended. The pages of a list are calls of their own.
@@ -81,7 +84,8 @@ func New(o Options) (*Client, error) {
 			HTTPClient: &http.Client{Transport: transport},
 		}),
 		caller: outbound.New(outbound.Options{
-			Provider: provider, Rate: o.Rate, Lane: outbound.LaneLimit{Rate: laneRate, Burst: laneBurst}, Observe: o.Observe,
+			Provider: provider, Rate: o.Rate, Lane: outbound.LaneLimit{Rate: laneRate, Burst: laneBurst},
+			Observe: o.Observe, Recovered: o.Recovered,
 		}),
 	}, nil
 }

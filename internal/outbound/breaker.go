@@ -66,18 +66,19 @@ func (b *breaker) admit() (probe bool, left time.Duration, refused bool) {
 	return b.probing, 0, false
 }
 
-// report applies what a request found. While the breaker is open, requests that were
-// under way before do not count.
-func (b *breaker) report(probe bool, v verdict) {
+// report applies what a request found, and reports whether that closed the breaker. While
+// it is open, requests that were under way before do not count.
+func (b *breaker) report(probe bool, v verdict) (closed bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if probe {
 		b.probing = false
 	} else if b.openFor > 0 {
-		return
+		return false
 	}
 	switch v {
 	case alive:
+		closed = b.openFor > 0
 		b.failures, b.openFor = 0, 0
 	case dead:
 		b.failures++
@@ -87,4 +88,5 @@ func (b *breaker) report(probe bool, v verdict) {
 		}
 	case unsure:
 	}
+	return closed
 }

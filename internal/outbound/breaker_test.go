@@ -183,3 +183,43 @@ func TestCallersWhoLeaveEarlyDoNotOpenTheBreaker(t *testing.T) {
 		}
 	})
 }
+
+// To a job a call that was not made is no failed attempt, and what waits is woken when the
+// provider responds again: once, and by any response.
+func TestRefusedCallsAreUnsentAndRecoveryIsReported(t *testing.T) {
+	t.Parallel()
+	run(t, func(s *stand) {
+		t := s.t
+		if err := s.thing(t.Context()); err == nil {
+			t.Fatal("the stand should refuse what it does not know")
+		}
+		s.setRefuse(true)
+		if e := want(t, s.thing(t.Context()), Unavailable); e.Unsent() {
+			t.Error("a request that found no server was sent")
+		}
+		s.herd(t.Context(), inFlightMax)
+		e := want(t, s.thing(t.Context()), Unavailable)
+		if !e.Unsent() || !errors.As(AsFault(e), new(interface {
+			error
+			Unsent() bool
+		})) {
+			t.Errorf("while the breaker is open: %+v", e)
+		}
+		s.setRefuse(false)
+		s.mu.Lock()
+		s.answer = sends(http.StatusNotFound, says("resource_not_found"))
+		s.mu.Unlock()
+		if n := s.recovered.Load(); n != 0 {
+			t.Errorf("recovery was reported %d times before there was any", n)
+		}
+		pass(breakerOpenLongest)
+		for range 3 {
+			if e := want(t, s.thing(t.Context()), NotFound); e.Unsent() {
+				t.Error("a request with a response was sent")
+			}
+		}
+		if n := s.recovered.Load(); n != 1 {
+			t.Errorf("recovery was reported %d times, want once", n)
+		}
+	})
+}

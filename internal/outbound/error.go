@@ -54,6 +54,7 @@ type Error struct {
 	Lost     bool // there was no whole response
 	TooLarge bool // the body was
 	Single   bool // a limit that holds up this request alone
+	NotSent  bool // no request was sent: the provider could not be reached a moment ago, or our own limit left no room
 	Ours     bool // the secret key is wrong, or of the other mode: no request can succeed
 }
 
@@ -81,6 +82,10 @@ func (e *Error) Error() string {
 }
 
 func prefix(provider string) string { return strings.ToLower(provider) }
+
+// Unsent reports whether no request was sent. To whom a call is a job such an error is no
+// failed attempt.
+func (e *Error) Unsent() bool { return e.NotSent }
 
 // Is reports whether target is the error's Kind.
 func (e *Error) Is(target error) bool {

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -33,6 +34,8 @@ type stand struct {
 	requests []arrival
 	dials    int
 	observed []Observation
+
+	recovered atomic.Int32 // calls of Recovered
 
 	conns chan net.Conn
 	done  chan struct{}
@@ -85,7 +88,7 @@ func (s *stand) with(o options) *client {
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			s.observed = append(s.observed, o)
-		}}),
+		}, Recovered: func() { s.recovered.Add(1) }}),
 		http: &http.Client{Transport: NewTransport(Transport{Provider: "Acme", Base: o.transport, Secret: testKey, Refusal: refusal})},
 	}
 }

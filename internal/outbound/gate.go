@@ -29,8 +29,9 @@ var errTooLong = errors.New("the wait would be longer than the deadline allows")
 // before the end of a pause that it asked for, not more than inFlightMax at once and not
 // more a second than the budget.
 type gate struct {
-	provider string
-	limit    LaneLimit
+	provider  string
+	limit     LaneLimit
+	recovered func() // called when the breaker closes again
 
 	slots   chan struct{}
 	pace    *rate.Limiter
@@ -49,7 +50,7 @@ type lane struct {
 
 func newGate(provider string, perSecond float64, limit LaneLimit) *gate {
 	return &gate{
-		provider: provider, limit: limit,
+		provider: provider, limit: limit, recovered: func() {},
 		slots: make(chan struct{}, inFlightMax),
 		pace:  rate.NewLimiter(rate.Limit(perSecond), max(1, int(perSecond))),
 		lanes: make(map[string]*lane),
@@ -105,7 +106,11 @@ func (g *gate) inSlot(ctx context.Context, laneName string, send func() verdict)
 		return false, g.unreached(left)
 	}
 	found := unsure
-	defer func() { g.breaker.report(probe, found) }()
+	defer func() {
+		if g.breaker.report(probe, found) {
+			g.recovered()
+		}
+	}()
 	found = send()
 	return true, nil
 }
@@ -129,13 +134,13 @@ func (g *gate) shut() error {
 }
 
 func (g *gate) unreached(left time.Duration) error {
-	return &Error{Kind: Unavailable, RetryAfter: left, Words: "not asked: " + g.provider + " could not be reached a moment ago"}
+	return &Error{Kind: Unavailable, RetryAfter: left, NotSent: true, Words: "not asked: " + g.provider + " could not be reached a moment ago"}
 }
 
 // limited returns the error of a wait for a turn that was not taken.
 func limited(err error, left time.Duration) error {
 	if errors.Is(err, errTooLong) {
-		return &Error{Kind: RateLimited, RetryAfter: left, Words: "not asked: the next turn comes after the deadline"}
+		return &Error{Kind: RateLimited, RetryAfter: left, NotSent: true, Words: "not asked: the next turn comes after the deadline"}
 	}
 	return err
 }

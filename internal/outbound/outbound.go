@@ -36,6 +36,9 @@ type Options struct {
 	// Observe is called with each call when it has ended; may be nil. It is called from
 	// many goroutines at once.
 	Observe func(Observation)
+	// Recovered is called when the provider, which could not be reached, has responded
+	// again; may be nil. It must not wait.
+	Recovered func()
 }
 
 // Observation is how one call ended. The pages of a list are calls of their own.
@@ -62,7 +65,11 @@ func New(o Options) *Caller {
 	if o.Observe == nil {
 		o.Observe = func(Observation) {}
 	}
-	return &Caller{provider: o.Provider, gate: newGate(o.Provider, o.Rate, o.Lane), observe: o.Observe}
+	c := &Caller{provider: o.Provider, gate: newGate(o.Provider, o.Rate, o.Lane), observe: o.Observe}
+	if o.Recovered != nil {
+		c.gate.recovered = o.Recovered
+	}
+	return c
 }
 
 // Do calls try until it succeeds, fails for good, the attempts are used up or ctx ends.

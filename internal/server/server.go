@@ -31,6 +31,10 @@ const (
 	APIPackage = "teamtask.v1"
 
 	startWithin = 15 * time.Second
+	wakeWithin  = 10 * time.Second
+
+	providerClerk  = "clerk" // in the names of the inbox
+	providerStripe = "stripe"
 )
 
 // Server is everything that serves: the database, the domains over it, and the handlers of
@@ -49,8 +53,9 @@ type Server struct {
 	clerk    *clerk.Client       // nil: the directory is not configured
 	meetings *directory.Meetings // nil: likewise
 	domains  Domains
-	jobs     *jobs.Client // nil: neither the directory nor Stripe is configured
-	events   *inbox.Inbox // nil: neither the directory nor Stripe is configured
+	jobs     *jobs.Client                // nil: neither the directory nor Stripe is configured
+	waiting  atomic.Pointer[inbox.Inbox] // events, for wake, which is called at any time
+	events   *inbox.Inbox                // nil: neither the directory nor Stripe is configured
 	ready    *readiness
 	draining atomic.Bool // no more calls are wanted
 	handler  http.Handler
@@ -114,6 +119,7 @@ func (s *Server) openClerk(context.Context) (err error) {
 	if !s.config.Directory {
 		return nil
 	}
+	s.config.Clerk.Recovered = func() { s.wake(providerClerk) }
 	s.clerk, err = newClerk(s.config.Clerk, s.metrics)
 	s.meetings = directory.NewMeetings(s.log)
 	return err
@@ -173,6 +179,7 @@ func newTrail(db *tenancy.DB, rules rbac.Rules, log *slog.Logger, m *telemetry.M
 }
 
 func (s *Server) openDomains(ctx context.Context) error {
+	s.config.Stripe.Recovered = func() { s.wake(providerStripe) }
 	s.domains = newDomains(s.config, s.db, s.clerk, s.metrics, s.log)
 	s.onClose(background(context.WithoutCancel(ctx), s.domains.Billing.WatchPrices))
 	return nil
@@ -200,11 +207,28 @@ func (s *Server) openEvents(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	s.waiting.Store(s.events)
 	watchBacklog(s.metrics, s.events)
 	if s.domains.Directory != nil {
 		s.domains.Directory.OnEnd(s.events.Forget)
 	}
 	return nil
+}
+
+// wake has what waits for the provider tried now: it has responded again.
+func (s *Server) wake(provider string) {
+	events := s.waiting.Load()
+	if events == nil {
+		return
+	}
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), wakeWithin)
+		defer cancel()
+		if err := events.Wake(ctx, provider); err != nil {
+			s.log.WarnContext(ctx, "what waits for a provider could not be woken: each attempt comes at its time",
+				slog.String("provider", provider), slog.String("error", err.Error()))
+		}
+	}()
 }
 
 func (s *Server) openHandler(context.Context) (err error) {

@@ -29,6 +29,9 @@ type Options struct {
 	// Observe is called with each call when it has ended; may be nil. It is called from
 	// many goroutines at once.
 	Observe func(Observation)
+	// Recovered is called when Stripe, which could not be reached, has responded again; may
+	// be nil. It must not wait.
+	Recovered func()
 	// Transport sends the requests; nil: a pool of connections of the client's own.
 	Transport http.RoundTripper
 	// Rate is how many requests a second this client makes at most, with as many at once
@@ -78,7 +81,7 @@ func New(o Options) *Client {
 	})
 	return &Client{
 		wire:       newWire(o.URL, o.SecretKey, &http.Client{Transport: transport}),
-		caller:     outbound.New(outbound.Options{Provider: provider, Rate: o.Rate, Observe: o.Observe}),
+		caller:     outbound.New(outbound.Options{Provider: provider, Rate: o.Rate, Observe: o.Observe, Recovered: o.Recovered}),
 		seatPrices: o.SeatPrices,
 		proration:  o.Proration,
 	}
