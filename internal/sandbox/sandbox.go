@@ -68,8 +68,8 @@ type Sandbox struct {
 	failures  *kit.Failures
 	deliverer *kit.Deliverer
 
-	secretKey, stripeSecretKey string
-	webhookURL, stripeURL      string
+	secretKey, stripeSecretKey   string
+	webhookURL, stripeWebhookURL string
 }
 
 // New returns a sandbox with a fresh signing key and the people and subscription of the start. It fails when BaseURL is not an
@@ -91,6 +91,7 @@ func New(o Options) (*Sandbox, error) {
 		deliverer:       kit.NewDeliverer(o.Now),
 		secretKey:       cmp.Or(o.SecretKey, defaultSecretKey),
 		stripeSecretKey: cmp.Or(o.StripeSecretKey, defaultSecretKey),
+		webhookURL:      o.WebhookURL, stripeWebhookURL: o.StripeWebhookURL,
 	}
 	var err error
 	s.clerk, err = clerk.New(clerk.Options{
@@ -137,7 +138,8 @@ func (s *Sandbox) Handler() http.Handler {
 	s.clerk.Handle(mux)
 	s.stripe.Handle(mux)
 	control := kit.Control{"POST /sandbox/reset": s.serveReset}
-	for _, part := range []kit.Control{s.clerk.Control(), s.stripe.Control(), s.failures.Control(), s.deliverer.Control()} {
+	webhooks := s.deliverer.Control(map[string]string{"url": s.webhookURL, "stripe_url": s.stripeWebhookURL})
+	for _, part := range []kit.Control{s.clerk.Control(), s.stripe.Control(), s.failures.Control(), webhooks} {
 		control.Add(part)
 	}
 	control.Handle(mux)

@@ -1,6 +1,8 @@
 package sandbox_test
 
 import (
+	"encoding/json"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -52,5 +54,23 @@ func TestSecretsOfWebhooksAreChecked(t *testing.T) {
 	}
 	if _, err := sandbox.New(sandbox.Options{BaseURL: "http://127.0.0.1:1", StripeWebhookURL: "127.0.0.1:8080"}); err == nil {
 		t.Error("an address without a scheme was taken")
+	}
+}
+
+func TestTheReportNamesTheAddresses(t *testing.T) {
+	t.Parallel()
+	o := sandbox.Options{WebhookURL: "http://127.0.0.1:1/clerk", StripeWebhookURL: "http://127.0.0.1:1/stripe"}
+	_, at := sandboxtest.Serve(t, o)
+	for _, a := range []sandboxtest.Response{
+		sandboxtest.Send(t, http.MethodGet, at+"/sandbox/webhooks", ""),
+		sandboxtest.Call(t, http.MethodPost, at+"/sandbox/webhooks", `{}`, http.StatusOK),
+	} {
+		var report struct {
+			URL       string
+			StripeURL string `json:"stripe_url"`
+		}
+		if err := json.Unmarshal([]byte(a.Body), &report); err != nil || report.URL != o.WebhookURL || report.StripeURL != o.StripeWebhookURL {
+			t.Errorf("%s: %v", a.Body, err)
+		}
 	}
 }

@@ -52,7 +52,7 @@ func (s *Server) withFailures(next http.Handler) http.Handler {
 // empty object.
 func (s *Server) lie(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
-	shadow := &Server{now: s.now, key: s.key, dir: s.dir.Clone()}
+	shadow := &Server{baseURL: s.baseURL, now: s.now, key: s.key, dir: s.dir.Clone()}
 	s.mu.Unlock()
 	done := kit.NewRecorder()
 	shadow.methods().ServeHTTP(done, r)

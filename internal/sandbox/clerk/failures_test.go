@@ -107,4 +107,12 @@ func TestALieChangesAndTellsNothing(t *testing.T) {
 		t.Errorf("the lie changed something: %s", m.PublicMetadata)
 	}
 	r.Want(t, "organizationMembership.updated") // of the true change alone
+
+	b.InjectFailure(t, `{"service":"clerk","lie":true,"times":1}`)
+	i := sandboxtest.Must[*clerk.OrganizationInvitation](t)(b.Invitations.Create(ctx, &organizationinvitation.CreateParams{
+		OrganizationID: "org_acme", EmailAddress: clerk.String("guest@acme.test"), Role: clerk.String("org:member"),
+	}))
+	if want := b.URL + "/sandbox/invitations/" + i.ID + "/accept"; i.URL != want {
+		t.Errorf("the invitation of a lie is accepted at %q, want %q", i.URL, want)
+	}
 }

@@ -15,7 +15,7 @@ type member struct {
 	person       directory.Person
 }
 
-func (m member) json() directory.MembershipJSON { return m.Membership.JSON(m.organization, m.person) }
+func (m member) json() directory.MembershipJSON { return m.JSON(m.organization, m.person) }
 
 // membershipOf returns the membership of a request's path. The caller holds s.mu.
 func (s *Server) membershipOf(r *http.Request) (member, error) {

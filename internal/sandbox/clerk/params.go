@@ -100,6 +100,7 @@ func slicePage[T, J any](all []T, p page, shape func(T) J) []J {
 }
 
 // sortBy sorts by the parameter order_by: a name in by, with + or - before it or none, which is +. A + that was not escaped
+// arrives as a space.
 func sortBy[T any](list []T, q url.Values, absent string, by map[string]func(a, b T) int) error {
 	asked := cmp.Or(q.Get("order_by"), absent)
 	compare, ok := by[strings.TrimLeft(asked, "+- ")]

@@ -97,11 +97,24 @@ func (d *drop) take() bool {
 	return d.all || rand.Float64() < d.share //nolint:gosec // chance, no secret
 }
 
-// Control returns the control requests that show the deliveries and change how events are delivered.
-func (d *Deliverer) Control() Control {
+// Control returns the control requests that show the deliveries and change how events are delivered. The addresses, by their
+// names, are part of what they show.
+func (d *Deliverer) Control(addresses map[string]string) Control {
+	report := func() any {
+		shown := d.report()
+		for name, address := range addresses {
+			shown[name] = address
+		}
+		return shown
+	}
 	return Control{
-		"GET /sandbox/webhooks":  func(*http.Request) (any, error) { return d.report(), nil },
-		"POST /sandbox/webhooks": d.set,
+		"GET /sandbox/webhooks": func(*http.Request) (any, error) { return report(), nil },
+		"POST /sandbox/webhooks": func(r *http.Request) (any, error) {
+			if err := d.set(r); err != nil {
+				return nil, err
+			}
+			return report(), nil
+		},
 	}
 }
 
@@ -116,23 +129,23 @@ func (d *Deliverer) Control() Control {
 //
 // retry_ms is a list of milliseconds to wait after each failed attempt, also for events that are waiting for their next one.
 // An empty list is a single attempt, null is Svix's own schedule; left out, the schedule stays as it is.
-func (d *Deliverer) set(r *http.Request) (any, error) {
+func (d *Deliverer) set(r *http.Request) error {
 	var body struct {
 		settings
 		RetryMS json.RawMessage `json:"retry_ms"`
 	}
 	if err := ReadControl(r, &body); err != nil {
-		return nil, err
+		return err
 	}
 	if body.DelayMS < 0 || body.DelayMS > delayMax {
-		return nil, Refuse(http.StatusBadRequest, "The delay_ms is from 0 to %d.", delayMax)
+		return Refuse(http.StatusBadRequest, "The delay_ms is from 0 to %d.", delayMax)
 	}
 	schedule, err := readSchedule(body.RetryMS)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	d.configure(body.settings, schedule)
-	return d.report(), nil
+	return nil
 }
 
 // readSchedule reads retry_ms. It returns nil where it was left out.

@@ -3,6 +3,7 @@
 package sandboxtest
 
 import (
+	"errors"
 	"net/http/httptest"
 	"testing"
 
@@ -16,8 +17,7 @@ func Serve(t *testing.T, o sandbox.Options) (*sandbox.Sandbox, string) {
 	o.BaseURL = "http://" + server.Listener.Addr().String()
 	s, err := sandbox.New(o)
 	if err != nil {
-		server.Listener.Close()
-		t.Fatal(err)
+		t.Fatal(errors.Join(err, server.Listener.Close()))
 	}
 	server.Config.Handler = s.Handler()
 	server.Start()

@@ -10,6 +10,7 @@ import (
 )
 
 const (
+	// InvitationDays is how long an invitation stands unless it says otherwise.
 	InvitationDays    = 30
 	invitationDaysMax = 365
 )

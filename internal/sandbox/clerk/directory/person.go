@@ -103,8 +103,10 @@ func (d *Directory) PersonAt(email string) (Person, bool) {
 	return Person{}, false
 }
 
+// Email returns the primary email address.
 func (p Person) Email() string { return p.Addresses[0].Email }
 
+// Has reports whether an email address is one of the person's.
 func (p Person) Has(email string) bool {
 	return slices.ContainsFunc(p.Addresses, func(a Address) bool { return a.Email == email })
 }

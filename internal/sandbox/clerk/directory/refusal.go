@@ -20,10 +20,12 @@ func (r *Refusal) HTTPStatus() int { return r.Status }
 
 // The refusals below are Clerk's own. Codes, statuses and words: https://clerk.com/docs/guides/development/errors/backend-api
 
+// NotFound returns a refusal about an object that does not exist.
 func NotFound(format string, args ...any) error {
 	return &Refusal{Status: http.StatusNotFound, Code: "resource_not_found", Short: "not found", Message: fmt.Sprintf(format, args...)}
 }
 
+// OrganizationNotFound returns a refusal about an organization that does not exist.
 func OrganizationNotFound() error { return NotFound("Given organization not found.") }
 
 func roleNotFound() error {
@@ -39,10 +41,12 @@ func BadParam(param, code, short, format string, args ...any) error {
 	}
 }
 
+// MissingParam returns a refusal about a parameter that is missing.
 func MissingParam(param string) error {
 	return BadParam(param, "form_param_missing", "is missing", "%s must be included.", param)
 }
 
+// BadValue returns a refusal about a value that a parameter does not allow.
 func BadValue(param, value string) error {
 	return BadParam(param, "form_param_value_invalid", "is invalid", "%s does not match one of the allowed values for parameter %s.", value, param)
 }
@@ -54,4 +58,5 @@ func alreadyMember(user string) error {
 	}
 }
 
+// ParamMeta returns the metadata of an error about a parameter.
 func ParamMeta(param string) map[string]any { return map[string]any{"param_name": param} }

@@ -14,6 +14,7 @@ const AdminRole = "org:admin"
 // memberRole is what Clerk gives members of a new instance.
 const memberRole = "org:member"
 
+// Roles are the roles of the instance, in the order of their creation.
 var Roles = []Role{
 	{AdminRole, "Admin", "Manages the organization and its members"},
 	{"org:manager", "Manager", "Works on everybody's tasks"},
@@ -42,6 +43,7 @@ var (
 // Standard reports whether a new instance has the role.
 func (r Role) Standard() bool { return r.Key == AdminRole || r.Key == memberRole }
 
+// RoleNamed returns the role with a key and reports whether there is one.
 func RoleNamed(key string) (Role, bool) {
 	i := slices.IndexFunc(Roles, func(r Role) bool { return r.Key == key })
 	if i < 0 {
@@ -64,6 +66,7 @@ func (r Role) permissions(plain bool) []string {
 	return slices.Concat(memberPermissions, rolePermissions[r.Key])
 }
 
+// RoleJSON is the shape of a role.
 type RoleJSON struct {
 	Object      string           `json:"object"`
 	ID          string           `json:"id"`
@@ -87,6 +90,7 @@ type permissionJSON struct {
 	UpdatedAt   int64  `json:"updated_at"`
 }
 
+// JSON returns the shape of a role that was created at a time.
 func (r Role) JSON(at int64, plain bool) RoleJSON {
 	id := strings.NewReplacer("org:", "", ":", "", "_", "")
 	j := RoleJSON{

@@ -8,6 +8,7 @@ import (
 
 // The shapes below are Clerk's at API version 2025-04-10, in responses and in the data of its events.
 
+// UserJSON is the shape of a person.
 type UserJSON struct {
 	Object           string         `json:"object"`
 	ID               string         `json:"id"`
@@ -62,6 +63,7 @@ type verificationJSON struct {
 	ExpireAt *int64 `json:"expire_at"`
 }
 
+// JSON returns the shape of a person.
 func (p Person) JSON() UserJSON {
 	j := UserJSON{
 		Object: "user", ID: p.ID, FirstName: kit.OrNull(p.FirstName), LastName: kit.OrNull(p.LastName),
@@ -84,6 +86,7 @@ func (p Person) JSON() UserJSON {
 	return j
 }
 
+// OrganizationJSON is the shape of an organization.
 type OrganizationJSON struct {
 	Object             string         `json:"object"`
 	ID                 string         `json:"id"`
@@ -102,6 +105,7 @@ type OrganizationJSON struct {
 	UpdatedAt          int64          `json:"updated_at"`
 }
 
+// JSON returns the shape of an organization, without its counts.
 func (o *Organization) JSON() OrganizationJSON {
 	return OrganizationJSON{
 		Object: "organization", ID: o.ID, Name: o.Name, Slug: o.Slug, MaxMemberships: o.MaxMembers, AdminDelete: o.AdminDelete,
@@ -109,6 +113,7 @@ func (o *Organization) JSON() OrganizationJSON {
 	}
 }
 
+// MembershipJSON is the shape of a membership.
 type MembershipJSON struct {
 	Object          string           `json:"object"`
 	ID              string           `json:"id"`
@@ -132,6 +137,7 @@ type publicUserJSON struct {
 	Identifier string  `json:"identifier"`
 }
 
+// JSON returns the shape of a membership.
 func (m Membership) JSON(o *Organization, p Person) MembershipJSON {
 	named, _ := RoleNamed(m.Role)
 	return MembershipJSON{
@@ -144,6 +150,7 @@ func (m Membership) JSON(o *Organization, p Person) MembershipJSON {
 	}
 }
 
+// InvitationJSON is the shape of an invitation.
 type InvitationJSON struct {
 	Object          string         `json:"object"`
 	ID              string         `json:"id"`
@@ -162,6 +169,7 @@ type InvitationJSON struct {
 	UserID          string         `json:"user_id,omitempty"` // in the event of its acceptance alone
 }
 
+// JSON returns the shape of an invitation at a time.
 func (i Invitation) JSON(baseURL string, now int64) InvitationJSON {
 	named, _ := RoleNamed(i.Role)
 	j := InvitationJSON{

@@ -27,6 +27,7 @@ type Key struct {
 	PEM     string
 }
 
+// NewKey returns a fresh key.
 func NewKey() (*Key, error) {
 	private, err := rsa.GenerateKey(rand.Reader, keySize)
 	if err != nil {

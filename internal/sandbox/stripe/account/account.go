@@ -10,9 +10,8 @@ import (
 	"github.com/teamtask/teamtask/internal/sandbox/stripe/object"
 )
 
-const (
-	Root = "/stripe"
-)
+// Root is where the addresses of the API and of the pages start.
+const Root = "/stripe"
 
 // Account is everything that Stripe stores for one account. Times are seconds since 1970. The caller serializes all calls.
 type Account struct {

@@ -21,6 +21,7 @@ var TestCards = map[string]testCard{
 	"pm_card_visa_chargeDeclined": {"visa", "0002", false, true},
 }
 
+// NewCard makes a payment method of a test card, which belongs to no customer.
 func (a *Account) NewCard(id string, card testCard) *object.PaymentMethod {
 	return a.PaymentMethods.Add(id, &object.PaymentMethod{
 		ID: id, Object: "payment_method", Created: a.Unix(), Metadata: object.Metadata{}, Type: "card", Declines: card.declines,
@@ -41,6 +42,7 @@ func (a *Account) Attachable(id string) (*object.PaymentMethod, error) {
 	return Named(&a.PaymentMethods, "id", "PaymentMethod", id)
 }
 
+// Attach gives a payment method to a customer.
 func (a *Account) Attach(m *object.PaymentMethod, c *object.Customer) {
 	m.Customer = &c.ID
 	a.Emit("payment_method.attached", m, nil)

@@ -22,6 +22,7 @@ func (a *Account) MethodOf(s *object.Subscription) *object.PaymentMethod {
 	return nil
 }
 
+// NewCustomer makes a customer with an id. It emits no event.
 func (a *Account) NewCustomer(id string) *object.Customer {
 	return a.Customers.Add(id, &object.Customer{
 		ID: id, Object: "customer", Created: a.Unix(), InvoicePrefix: kit.FreshID("")[:8], Metadata: object.Metadata{}, NextInvoice: 1, Locales: []string{},

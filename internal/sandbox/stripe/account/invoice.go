@@ -24,6 +24,7 @@ func (a *Account) periodLines(s *object.Subscription) []object.Line {
 	return lines
 }
 
+// ProductName returns the name of a product, its id where there is no such product.
 func (a *Account) ProductName(id string) string {
 	if p, ok := a.Products.Get(id); ok {
 		return p.Name

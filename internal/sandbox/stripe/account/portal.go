@@ -8,6 +8,7 @@ import (
 	"github.com/teamtask/teamtask/internal/sandbox/stripe/object"
 )
 
+// NewPortal returns a portal configuration in which nothing is enabled. It does not store it.
 func (a *Account) NewPortal() *object.PortalConfiguration {
 	return &object.PortalConfiguration{
 		ID: kit.FreshID("bpc_"), Object: "billing_portal.configuration", Active: true, Created: a.Unix(), Updated: a.Unix(), Metadata: object.Metadata{},

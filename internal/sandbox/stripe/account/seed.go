@@ -8,6 +8,7 @@ import (
 	"github.com/teamtask/teamtask/internal/sandbox/stripe/object"
 )
 
+// The objects of the start.
 const (
 	seatProduct   = "prod_sandboxseat"
 	SeatPrice     = "price_sandboxseat"

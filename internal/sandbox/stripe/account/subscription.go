@@ -19,6 +19,7 @@ type Purchase struct {
 	NoMethod    string // what the end of a trial does without a payment method; empty: create_invoice
 }
 
+// Bought is one item of a purchase.
 type Bought struct {
 	Price    *object.Price
 	Quantity int64

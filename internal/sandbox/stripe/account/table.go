@@ -11,6 +11,7 @@ type Table[T any] struct {
 	order []string // oldest first
 }
 
+// Add stores an object and returns it.
 func (t *Table[T]) Add(id string, row *T) *T {
 	if t.rows == nil {
 		t.rows = map[string]*T{}
@@ -20,13 +21,16 @@ func (t *Table[T]) Add(id string, row *T) *T {
 	return row
 }
 
+// Get returns the object with an id and reports whether there is one.
 func (t *Table[T]) Get(id string) (*T, bool) {
 	row, ok := t.rows[id]
 	return row, ok
 }
 
+// Len returns the number of objects.
 func (t *Table[T]) Len() int { return len(t.order) }
 
+// Remove deletes the object with an id, if there is one.
 func (t *Table[T]) Remove(id string) {
 	delete(t.rows, id)
 	t.order = slices.DeleteFunc(t.order, func(other string) bool { return other == id })

@@ -139,6 +139,7 @@ func (f *Form) unread() string {
 	return ""
 }
 
+// Fail records an error, unless there is an earlier one.
 func (f *Form) Fail(err error) {
 	if *f.reason == nil {
 		*f.reason = err
@@ -153,6 +154,7 @@ func (f *Form) Path(name string) string {
 	return f.name + "[" + name + "]"
 }
 
+// Has reports whether a parameter was given.
 func (f *Form) Has(name string) bool { return f != nil && f.kids[name] != nil }
 
 // Ignore takes parameters that are Stripe's and change nothing here.
@@ -167,6 +169,7 @@ func (f *Form) Ignore(names ...string) {
 	}
 }
 
+// Unknown returns a refusal about a parameter that the request does not have.
 func Unknown(name string) error {
 	return object.InvalidRequest(name, "parameter_unknown", "Received unknown parameter: %s", name)
 }

@@ -58,6 +58,7 @@ func (f *Form) Missing(name string) {
 	})
 }
 
+// Empty refuses the request because a parameter is empty.
 func (f *Form) Empty(name string) {
 	f.Fail(object.InvalidRequest(f.Path(name), "parameter_invalid_empty",
 		"You passed an empty string for '%[1]s'. We assume empty values are an attempt to unset a parameter; however '%[1]s' cannot be unset. "+

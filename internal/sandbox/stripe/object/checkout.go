@@ -6,21 +6,24 @@ import (
 	"strings"
 )
 
+// The states of a checkout session.
 const (
-	SessionOpen       = "open"
-	SessionComplete   = "complete"
-	SessionExpired    = "expired"
-	SessionIDTemplate = "{CHECKOUT_SESSION_ID}"
+	SessionOpen     = "open"
+	SessionComplete = "complete"
+	SessionExpired  = "expired"
 )
 
-// What can come of a checkout.
+// SessionIDTemplate stands for the id of the session in a success address.
+const SessionIDTemplate = "{CHECKOUT_SESSION_ID}"
+
+// The outcomes of a checkout.
 const (
 	OutcomePaid     = "paid"
 	OutcomeDeclined = "declined"
 	OutcomeUnpaid   = "unpaid" // a payment that takes days
 )
 
-// UpdateTotals brings the amounts of a session up to date.
+// UpdateTotals updates the amounts of a session.
 func (s *CheckoutSession) UpdateTotals() {
 	s.AmountSubtotal = 0
 	for i := range s.Lines {
@@ -36,6 +39,7 @@ func (s *CheckoutSession) UpdateTotals() {
 	}
 }
 
+// HasTrial reports whether the subscription begins with a trial.
 func (s *CheckoutSession) HasTrial() bool {
 	return s.SubscriptionData.TrialDays > 0 || s.SubscriptionData.TrialEnd > 0
 }
@@ -60,6 +64,7 @@ func (s *CheckoutSession) SetQuantity(quantity *int64) error {
 	return nil
 }
 
+// CheckoutSession is a checkout session.
 type CheckoutSession struct {
 	ID                  string           `json:"id"`
 	Object              string           `json:"object"`
@@ -98,6 +103,7 @@ type CheckoutSession struct {
 	Declined         *string          `json:"-"` // the incomplete subscription of a declined card
 }
 
+// CustomerDetails is the buyer of a checkout session.
 type CustomerDetails struct {
 	Email     *string  `json:"email"`
 	Name      *string  `json:"name"`
@@ -106,12 +112,14 @@ type CustomerDetails struct {
 	TaxIDs    []string `json:"tax_ids"`
 }
 
+// TotalDetails is what the totals of a checkout session include.
 type TotalDetails struct {
 	AmountDiscount int64 `json:"amount_discount"`
 	AmountShipping int64 `json:"amount_shipping"`
 	AmountTax      int64 `json:"amount_tax"`
 }
 
+// SessionLine is a line item of a checkout session.
 type SessionLine struct {
 	ID             string `json:"id"`
 	Object         string `json:"object"`

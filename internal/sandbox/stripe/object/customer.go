@@ -1,5 +1,6 @@
 package object
 
+// Customer is a customer.
 type Customer struct {
 	ID              string          `json:"id"`
 	Object          string          `json:"object"`
@@ -22,6 +23,7 @@ type Customer struct {
 	TaxExempt       string          `json:"tax_exempt"`
 }
 
+// Address is a postal address.
 type Address struct {
 	City       *string `json:"city"`
 	Country    *string `json:"country"`
@@ -31,11 +33,13 @@ type Address struct {
 	State      *string `json:"state"`
 }
 
+// InvoiceSettings is the settings for the invoices of a customer.
 type InvoiceSettings struct {
 	DefaultPaymentMethod *string `json:"default_payment_method"`
 	Footer               *string `json:"footer"`
 }
 
+// PaymentMethod is a payment method, always a card.
 type PaymentMethod struct {
 	ID             string         `json:"id"`
 	Object         string         `json:"object"`
@@ -50,6 +54,7 @@ type PaymentMethod struct {
 	Declines bool `json:"-"` // every charge
 }
 
+// BillingDetails is the billing address of a payment method.
 type BillingDetails struct {
 	Address Address `json:"address"`
 	Email   *string `json:"email"`
@@ -57,6 +62,7 @@ type BillingDetails struct {
 	Phone   *string `json:"phone"`
 }
 
+// Card is the card of a payment method.
 type Card struct {
 	Brand    string `json:"brand"`
 	Country  string `json:"country"`

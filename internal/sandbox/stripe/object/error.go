@@ -50,6 +50,7 @@ func Missing(param, what, id string) error {
 	}
 }
 
+// Declined returns a refusal about a declined card.
 func Declined() error {
 	return &Refusal{Status: http.StatusPaymentRequired, Type: TypeCard, Code: "card_declined", Message: "Your card was declined."}
 }

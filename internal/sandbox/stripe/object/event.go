@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 )
 
+// Event is an event.
 type Event struct {
 	ID              string       `json:"id"`
 	Object          string       `json:"object"`
@@ -16,6 +17,7 @@ type Event struct {
 	Type            string       `json:"type"`
 }
 
+// EventData is the object of an event, and the old values of what changed.
 type EventData struct {
 	Object             json.RawMessage `json:"object"`
 	PreviousAttributes json.RawMessage `json:"previous_attributes,omitempty"`
@@ -27,6 +29,7 @@ type EventRequest struct {
 	IdempotencyKey *string `json:"idempotency_key"`
 }
 
+// WebhookEndpoint is a webhook endpoint made through the API.
 type WebhookEndpoint struct {
 	ID            string   `json:"id"`
 	Object        string   `json:"object"`

@@ -9,6 +9,7 @@ const (
 	InvoiceUncollectible = "uncollectible"
 )
 
+// Invoice is an invoice.
 type Invoice struct {
 	ID                  string              `json:"id"`
 	Object              string              `json:"object"`
@@ -48,6 +49,7 @@ type Invoice struct {
 	Total               int64               `json:"total"`
 }
 
+// StatusTransitions is the times at which an invoice changed its status.
 type StatusTransitions struct {
 	FinalizedAt           *int64 `json:"finalized_at"`
 	MarkedUncollectibleAt *int64 `json:"marked_uncollectible_at"`
@@ -55,10 +57,12 @@ type StatusTransitions struct {
 	VoidedAt              *int64 `json:"voided_at"`
 }
 
+// SubscriptionDetails is what an invoice repeats of its subscription.
 type SubscriptionDetails struct {
 	Metadata Metadata `json:"metadata"`
 }
 
+// Lines is the list of the lines of an invoice.
 type Lines struct {
 	Object     string `json:"object"`
 	Data       []Line `json:"data"`
@@ -67,6 +71,7 @@ type Lines struct {
 	URL        string `json:"url"`
 }
 
+// Line is a line of an invoice.
 type Line struct {
 	ID               string   `json:"id"`
 	Object           string   `json:"object"`
@@ -87,6 +92,7 @@ type Line struct {
 	Type             string   `json:"type"`
 }
 
+// Period is the time that a line is for.
 type Period struct {
 	End   int64 `json:"end"`
 	Start int64 `json:"start"`

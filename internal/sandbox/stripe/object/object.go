@@ -1,15 +1,14 @@
 // Package object is Stripe's objects as API version 2023-10-16 shows them: their shapes, their states, what follows from their
-// fields alone, and the errors of the API.
+// fields alone, and the errors of the API. Responses, the data of events and the account all use these types. Fields that would
+// always be null or empty are left out, except lists. Fields without a name in JSON are the sandbox's own.
 package object
 
-import (
-	"maps"
-)
+import "maps"
 
-const (
-	Version = "2023-10-16"
-)
+// Version is the version of the API.
+const Version = "2023-10-16"
 
+// List is a page of a list.
 type List struct {
 	Object  string `json:"object"`
 	Data    []any  `json:"data"`
@@ -17,9 +16,7 @@ type List struct {
 	URL     string `json:"url"`
 }
 
-// The shapes are those of responses and of the data of events. Fields that would always be null or empty are left out, except
-// lists. The sandbox stores the same types. Fields without a name in JSON are its own.
-
+// Metadata is the metadata of an object.
 type Metadata = map[string]string
 
 // Deleted is what is left of a deleted object.
@@ -29,10 +26,12 @@ type Deleted struct {
 	Deleted bool   `json:"deleted"`
 }
 
+// Toggle is a feature that is on or off.
 type Toggle struct {
 	Enabled bool `json:"enabled"`
 }
 
+// QuantityMax is the largest quantity of a line.
 const QuantityMax = 999_999
 
 // Copied returns a copy of metadata, never nil.

@@ -1,5 +1,6 @@
 package object
 
+// PaymentIntent is a payment intent.
 type PaymentIntent struct {
 	ID               string   `json:"id"`
 	Object           string   `json:"object"`
@@ -17,6 +18,7 @@ type PaymentIntent struct {
 	Status           string   `json:"status"`
 }
 
+// Charge is a charge.
 type Charge struct {
 	ID                   string               `json:"id"`
 	Object               string               `json:"object"`
@@ -44,6 +46,7 @@ type Charge struct {
 	Status               string               `json:"status"`
 }
 
+// Outcome is the outcome of a charge.
 type Outcome struct {
 	NetworkStatus string  `json:"network_status"`
 	Reason        *string `json:"reason"`
@@ -52,11 +55,13 @@ type Outcome struct {
 	Type          string  `json:"type"`
 }
 
+// PaymentMethodDetails is the card that was charged.
 type PaymentMethodDetails struct {
 	Card Card   `json:"card"`
 	Type string `json:"type"`
 }
 
+// Refund is a refund.
 type Refund struct {
 	ID            string   `json:"id"`
 	Object        string   `json:"object"`
@@ -70,6 +75,7 @@ type Refund struct {
 	Status        string   `json:"status"`
 }
 
+// Dispute is a dispute.
 type Dispute struct {
 	ID                 string          `json:"id"`
 	Object             string          `json:"object"`
@@ -86,6 +92,7 @@ type Dispute struct {
 	Status             string          `json:"status"`
 }
 
+// EvidenceDetails is the state of the evidence in a dispute.
 type EvidenceDetails struct {
 	DueBy           int64 `json:"due_by"`
 	HasEvidence     bool  `json:"has_evidence"`

@@ -6,6 +6,7 @@ const (
 	CancelNow   = "immediately"
 )
 
+// PortalSession is a session of the customer portal.
 type PortalSession struct {
 	ID            string  `json:"id"`
 	Object        string  `json:"object"`
@@ -18,6 +19,7 @@ type PortalSession struct {
 	URL           string  `json:"url"`
 }
 
+// PortalConfiguration is a configuration of the customer portal.
 type PortalConfiguration struct {
 	ID               string          `json:"id"`
 	Object           string          `json:"object"`
@@ -33,17 +35,20 @@ type PortalConfiguration struct {
 	Updated          int64           `json:"updated"`
 }
 
+// BusinessProfile is the headline and the links of the portal.
 type BusinessProfile struct {
 	Headline          *string `json:"headline"`
 	PrivacyPolicyURL  *string `json:"privacy_policy_url"`
 	TermsOfServiceURL *string `json:"terms_of_service_url"`
 }
 
+// LoginPage is the login page of the portal.
 type LoginPage struct {
 	Enabled bool    `json:"enabled"`
 	URL     *string `json:"url"`
 }
 
+// PortalFeatures is what the portal lets customers do.
 type PortalFeatures struct {
 	CustomerUpdate      CustomerUpdate     `json:"customer_update"`
 	InvoiceHistory      Toggle             `json:"invoice_history"`
@@ -53,11 +58,13 @@ type PortalFeatures struct {
 	SubscriptionUpdate  SubscriptionUpdate `json:"subscription_update"`
 }
 
+// CustomerUpdate is the feature that changes the customer's own details.
 type CustomerUpdate struct {
 	AllowedUpdates []string `json:"allowed_updates"`
 	Enabled        bool     `json:"enabled"`
 }
 
+// SubscriptionCancel is the feature that cancels subscriptions.
 type SubscriptionCancel struct {
 	CancellationReason CancellationReason `json:"cancellation_reason"`
 	Enabled            bool               `json:"enabled"`
@@ -65,11 +72,13 @@ type SubscriptionCancel struct {
 	ProrationBehavior  string             `json:"proration_behavior"`
 }
 
+// CancellationReason is the question for the reason of a cancellation.
 type CancellationReason struct {
 	Enabled bool     `json:"enabled"`
 	Options []string `json:"options"`
 }
 
+// SubscriptionUpdate is the feature that changes subscriptions.
 type SubscriptionUpdate struct {
 	DefaultAllowedUpdates []string `json:"default_allowed_updates"`
 	Enabled               bool     `json:"enabled"`
@@ -78,6 +87,7 @@ type SubscriptionUpdate struct {
 	Products []PortalProduct `json:"-"` // shown where they are expanded
 }
 
+// PortalProduct is a product that the portal lets customers change to.
 type PortalProduct struct {
 	Prices  []string `json:"prices"`
 	Product string   `json:"product"`

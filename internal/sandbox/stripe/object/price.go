@@ -56,6 +56,7 @@ func (p *Price) Amounts() (whole *int64, decimal *string) {
 	return &amount, &text
 }
 
+// How a price is charged.
 const (
 	SchemePerUnit = "per_unit"
 	SchemeTiered  = "tiered"
@@ -123,6 +124,7 @@ func (p *Price) Expanded(name string) any {
 	return p.Options
 }
 
+// Product is a product.
 type Product struct {
 	ID          string   `json:"id"`
 	Object      string   `json:"object"`
@@ -140,6 +142,7 @@ type Product struct {
 	Updated     int64    `json:"updated"`
 }
 
+// Price is a price.
 type Price struct { //nolint:recvcheck // it is written where it is a field, by value
 	ID                string             `json:"id"`
 	Object            string             `json:"object"`
@@ -170,6 +173,7 @@ type TransformQuantity struct {
 	Round    string `json:"round"`
 }
 
+// Tier is a tier of a tiered price.
 type Tier struct {
 	FlatAmount *int64 `json:"flat_amount"`
 	UnitAmount int64  `json:"unit_amount"`
@@ -183,6 +187,7 @@ type CurrencyOption struct {
 	UnitAmountDecimal string `json:"unit_amount_decimal"`
 }
 
+// Recurring is the interval of a recurring price.
 type Recurring struct {
 	Interval      string `json:"interval"`
 	IntervalCount int64  `json:"interval_count"`

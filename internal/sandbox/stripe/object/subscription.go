@@ -1,9 +1,8 @@
 package object
 
-import (
-	"slices"
-)
+import "slices"
 
+// How invoices are collected.
 const (
 	ChargeAutomatically = "charge_automatically"
 	SendInvoice         = "send_invoice"
@@ -67,8 +66,10 @@ func cancelTime(s *Subscription) *int64 {
 // liveStatuses are those of a subscription that may go on.
 var liveStatuses = []string{SubscriptionActive, SubscriptionTrialing, SubscriptionPastDue}
 
+// Live reports whether a subscription is active, trialing or past due.
 func (s *Subscription) Live() bool { return slices.Contains(liveStatuses, s.Status) }
 
+// Subscription is a subscription.
 type Subscription struct {
 	ID                   string              `json:"id"`
 	Object               string              `json:"object"`
@@ -105,20 +106,24 @@ type Subscription struct {
 	Failures     int    `json:"-"` // of payment, one after the other
 }
 
+// CancellationDetails is why a subscription was canceled.
 type CancellationDetails struct {
 	Comment  *string `json:"comment"`
 	Feedback *string `json:"feedback"`
 	Reason   *string `json:"reason"`
 }
 
+// TrialSettings is the settings of a trial.
 type TrialSettings struct {
 	EndBehavior EndBehavior `json:"end_behavior"`
 }
 
+// EndBehavior is what happens at the end of a trial.
 type EndBehavior struct {
 	MissingPaymentMethod string `json:"missing_payment_method"`
 }
 
+// Items is the list of the items of a subscription.
 type Items struct {
 	Object     string `json:"object"`
 	Data       []Item `json:"data"`
@@ -127,6 +132,7 @@ type Items struct {
 	URL        string `json:"url"`
 }
 
+// Item is an item of a subscription.
 type Item struct {
 	ID           string   `json:"id"`
 	Object       string   `json:"object"`
