@@ -13,7 +13,7 @@ import (
 )
 
 // withOwnHost serves requests whose Host is localhost, an IP address, or the host of the
-// address that is listened on; every other request is answered 421. A page in a browser
+// address that is listened on; every other request gets 421. A page in a browser
 // can make a name of its own resolve to this address (DNS rebinding) and would then read
 // metrics and profiles as its own origin. Such a request carries that name.
 func withOwnHost(address string, next http.Handler) http.Handler {

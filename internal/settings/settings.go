@@ -24,7 +24,7 @@ const (
 	adminAddr  = "127.0.0.1:8081"
 
 	rateMax  = 1000      // requests a second to a provider
-	spansMax = 1_000_000 // that OpenTelemetry's queue may be told to hold
+	spansMax = 1_000_000 // in OpenTelemetry's queue at most
 )
 
 // Read reads the configuration of a server. Its error names every variable that is missing,

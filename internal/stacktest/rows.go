@@ -21,7 +21,7 @@ type Row struct {
 	Revision    int    // 0: 1
 }
 
-// Put writes tasks past the server and answers their ids.
+// Put writes tasks past the server and returns their ids.
 func (s *Stack) Put(rows ...Row) []string {
 	s.T.Helper()
 	batch := &pgx.Batch{}
@@ -65,7 +65,7 @@ func (s *Stack) Exec(sql string, args ...any) {
 	}
 }
 
-// Count answers the number that the query selects.
+// Count returns the number that the query selects.
 func (s *Stack) Count(sql string, args ...any) int {
 	s.T.Helper()
 	var n int

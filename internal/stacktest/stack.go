@@ -3,24 +3,17 @@
 package stacktest
 
 import (
-	"bytes"
-	"context"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net/http"
 	"net/http/httptest"
 	"sync"
 	"testing"
-	"time"
 
-	"connectrpc.com/connect"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/teamtask/teamtask/gen/teamtask/v1/teamtaskv1connect"
 	"github.com/teamtask/teamtask/internal/admission"
 	"github.com/teamtask/teamtask/internal/audit"
-	"github.com/teamtask/teamtask/internal/fault"
 	"github.com/teamtask/teamtask/internal/pgtest"
 	"github.com/teamtask/teamtask/internal/sandbox"
 	"github.com/teamtask/teamtask/internal/server"
@@ -70,32 +63,9 @@ type Stack struct {
 	Verifier *session.Verifier
 	HTTP1    *http.Transport
 	HTTP2    *http.Transport
-	ids      sync.Map // of the answers so far
+	ids      sync.Map // of the responses so far
 
 	customers sync.Map // at Stripe, by tenant
-}
-
-// Log keeps what is logged.
-type Log struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *Log) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(p)
-}
-
-func (l *Log) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
-}
-
-// Logger logs everything, as the server would.
-func (l *Log) Logger() *slog.Logger {
-	return slog.New(slog.NewJSONHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
 
 // New starts a stack whose environment is the usual one changed by overrides; an
@@ -128,32 +98,6 @@ func (s *Stack) Open(databaseURL string, overrides map[string]string) {
 	s.Listen(s.Log.Logger())
 }
 
-// Usual is the environment that a stack needs.
-func Usual(databaseURL string, box *sandbox.Sandbox) map[string]string {
-	return map[string]string{
-		"DATABASE_URL":     databaseURL,
-		"CLERK_ISSUER":     box.Issuer(),
-		"CLERK_SECRET_KEY": box.SecretKey(),
-		"CLERK_API_URL":    box.Issuer() + "/v1",
-		"LOG_LEVEL":        "debug",
-		"TASKS_RATE":       "0",
-
-		"CLERK_WEBHOOK_SECRET": WebhookSecret,
-	}
-}
-
-// LookupIn looks variables up in base changed by overrides; an empty value removes a
-// variable.
-func LookupIn(base, overrides map[string]string) func(string) (string, bool) {
-	env := map[string]string{}
-	maps.Copy(env, base)
-	maps.Copy(env, overrides)
-	return func(name string) (string, bool) {
-		value := env[name]
-		return value, value != ""
-	}
-}
-
 // PatientLimits are the usual ones, but that a busy machine is no reason to refuse.
 func PatientLimits(pool int) admission.Limits {
 	within := admission.DefaultLimits(pool)
@@ -174,110 +118,3 @@ func (s *Stack) Listen(log *slog.Logger) {
 	s.T.Cleanup(s.HTTP1.CloseIdleConnections)
 	s.T.Cleanup(s.HTTP2.CloseIdleConnections)
 }
-
-// TokenLife is the longest there may be: a test may wait for its turn.
-const TokenLife = time.Hour
-
-// Token is a session token; an empty org is the personal workspace.
-func (s *Stack) Token(user, org string, version int) string {
-	s.T.Helper()
-	token, err := s.Box.Token(sandbox.TokenRequest{User: user, Org: org, Version: version, TTL: TokenLife})
-	if err != nil {
-		s.T.Fatalf("token of %s in %q: %v", user, org, err)
-	}
-	return token
-}
-
-// Bent is the token of a person in d2-gamers whose claims were changed.
-func (s *Stack) Bent(user string, version int, bend func(claims map[string]any)) string {
-	s.T.Helper()
-	claims, err := s.Box.Claims(sandbox.TokenRequest{User: user, Org: "d2-gamers", Version: version, TTL: TokenLife})
-	if err != nil {
-		s.T.Fatalf("claims of %s: %v", user, err)
-	}
-	bend(claims)
-	token, err := s.Box.Sign(nil, claims)
-	if err != nil {
-		s.T.Fatalf("sign: %v", err)
-	}
-	return token
-}
-
-// TokenIn is the token of a person with the role they have in d2-gamers, but in the
-// organization of another id.
-func (s *Stack) TokenIn(user, organization string, version int) string {
-	s.T.Helper()
-	return s.Bent(user, version, func(claims map[string]any) {
-		if version == 1 {
-			claims["org_id"], claims["org_slug"] = organization, "d2-gamers"
-			return
-		}
-		o := maps.Clone(claims["o"].(map[string]any))
-		o["id"] = organization
-		claims["o"] = o
-	})
-}
-
-// bearing is a transport that sends a token with every request and looks at what every
-// answer must carry.
-type bearing struct {
-	s     *Stack
-	token string
-	next  http.RoundTripper
-}
-
-// Transport returns a transport that sends the token with every request.
-func (s *Stack) Transport(token string, next http.RoundTripper) http.RoundTripper {
-	return bearing{s, token, next}
-}
-
-func (b bearing) RoundTrip(r *http.Request) (*http.Response, error) {
-	r = r.Clone(r.Context())
-	if b.token != "" {
-		r.Header.Set("Authorization", "Bearer "+b.token)
-	}
-	r.Header.Set(fault.RequestIDHeader, "of-the-caller")
-	response, err := b.next.RoundTrip(r)
-	if err == nil {
-		b.s.Look(r.Method+" "+r.URL.Path, response)
-	}
-	return response, err
-}
-
-// Look checks what every answer of the server has in common.
-func (s *Stack) Look(title string, response *http.Response) {
-	if response.StatusCode == http.StatusRequestHeaderFieldsTooLarge {
-		return // by net/http, before anything of ours
-	}
-	id := response.Header.Get(fault.RequestIDHeader)
-	if _, twice := s.ids.LoadOrStore(id, true); twice || len(id) < 20 || len(response.Header.Values(fault.RequestIDHeader)) != 1 {
-		s.T.Errorf("%s: request id %q, want one of its own", title, response.Header.Values(fault.RequestIDHeader))
-	}
-	for key, want := range map[string]string{
-		"Cache-Control":           "no-store",
-		"X-Content-Type-Options":  "nosniff",
-		"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-		"Server":                  "",
-		"Set-Cookie":              "",
-	} {
-		if got := response.Header.Get(key); got != want {
-			s.T.Errorf("%s: %s = %q, want %q", title, key, got, want)
-		}
-	}
-}
-
-// Client speaks Connect with JSON over HTTP/1.1 unless the options say otherwise.
-func (s *Stack) Client(token string, options ...connect.ClientOption) teamtaskv1connect.TaskServiceClient {
-	options = append([]connect.ClientOption{connect.WithProtoJSON()}, options...)
-	return teamtaskv1connect.NewTaskServiceClient(
-		&http.Client{Transport: s.Transport(token, s.HTTP1)}, s.URL, options...)
-}
-
-// As is a client for a person of the sandbox, with a version 2 token.
-func (s *Stack) As(user, org string) teamtaskv1connect.TaskServiceClient {
-	s.T.Helper()
-	return s.Client(s.Token(user, org, 2))
-}
-
-// In is a context for one step of a test.
-func (s *Stack) In() context.Context { return s.T.Context() }

@@ -135,7 +135,7 @@ func TestATokenWithoutAnOrganizationOpensNoneOfIts(t *testing.T) {
 	}
 }
 
-// claims tells whether the token has one of the claims.
+// claims reports whether the token has one of the claims.
 func hasClaim(s *stacktest.Stack, token string, names ...string) bool {
 	s.T.Helper()
 	payload := string(payloadOf(s.T, token))

@@ -1,7 +1,9 @@
 package transport
 
 import (
+	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
@@ -10,9 +12,6 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/descriptorpb"
-
-	"os"
-	"strings"
 
 	"github.com/teamtask/teamtask/internal/server"
 	"github.com/teamtask/teamtask/internal/stacktest"

@@ -16,7 +16,7 @@ import (
 	"github.com/teamtask/teamtask/internal/stacktest"
 )
 
-// tripwire is a body that tells whether it was read.
+// tripwire is a body that reports whether it was read.
 type tripwire struct{ read atomic.Int64 }
 
 func (w *tripwire) Read([]byte) (int, error) {

@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -19,9 +18,6 @@ type RawConn struct {
 	t  testing.TB
 	in *bufio.Reader
 }
-
-// WaitMax is how long a test waits for what must come: far longer than it takes.
-const WaitMax = 45 * time.Second
 
 // Dial connects to the server at the address.
 func Dial(t testing.TB, address string) *RawConn {
@@ -73,36 +69,4 @@ func (w *RawConn) mustEnd(when string, err error) {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		w.t.Errorf("%s: the connection is still open after %v", when, WaitMax)
 	}
-}
-
-// UseAllConnections lets the pool grow to its full size, and returns it. What a first call
-// opens and keeps, the connection to the key set among it, is open afterwards as well.
-func (s *Stack) UseAllConnections(t *testing.T) int {
-	t.Helper()
-	s.UseUp(t)()
-	s.Send(&http.Transport{DisableKeepAlives: true}, http.MethodPost, ListTasks, s.Token("alice", "d2-gamers", 2),
-		map[string]string{"Content-Type": "application/json"}, strings.NewReader("{}"))
-	return s.DB.Size()
-}
-
-// Outcomes is how many calls of the method ended with the code.
-func (s *Stack) Outcomes(t *testing.T, method, code string) int {
-	t.Helper()
-	families, err := s.Metrics.Gatherer().Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	total := 0
-	for _, family := range families {
-		for _, m := range family.GetMetric() {
-			var labels []string
-			for _, l := range m.GetLabel() {
-				labels = append(labels, l.GetValue())
-			}
-			if family.GetName() == "teamtask_calls_total" && slices.Contains(labels, method) && slices.Contains(labels, code) {
-				total += int(m.GetCounter().GetValue())
-			}
-		}
-	}
-	return total
 }

@@ -2,11 +2,7 @@ package stacktest
 
 import (
 	"strings"
-	"testing"
 
-	"github.com/jackc/pgx/v5"
-	"google.golang.org/protobuf/encoding/protojson"
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
@@ -27,7 +23,7 @@ const (
 )
 
 // Kinds says of every text that a request can hold what it is. A new field fails the
-// matrix until somebody has said whether it could name something of another tenant.
+// matrix until it says here whether it could name something of another tenant.
 var Kinds = map[protoreflect.FullName]Kind{
 	"teamtask.v1.CreateTaskRequest.name":             FreeText,
 	"teamtask.v1.CreateTaskRequest.description":      FreeText,
@@ -117,50 +113,3 @@ func TextFields(d protoreflect.MessageDescriptor, before []protoreflect.FieldDes
 
 // Canary is in every text of the tenant that must not be seen.
 const Canary = "CANARY-of-the-other-tenant"
-
-// People fills the tenant's directory with what is the same in every tenant but for the
-// words: alice, bob and dana as members, and an invitation.
-func (s *Stack) People(tenant, slug, words string) {
-	s.T.Helper()
-	batch := &pgx.Batch{}
-	QueuePeople(batch, tenant, slug, words)
-	s.SendBatch(batch)
-}
-
-func QueuePeople(batch *pgx.Batch, tenant, slug, words string) {
-	for _, table := range []string{"seats", "seat_holds", "members", "invitations", "organizations", "users"} {
-		batch.Queue(`DELETE FROM `+pgx.Identifier{table}.Sanitize()+` WHERE tenant_id = $1`, tenant)
-	}
-	batch.Queue(`INSERT INTO users (tenant_id, name, email, ticket) VALUES ($1, $2, $2, 1)`, tenant, words)
-	batch.Queue(`INSERT INTO organizations (tenant_id, slug, name, ticket) VALUES ($1, $2, $3, 1)`, tenant, slug, words)
-	batch.Queue(`INSERT INTO members (tenant_id, user_id, membership_id, role, name, name_key, email, email_key, ticket)
-		SELECT $1, user_id, 'orgmem_'||user_id, role, $2, lower($2), $2, lower($2), 1
-		  FROM (VALUES ('user_alice', 'org:manager'), ('user_bob', 'org:member'), ('user_dana', 'org:admin'), ('user_z', lower($2))) AS v (user_id, role)`,
-		tenant, words)
-	batch.Queue(`INSERT INTO invitations (tenant_id, id, email, role, hold_seat, status, create_time, ticket)
-		VALUES ($1, 'orginv_1', $2, 'org:member', false, 'pending', now(), 1)`, tenant, words)
-}
-
-// Every statement names its tenant, and row security is the net behind: each of the
-// two has to hold alone. That the net holds alone is proved in internal/tenancy.
-func WithAndWithoutTheNet(t *testing.T, check func(t *testing.T, s *Stack)) {
-	t.Helper()
-	t.Run("with row security", func(t *testing.T) {
-		t.Parallel()
-		check(t, NewPaying(t, nil))
-	})
-	t.Run("by the statements alone", func(t *testing.T) {
-		t.Parallel()
-		check(t, NewPaying(t, nil).withoutRowSecurity())
-	})
-}
-
-// PostMessage sends the message as Connect JSON.
-func (s *Stack) PostMessage(procedure, token string, request proto.Message) Reply {
-	s.T.Helper()
-	body, err := protojson.Marshal(request)
-	if err != nil {
-		s.T.Fatal(err)
-	}
-	return s.Post(procedure, token, body)
-}

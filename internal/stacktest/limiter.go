@@ -105,3 +105,6 @@ func CrowdLimiter(t testing.TB, l *admission.Limiter) (empty func()) {
 		}
 	}
 }
+
+// WaitMax is how long a test waits for what must come: far longer than it takes.
+const WaitMax = 45 * time.Second

@@ -1,7 +1,10 @@
 package stacktest
 
 import (
+	"maps"
 	"testing"
+
+	"github.com/teamtask/teamtask/internal/sandbox"
 )
 
 // SecretValue is in every value that is wrong; no message may repeat it.
@@ -29,3 +32,29 @@ var (
 		"STRIPE_SECRET_KEY": "sk_test_x", "STRIPE_WEBHOOK_SECRET": StripeSecret, "STRIPE_SEAT_PRICE": "price_1", "APP_URL": "https://app.example.com",
 	}
 )
+
+// Usual is the environment that a stack needs.
+func Usual(databaseURL string, box *sandbox.Sandbox) map[string]string {
+	return map[string]string{
+		"DATABASE_URL":     databaseURL,
+		"CLERK_ISSUER":     box.Issuer(),
+		"CLERK_SECRET_KEY": box.SecretKey(),
+		"CLERK_API_URL":    box.Issuer() + "/v1",
+		"LOG_LEVEL":        "debug",
+		"TASKS_RATE":       "0",
+
+		"CLERK_WEBHOOK_SECRET": WebhookSecret,
+	}
+}
+
+// LookupIn looks variables up in base changed by overrides; an empty value removes a
+// variable.
+func LookupIn(base, overrides map[string]string) func(string) (string, bool) {
+	env := map[string]string{}
+	maps.Copy(env, base)
+	maps.Copy(env, overrides)
+	return func(name string) (string, bool) {
+		value := env[name]
+		return value, value != ""
+	}
+}

@@ -16,7 +16,7 @@ import (
 	"github.com/teamtask/teamtask/internal/settings"
 )
 
-// Follower is a server as serve runs it, and a Clerk of its own whose events it gets.
+// Follower is a server as it runs in production, and a sandbox of its own whose events it gets.
 type Follower struct {
 	T        *testing.T
 	URL      string
@@ -27,7 +27,7 @@ type Follower struct {
 	Env      map[string]string
 }
 
-// PrepareFollower makes one whose server is not started yet.
+// PrepareFollower returns one whose server is not started yet.
 func PrepareFollower(t *testing.T) *Follower {
 	t.Helper()
 	f := &Follower{T: t, Database: pgtest.New(t), Log: &Log{}}
@@ -107,7 +107,7 @@ func (f *Follower) Until(what string, holds func() bool) {
 	}
 }
 
-// Control tells the sandbox to do something, and answers what it said.
+// Control has the sandbox do something, and returns its response.
 func (f *Follower) Control(method, path, body string) string {
 	f.T.Helper()
 	request, err := http.NewRequestWithContext(f.T.Context(), method, f.Box+path, strings.NewReader(body))

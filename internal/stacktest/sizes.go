@@ -2,11 +2,9 @@ package stacktest
 
 import (
 	"bytes"
-	"net/http"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/proto"
 
 	teamtaskv1 "github.com/teamtask/teamtask/gen/teamtask/v1"
@@ -49,21 +47,6 @@ func PaddedBinary(t *testing.T, size int) []byte {
 			}
 			return append(message, bytes.Repeat([]byte("x"), n)...)
 		}
-	}
-}
-
-// Expect compares an answer of any protocol; the zero refusal is success.
-func (s *Stack) Expect(t *testing.T, name string, answer Reply, want Refusal) {
-	t.Helper()
-	isGRPC := strings.HasPrefix(answer.Header.Get("Content-Type"), "application/grpc")
-	if want.Code == 0 && !isGRPC {
-		if answer.Status != http.StatusOK {
-			t.Errorf("%s: status %d, want 200: %.200s", name, answer.Status, answer.Body)
-		}
-		return
-	}
-	if diff := cmp.Diff(want, answer.Told(t).Refusal); diff != "" {
-		t.Errorf("%s (-want +got):\n%s\n%.200s", name, diff, answer.Body)
 	}
 }
 

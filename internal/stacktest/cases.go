@@ -1,7 +1,6 @@
 package stacktest
 
 import (
-	"strings"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
@@ -11,7 +10,7 @@ import (
 	teamtaskv1 "github.com/teamtask/teamtask/gen/teamtask/v1"
 )
 
-// Caller is somebody who calls, and what they may rely on. The permissions are those
+// Caller is a person who calls, and what they may rely on. The permissions are those
 // of the role in Clerk and what our rules add.
 type Caller struct {
 	User, Org string // org "": the personal workspace
@@ -60,7 +59,7 @@ var (
 // methodCase is how a method is called.
 type methodCase struct {
 	Request func(id string) proto.Message // on the task of that id
-	Others  string                        // the permission that somebody else's task asks for; "": none
+	Others  string                        // the permission that another person's task asks for; "": none
 	Target  string                        // what its audit line names; "": the task
 	Keeps   bool                          // it writes, but nothing of ours
 }
@@ -105,13 +104,4 @@ func CaseOf(t testing.TB, m protoreflect.MethodDescriptor) methodCase {
 		t.Fatalf("%s has no case: say how it is called", m.FullName())
 	}
 	return c
-}
-
-// TokenFor is of somebody of d2-gamers who may call the method.
-func (s *Stack) TokenFor(t testing.TB, m protoreflect.MethodDescriptor) string {
-	t.Helper()
-	if strings.HasPrefix(AccessOf(t, m).GetPermission(), "org:tasks:") {
-		return s.Token("alice", "d2-gamers", 2)
-	}
-	return s.Token("dana", "d2-gamers", 2)
 }
