@@ -56,8 +56,8 @@ var (
 	}
 )
 
-// methodCase is how a method is called.
-type methodCase struct {
+// MethodCase is how a method is called.
+type MethodCase struct {
 	Request func(id string) proto.Message // on the task of that id
 	Others  string                        // the permission that another person's task asks for; "": none
 	Target  string                        // what its audit line names; "": the task
@@ -66,7 +66,7 @@ type methodCase struct {
 
 // Cases make, for each method, a request that is right in every way but perhaps for
 // who sends it. A method without a case fails the matrices.
-var Cases = map[string]methodCase{
+var Cases = map[string]MethodCase{
 	CreateTask: {Request: func(string) proto.Message { return &teamtaskv1.CreateTaskRequest{Name: "new"} }},
 	GetTask:    {Request: func(id string) proto.Message { return &teamtaskv1.GetTaskRequest{Id: id} }},
 	ListTasks:  {Request: func(string) proto.Message { return &teamtaskv1.ListTasksRequest{} }},
@@ -97,7 +97,8 @@ var Cases = map[string]methodCase{
 // None is the target of a line that names nothing.
 const None = "-"
 
-func CaseOf(t testing.TB, m protoreflect.MethodDescriptor) methodCase {
+// CaseOf returns how the method is called.
+func CaseOf(t testing.TB, m protoreflect.MethodDescriptor) MethodCase {
 	t.Helper()
 	c, ok := Cases[ProcedureOf(m)]
 	if !ok {

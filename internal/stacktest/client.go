@@ -87,6 +87,7 @@ func (s *Stack) Members(user, org string, version int) teamtaskv1connect.Members
 		&http.Client{Transport: s.Transport(s.Token(user, org, version), s.HTTP1)}, s.URL, connect.WithProtoJSON())
 }
 
+// Second returns the error of a call whose result is of no interest.
 func Second[T any](_ T, err error) error { return err }
 
 // Create makes a task and wants it to go well.
@@ -99,11 +100,13 @@ func Create(t *testing.T, c teamtaskv1connect.TaskServiceClient, request *teamta
 	return answer.GetTask()
 }
 
+// Masked returns the request with a mask of the paths.
 func Masked(r *teamtaskv1.UpdateTaskRequest, paths ...string) *teamtaskv1.UpdateTaskRequest {
 	r.UpdateMask = &fieldmaskpb.FieldMask{Paths: paths}
 	return r
 }
 
+// JSONOf returns the message in JSON.
 func JSONOf(t *testing.T, m proto.Message) []byte {
 	t.Helper()
 	body, err := wire.JSON().Marshal(m)

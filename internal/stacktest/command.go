@@ -85,6 +85,7 @@ func (c Command) Run(t *testing.T, env []string, args ...string) (code int, stdo
 	return process.ProcessState.ExitCode(), out.String(), errs.String()
 }
 
+// Lines returns the variables as an environment of a process.
 func Lines(env map[string]string) []string {
 	var all []string
 	for name, value := range env {

@@ -52,6 +52,7 @@ func PrepareFollower(t *testing.T) *Follower {
 	return f
 }
 
+// FreeAddress returns an address on which nothing listens.
 func FreeAddress(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -62,6 +63,7 @@ func FreeAddress(t *testing.T) string {
 	return l.Addr().String()
 }
 
+// Start starts the server and waits until it is ready.
 func (f *Follower) Start() {
 	f.T.Helper()
 	c, err := settings.Read(LookupIn(f.Env, nil))
@@ -96,6 +98,7 @@ func (f *Follower) Start() {
 	})
 }
 
+// Until waits for the thing.
 func (f *Follower) Until(what string, holds func() bool) {
 	f.T.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)

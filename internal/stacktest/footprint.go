@@ -19,23 +19,24 @@ import (
 	"github.com/teamtask/teamtask/internal/tenancy"
 )
 
-// footprint is what the process holds, without the connections of the pools: they
+// Footprint is what the process holds, without the connections of the pools: they
 // stay open on purpose.
-type footprint struct{ goroutines, files int }
+type Footprint struct{ goroutines, files int }
 
-func (s *Stack) Footprint() footprint {
+// Footprint returns what the process holds now.
+func (s *Stack) Footprint() Footprint {
 	s.T.Helper()
 	files, err := os.ReadDir("/dev/fd")
 	if err != nil {
 		s.T.Fatal(err)
 	}
 	open, _ := s.DB.Connections()
-	return footprint{runtime.NumGoroutine(), len(files) - open - int(s.Admin.Stat().TotalConns())}
+	return Footprint{runtime.NumGoroutine(), len(files) - open - int(s.Admin.Stat().TotalConns())}
 }
 
 // Settles waits until the process holds no more than before. At each connection of a
 // pool the driver may leave a reader, where a write was slow.
-func (s *Stack) Settles(t *testing.T, before footprint) {
+func (s *Stack) Settles(t *testing.T, before Footprint) {
 	t.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()

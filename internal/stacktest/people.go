@@ -15,6 +15,7 @@ func (s *Stack) People(tenant, slug, words string) {
 	s.SendBatch(batch)
 }
 
+// QueuePeople queues what People writes.
 func QueuePeople(batch *pgx.Batch, tenant, slug, words string) {
 	for _, table := range []string{"seats", "seat_holds", "members", "invitations", "organizations", "users"} {
 		batch.Queue(`DELETE FROM `+pgx.Identifier{table}.Sanitize()+` WHERE tenant_id = $1`, tenant)

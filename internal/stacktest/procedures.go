@@ -71,6 +71,7 @@ func Methods() []protoreflect.MethodDescriptor {
 	return all
 }
 
+// MethodOf returns the method of a procedure.
 func MethodOf(t testing.TB, procedure string) protoreflect.MethodDescriptor {
 	t.Helper()
 	for _, m := range Methods() {
@@ -82,6 +83,7 @@ func MethodOf(t testing.TB, procedure string) protoreflect.MethodDescriptor {
 	return nil
 }
 
+// ProcedureOf returns the procedure of a method.
 func ProcedureOf(m protoreflect.MethodDescriptor) string {
 	return "/" + string(m.Parent().FullName()) + "/" + string(m.Name())
 }

@@ -97,6 +97,7 @@ type Protocol struct {
 	options     []connect.ClientOption
 }
 
+// Protocols are all ways to call.
 var Protocols = []Protocol{
 	{Name: "Connect JSON over HTTP/1.1", ContentType: "application/json", options: options(connect.WithProtoJSON())},
 	{Name: "Connect JSON over h2c", HTTP2: true, ContentType: "application/json", options: options(connect.WithProtoJSON())},

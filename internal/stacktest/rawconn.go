@@ -33,6 +33,7 @@ func Dial(t testing.TB, address string) *RawConn {
 	return &RawConn{Conn: conn, t: t, in: bufio.NewReader(conn)}
 }
 
+// Dial connects to the stack.
 func (s *Stack) Dial() *RawConn {
 	s.T.Helper()
 	return Dial(s.T, strings.TrimPrefix(s.URL, "http://"))

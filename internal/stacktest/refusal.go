@@ -52,12 +52,15 @@ var (
 	NoMethod   = Refused(connect.CodeUnimplemented, "METHOD_UNKNOWN")
 )
 
+// Mismatch is the refusal of an etag that is not the present one.
 var Mismatch = Refused(connect.CodeAborted, "ETAG_MISMATCH")
 
+// NotAllowed is the refusal of a path of a mask.
 func NotAllowed(path string) Refusal {
 	return Refusal{connect.CodeInvalidArgument, "INVALID_ARGUMENT", map[string]string{"path": path}}
 }
 
+// Overloaded is the refusal of a server that has too much to do.
 var Overloaded = Refused(connect.CodeResourceExhausted, "OVERLOADED")
 
 // Expect compares an answer of any protocol; the zero refusal is success.

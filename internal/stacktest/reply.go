@@ -73,6 +73,7 @@ var Inside = []string{
 	"task_requests", "audit_events", "invitations_", "licenses_", "seats_", "stripe:", "cus_", "TT030", "runtime error", "protovalidate", "unmarshal into", "panic", "interface {}", "*http.",
 }
 
+// FindLeaks reports what the body says of how the server is made.
 func (s *Stack) FindLeaks(title string, body []byte) {
 	s.T.Helper()
 	for _, word := range Inside {
@@ -93,8 +94,8 @@ func (s *Stack) Post(procedure, token string, body []byte, headers ...map[string
 	return s.Send(s.HTTP1, http.MethodPost, procedure, token, all, bytes.NewReader(body))
 }
 
-// told is everything that a response says of an error.
-type told struct {
+// Told is everything that a response says of an error.
+type Told struct {
 	Refusal
 	Words    string
 	internal string   // the request id in a RequestInfo
@@ -102,7 +103,7 @@ type told struct {
 }
 
 // Told reads the error in a response of any protocol, as a foreign client would.
-func (r Reply) Told(t testing.TB) told {
+func (r Reply) Told(t testing.TB) Told {
 	t.Helper()
 	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc") {
 		return r.toldByGRPC(t)
@@ -115,7 +116,7 @@ func (r Reply) Told(t testing.TB) told {
 	if err := json.Unmarshal(r.Body, &wire); err != nil {
 		t.Fatalf("the answer is not an error of Connect: %v\n%d %s", err, r.Status, r.Body)
 	}
-	got := told{Refusal: Refusal{Code: wire.Code}, Words: wire.Message}
+	got := Told{Refusal: Refusal{Code: wire.Code}, Words: wire.Message}
 	for _, d := range wire.Details {
 		value, err := base64.RawStdEncoding.DecodeString(d.Value)
 		if err != nil {
@@ -126,7 +127,7 @@ func (r Reply) Told(t testing.TB) told {
 	return got
 }
 
-func (r Reply) toldByGRPC(t testing.TB) told {
+func (r Reply) toldByGRPC(t testing.TB) Told {
 	t.Helper()
 	trailer := r.Trailer
 	if r.Header.Get("Grpc-Status") != "" {
@@ -138,7 +139,7 @@ func (r Reply) toldByGRPC(t testing.TB) told {
 	if err != nil {
 		t.Fatalf("no grpc-status: %d %v %v %q", r.Status, r.Header, r.Trailer, r.Body)
 	}
-	got := told{Refusal: Refusal{Code: connect.Code(code)}, Words: trailer.Get("Grpc-Message")}
+	got := Told{Refusal: Refusal{Code: connect.Code(code)}, Words: trailer.Get("Grpc-Message")}
 	raw, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(trailer.Get("Grpc-Status-Details-Bin"), "="))
 	if err != nil {
 		t.Fatalf("grpc-status-details-bin: %v", err)
@@ -174,7 +175,7 @@ func WebTrailer(t testing.TB, body []byte) http.Header {
 	return trailer
 }
 
-func (got *told) add(t testing.TB, kind string, value []byte) {
+func (got *Told) add(t testing.TB, kind string, value []byte) {
 	t.Helper()
 	got.Details = append(got.Details, kind)
 	switch kind {

@@ -122,6 +122,7 @@ func (s *Stack) Snapshot(tenant string) string {
 
 const auditTable = "audit_events"
 
+// Column returns the texts that the query selects.
 func (s *Stack) Column(sql string, args ...any) ([]string, error) {
 	rows, err := s.Admin.Query(s.In(), sql, args...)
 	if err != nil {

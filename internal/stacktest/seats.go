@@ -47,6 +47,7 @@ func (s *Stack) Stock(tenant string) {
 	s.SendBatch(batch)
 }
 
+// QueueStock queues what Stock writes.
 func QueueStock(batch *pgx.Batch, tenant, customer string) {
 	for _, table := range []string{"seats", "seat_holds", "subscriptions"} {
 		batch.Queue(`DELETE FROM `+pgx.Identifier{table}.Sanitize()+` WHERE tenant_id = $1`, tenant)
@@ -83,6 +84,7 @@ func (s *Stack) Stripe(method, path string, form url.Values, into any) {
 	AskStripe(s.T, s.Box, method, path, form, into)
 }
 
+// AskStripe calls the sandbox's Stripe.
 func AskStripe(t testing.TB, box *sandbox.Sandbox, method, path string, form url.Values, into any) {
 	t.Helper()
 	target, body := box.StripeURL()+path, ""

@@ -35,6 +35,7 @@ var theSandbox = sync.OnceValues(func() (*sandbox.Sandbox, error) {
 	return box, nil
 })
 
+// SandboxOf returns the sandbox of the process.
 func SandboxOf(t testing.TB) *sandbox.Sandbox {
 	t.Helper()
 	box, err := theSandbox()

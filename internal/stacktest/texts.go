@@ -62,6 +62,7 @@ type TextField struct {
 	Path []protoreflect.FieldDescriptor
 }
 
+// Last returns the text field itself.
 func (f TextField) Last() protoreflect.FieldDescriptor { return f.Path[len(f.Path)-1] }
 
 func (f TextField) String() string {
