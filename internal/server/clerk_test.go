@@ -12,8 +12,8 @@ import (
 	"github.com/teamtask/teamtask/internal/telemetry"
 )
 
-// The configured key and address are those with which Clerk is asked.
-func TestClerkIsAskedForRolesWhereAndAsTheEnvironmentSays(t *testing.T) {
+// The configured key and address are those with which Clerk is called.
+func TestClerkIsAskedForRolesWhereAndAsConfigured(t *testing.T) {
 	t.Parallel()
 	standIn := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/v1/organization_roles" || r.Header.Get("Authorization") != "Bearer sk_test_x" {

@@ -390,3 +390,14 @@ func TestEveryProblemIsToldAtOnce(t *testing.T) {
 		}
 	}
 }
+
+func TestClerkIsCalledWhereAndAsConfigured(t *testing.T) {
+	t.Parallel()
+	c, err := read(t, stacktest.OfClerk, map[string]string{"CLERK_API_URL": "https://clerk.example.com/v1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Clerk.URL != "https://clerk.example.com/v1" || c.Clerk.SecretKey != stacktest.OfClerk["CLERK_SECRET_KEY"] {
+		t.Errorf("got %q and %q", c.Clerk.URL, c.Clerk.SecretKey)
+	}
+}
