@@ -67,7 +67,7 @@ func ParseConfig(o Options) (*pgxpool.Config, error) {
 	conn.ValidateConnect = writable(conn.ValidateConnect)
 	conn.OnPgError = ownedByConnection(conn.OnPgError, nil)
 	if !o.Listens { // there is no statement to cancel where a notification is waited for
-		conn.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler { return &watch{conn: conn} }
+		conn.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler { return newWatch(conn) }
 	}
 	c.MaxConnLifetime = lifetime
 	c.MaxConnLifetimeJitter = lifetimeJitter
