@@ -3,7 +3,7 @@ package admission
 import "sync"
 
 const (
-	// requestBytesMax is how much memory requests and their responses may take up at once,
+	// RequestBytesMax is how much memory requests and their responses may take up at once,
 	// in bytes, besides what each may have freely. One tenant may have half of it.
 	RequestBytesMax = 32 << 20
 	// requestBytesFree is what each request may have freely: most have less than that,

@@ -11,7 +11,7 @@ import (
 	"github.com/teamtask/teamtask/internal/fault"
 )
 
-// responseCopies is how often a response is in memory while it is written: as a message, in
+// ResponseCopies is how often a response is in memory while it is written: as a message, in
 // its encoded form, and compressed.
 const ResponseCopies = 3
 

@@ -66,7 +66,7 @@ func TestPurchasesGoFirst(t *testing.T) {
 func TestAnUrgentEventJoinsNoneThatIsLess(t *testing.T) {
 	t.Parallel()
 	x := newBox(t, func(x *box, o *options) {
-		o.Jobs.Workers = 1
+		o.Workers = 1
 		withEffects(nil)(x, o)
 		o.Consumers[0].Wants = all
 	})
@@ -84,7 +84,7 @@ func TestNoProviderWaitsForAnother(t *testing.T) {
 	t.Parallel()
 	let := make(chan bool)
 	x := newBox(t, func(x *box, o *options) {
-		o.Jobs.Workers = 2
+		o.Workers = 2
 		withEffects(func(e inbox.Event) error {
 			if e.Provider == "clerk" {
 				<-let

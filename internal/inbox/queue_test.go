@@ -158,7 +158,7 @@ func TestNoJobWaitsForDeliveries(t *testing.T) {
 	t.Parallel()
 	h, done := newHeld(), make(chan bool, 1)
 	a := newAsker(t, doing(func(context.Context, jobs.Call) error { done <- true; return nil }), func(o *options) {
-		o.Jobs.Workers = 2
+		o.Workers = 2
 		o.Consumers = []inbox.Consumer{{Name: "slow", Wants: all, Apply: func(ctx context.Context, _ inbox.Event) error { return h.do(ctx) }}}
 	})
 	for range 50 {

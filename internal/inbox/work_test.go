@@ -409,7 +409,7 @@ func TestARemovalIsAppliedBeforeAdditionsThatCameEarlier(t *testing.T) {
 	const workers = 2
 	begun, let := make(chan string, 100), make(chan bool)
 	x := newBox(t, func(_ *box, o *options) {
-		o.Jobs.Workers = workers
+		o.Workers = workers
 		o.Consumers = []inbox.Consumer{{Name: "slow", Wants: all, Apply: func(ctx context.Context, e inbox.Event) error {
 			begun <- e.Kind
 			select {

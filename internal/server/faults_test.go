@@ -35,7 +35,7 @@ func (s stub) GetTask(ctx context.Context, _ *teamtaskv1.GetTaskRequest) (*teamt
 }
 
 // getsTask calls GetTask on an id of nothing, in the protocol.
-func getsTask(s *stacktest.Stack, ctx context.Context, p stacktest.Protocol) error {
+func getsTask(ctx context.Context, s *stacktest.Stack, p stacktest.Protocol) error {
 	_, err := p.Typed(s, s.Token("alice", "d2-gamers", 2)).GetTask(ctx, &teamtaskv1.GetTaskRequest{Id: stacktest.NewID(s.T)})
 	return err
 }
@@ -85,7 +85,7 @@ func TestARuntimePanicIsAnsweredAsAnInternalError(t *testing.T) {
 // nothing else.
 func expectInternal(t *testing.T, s *stacktest.Stack, p stacktest.Protocol) {
 	t.Helper()
-	err := getsTask(s, t.Context(), p)
+	err := getsTask(t.Context(), s, p)
 	e, ok := errors.AsType[*connect.Error](err)
 	if !ok {
 		t.Fatalf("%s: %v", p.Name, err)
@@ -143,7 +143,7 @@ func TestAForeignConnectErrorIsNotPassedOn(t *testing.T) {
 		return fmt.Errorf("call somebody: %w", e)
 	}})
 	for code = connect.CodeCanceled; code <= connect.CodeUnauthenticated; code++ {
-		err := getsTask(s, t.Context(), stacktest.Protocols[0])
+		err := getsTask(t.Context(), s, stacktest.Protocols[0])
 		if e, ok := errors.AsType[*connect.Error](err); !ok || strings.Contains(err.Error(), secret) || e.Meta().Get("X-Secret") != "" {
 			t.Errorf("%v: %v", code, err)
 		}
@@ -172,7 +172,7 @@ func TestTheDeadlineOfACallIsTheShorterOfTheCallersAndOurs(t *testing.T) {
 			if c.caller > 0 {
 				ctx, cancel = context.WithTimeout(ctx, c.caller)
 			}
-			err := getsTask(s, ctx, p)
+			err := getsTask(ctx, s, p)
 			cancel()
 			if err != nil || left < c.from || left > c.to {
 				t.Errorf("%s over %s: %v left, %v; want %v to %v", c.name, p.Name, left, err, c.from, c.to)
@@ -199,7 +199,7 @@ func TestACallPastItsDeadlineIsAnsweredSo(t *testing.T) {
 	s.Expect(t, "gRPC-Web", s.Post(stacktest.GetTask, token, stacktest.Enveloped(binary), map[string]string{"Content-Type": "application/grpc-web", "Grpc-Timeout": "20m"}), want)
 	for _, p := range stacktest.Protocols {
 		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
-		if err := getsTask(s, ctx, p); connect.CodeOf(err) != connect.CodeDeadlineExceeded {
+		if err := getsTask(ctx, s, p); connect.CodeOf(err) != connect.CodeDeadlineExceeded {
 			t.Errorf("%s: %v", p.Name, err)
 		}
 		cancel()

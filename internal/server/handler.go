@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"net/http"
+	"slices"
 
 	"connectrpc.com/connect"
 
@@ -47,8 +48,8 @@ func (s *Server) newHandler() (http.Handler, error) {
 
 // chain returns the handler within the middlewares, the outermost first.
 func chain(handler http.Handler, middlewares ...func(http.Handler) http.Handler) http.Handler {
-	for i := len(middlewares) - 1; i >= 0; i-- {
-		handler = middlewares[i](handler)
+	for _, within := range slices.Backward(middlewares) {
+		handler = within(handler)
 	}
 	return handler
 }

@@ -27,7 +27,7 @@ func roomFor(all, tenant int) admission.Limits {
 }
 
 // stalls sends all of a body of so many bytes but the last, on a connection of its own.
-func stalls(s *stacktest.Stack, t *testing.T, path, token string, size int, header string) *stacktest.RawConn {
+func stalls(t *testing.T, s *stacktest.Stack, path, token string, size int, header string) *stacktest.RawConn {
 	t.Helper()
 	conn := s.Dial()
 	t.Cleanup(func() { conn.Close() })
@@ -44,7 +44,7 @@ func TestBodiesThatAreReadAreBounded(t *testing.T) {
 	s := newLimited(t, roomFor(all, all/2), stub{})
 	gamersToken, acmeToken := s.Token("alice", "d2-gamers", 2), s.Token("erin", "acme", 2)
 	for range 2 * all / stacktest.WireLimit { // four times what the tenant may have
-		stalls(s, t, stacktest.CreateTask, gamersToken, stacktest.WireLimit, "")
+		stalls(t, s, stacktest.CreateTask, gamersToken, stacktest.WireLimit, "")
 	}
 	stacktest.Until(t, "what the tenant may have is taken", func() bool {
 		return s.Calls.Memory.Used() > all/2-2*stacktest.WireLimit && s.Outcomes(t, stacktest.CreateTask, "resource_exhausted") > 0
@@ -54,7 +54,7 @@ func TestBodiesThatAreReadAreBounded(t *testing.T) {
 	}
 	s.Expect(t, "another tenant", s.Post(stacktest.CreateTask, acmeToken, stacktest.Padded(stacktest.WireLimit)), stacktest.Refused(connect.CodeUnimplemented, "METHOD_UNKNOWN"))
 	for range 2 * all / stacktest.WireLimit {
-		stalls(s, t, stacktest.CreateTask, s.Token("alice", "", 2), stacktest.WireLimit, "")
+		stalls(t, s, stacktest.CreateTask, s.Token("alice", "", 2), stacktest.WireLimit, "")
 	}
 	stacktest.Until(t, "all is taken", func() bool { return s.Calls.Memory.Used() > all-4*stacktest.WireLimit })
 	if used := s.Calls.Memory.Used(); used > 2*all {
@@ -90,13 +90,13 @@ func TestACallWhoseBodyHasNoRoomIsToldToTryAgain(t *testing.T) {
 			t.Errorf("%s: no time to try again: %s", c.name, told)
 		}
 	}
-	conn := stalls(s, t, stacktest.CreateTask, token, stacktest.WireLimit, "")
+	conn := stalls(t, s, stacktest.CreateTask, token, stacktest.WireLimit, "")
 	began := time.Now()
 	if got := conn.Hear(); got.Status != http.StatusTooManyRequests || time.Since(began) > server.ReadWithin/2 {
 		t.Errorf("a body that stalls: %d after %v", got.Status, time.Since(began))
 	}
 	for _, p := range stacktest.Protocols { // they are small
-		if err := getsTask(s, t.Context(), p); err != nil {
+		if err := getsTask(t.Context(), s, p); err != nil {
 			t.Errorf("%s: %v", p.Name, err)
 		}
 	}
@@ -156,7 +156,7 @@ func TestWhatWasCompressedCountsAsWhatItIs(t *testing.T) {
 func TestTheServerCountsWhatItReads(t *testing.T) {
 	t.Parallel()
 	s := stacktest.New(t, nil)
-	conn := stalls(s, t, stacktest.CreateTask, s.Token("alice", "d2-gamers", 2), 100<<10, "")
+	conn := stalls(t, s, stacktest.CreateTask, s.Token("alice", "d2-gamers", 2), 100<<10, "")
 	stacktest.Until(t, "what was read is counted", func() bool { return s.Calls.Memory.Used() >= 190<<10 })
 	if n := s.Calls.Memory.UsedBy(stacktest.Gamers); n < 190<<10 {
 		t.Errorf("%d bytes are the organization's", n)
@@ -170,7 +170,7 @@ func TestOpenServicesReadOnlySmallBodies(t *testing.T) {
 	t.Parallel()
 	s := stacktest.New(t, map[string]string{"REFLECTION": "on"})
 	for range 200 {
-		stalls(s, t, stacktest.HealthCheck, "", stacktest.WireLimit, "")
+		stalls(t, s, stacktest.HealthCheck, "", stacktest.WireLimit, "")
 	}
 	stacktest.Until(t, "all of them are refused", func() bool { return s.Outcomes(t, stacktest.HealthCheck, "resource_exhausted") == 200 })
 	if n := s.Calls.Memory.Used(); n != 0 {

@@ -50,9 +50,9 @@ func TestAFullServerRefusesCallsOnTheirHeadersAlone(t *testing.T) {
 		"all":          func(t testing.TB) func() { t.Helper(); return stacktest.CrowdLimiter(t, s.Calls) },
 	} {
 		empty := fill(t)
-		expectGauges(s, t, s.Calls.Working(), s.Calls.Queued())
+		expectGauges(t, s, s.Calls.Working(), s.Calls.Queued())
 		for _, p := range stacktest.Protocols {
-			expectOverloaded(t, name+", "+p.Name, getsTask(s, t.Context(), p))
+			expectOverloaded(t, name+", "+p.Name, getsTask(t.Context(), s, p))
 		}
 		token := s.Token("alice", "d2-gamers", 2)
 		s.Expect(t, name+", what cannot be read", s.Post(stacktest.CreateTask, token, []byte("{")), stacktest.Overloaded)
@@ -76,19 +76,19 @@ func TestAFullServerRefusesCallsOnTheirHeadersAlone(t *testing.T) {
 			s.Expect(t, name+", a stream that stalls", answer, stacktest.Overloaded)
 			end.Close()
 		}
-		answersProbes(s, t)
+		answersProbes(t, s)
 		if got := s.Outcomes(t, stacktest.GetTask, "resource_exhausted"); got%len(stacktest.Protocols) != 0 || got == 0 {
 			t.Errorf("%s: %d refusals are counted", name, got)
 		}
 		empty()
 		stacktest.Listed(t, s.As("alice", "d2-gamers"))
 		stacktest.LimiterRests(t, s.Calls)
-		expectGauges(s, t, 0, 0)
+		expectGauges(t, s, 0, 0)
 	}
 }
 
 // answersProbes wants all that is not limited to be answered.
-func answersProbes(s *stacktest.Stack, t *testing.T) {
+func answersProbes(t *testing.T, s *stacktest.Stack) {
 	t.Helper()
 	for _, path := range []string{"/healthz", "/readyz"} {
 		if answer := s.Send(s.HTTP1, http.MethodGet, path, "", nil, nil); answer.Status != http.StatusOK {
@@ -111,7 +111,7 @@ func answersProbes(s *stacktest.Stack, t *testing.T) {
 }
 
 // expectGauges reads the figures on the admin address.
-func expectGauges(s *stacktest.Stack, t *testing.T, working, queueing int) {
+func expectGauges(t *testing.T, s *stacktest.Stack, working, queueing int) {
 	t.Helper()
 	families, err := s.Metrics.Gatherer().Gather()
 	if err != nil {
@@ -149,14 +149,14 @@ func TestWaitingCallsAreServedAsOthersEnd(t *testing.T) {
 		for _, p := range stacktest.Protocols {
 			answers := make(chan error, 2*limit)
 			for range 2 * limit {
-				go func() { answers <- getsTask(s, t.Context(), p) }()
+				go func() { answers <- getsTask(t.Context(), s, p) }()
 			}
 			for range limit {
 				<-started
 			}
 			stacktest.LimiterHas(t, s.Calls, limit, limit)
 			for range limit {
-				expectOverloaded(t, p.Name, getsTask(s, t.Context(), p))
+				expectOverloaded(t, p.Name, getsTask(t.Context(), s, p))
 			}
 			for range 2 * limit {
 				release <- struct{}{}
@@ -198,7 +198,7 @@ func TestSlotsComeBackHoweverACallEnds(t *testing.T) {
 				will(func(context.Context) error { panic("thrown") })
 				expectInternal(t, s, p)
 				will(func(context.Context) error { panic(http.ErrAbortHandler) })
-				_ = getsTask(s, t.Context(), p) // however it is told
+				_ = getsTask(t.Context(), s, p) // however it is told
 				will(func(context.Context) error { return errors.New("refused") })
 				expectInternal(t, s, p)
 				_, err := p.Typed(s, token).GetTask(t.Context(), &teamtaskv1.GetTaskRequest{Id: "7"})
@@ -214,12 +214,12 @@ func TestSlotsComeBackHoweverACallEnds(t *testing.T) {
 			waiting, stop := context.WithCancel(t.Context())
 			var aborted sync.WaitGroup
 			for range limit {
-				aborted.Go(func() { _ = getsTask(s, ctx, p) }) // it is given up
+				aborted.Go(func() { _ = getsTask(ctx, s, p) }) // it is given up
 			}
 			for range limit {
 				<-started
 			}
-			aborted.Go(func() { _ = getsTask(s, waiting, p) })
+			aborted.Go(func() { _ = getsTask(waiting, s, p) })
 			stacktest.LimiterHas(t, s.Calls, limit+1, 1)
 			stop()
 			stacktest.LimiterHas(t, s.Calls, limit+1, 0)
@@ -282,7 +282,7 @@ func TestAStormOfOneTenantLeavesOthersAlone(t *testing.T) {
 	storm := 2 * (atWork + waiting)
 	answers := make(chan error, storm)
 	for i := range storm {
-		go func() { answers <- getsTask(s, t.Context(), stacktest.Protocols[i%len(stacktest.Protocols)]) }()
+		go func() { answers <- getsTask(t.Context(), s, stacktest.Protocols[i%len(stacktest.Protocols)]) }()
 	}
 	for range storm - atWork - waiting {
 		expectOverloaded(t, "the storm", <-answers)
@@ -359,7 +359,7 @@ func TestClientsWhoDoNotSendOrReadHoldNoSlot(t *testing.T) {
 	})
 	stacktest.LimiterRests(t, s.Calls)
 	for _, p := range stacktest.Protocols {
-		if err := getsTask(s, t.Context(), p); err != nil {
+		if err := getsTask(t.Context(), s, p); err != nil {
 			t.Errorf("a client that behaves, over %s: %v", p.Name, err)
 		}
 	}
@@ -422,7 +422,7 @@ func TestACallThatNeedNotWaitIsNotRefused(t *testing.T) {
 	s := stacktest.New(t, nil)
 	empty := stacktest.FillLimiter(t, s.Calls, "org_1", "org_2") // half of those that may wait each
 	for _, p := range stacktest.Protocols {
-		if err := getsTask(s, t.Context(), p); stacktest.RefusalOf(t, err).Reason != "TASK_NOT_FOUND" {
+		if err := getsTask(t.Context(), s, p); stacktest.RefusalOf(t, err).Reason != "TASK_NOT_FOUND" {
 			t.Errorf("over %s: %v", p.Name, err)
 		}
 	}

@@ -89,7 +89,7 @@ func TestAPanicOnTheWayToAHandlerLetsNobodyIn(t *testing.T) {
 					t.Errorf("%s: the handler ran", p.Name)
 				}
 				e.on.Store(false)
-				if err := getsTask(s, t.Context(), p); err != nil || ran.Swap(0) != 1 {
+				if err := getsTask(t.Context(), s, p); err != nil || ran.Swap(0) != 1 {
 					t.Errorf("%s: the next call: %v", p.Name, err)
 				}
 			}

@@ -19,7 +19,7 @@ import (
 
 // unread sends requests on connections whose buffers are small and reads nothing, until
 // the test ends.
-func unread(s *stacktest.Stack, t *testing.T, address string, openings ...string) {
+func unread(t *testing.T, address string, openings ...string) {
 	t.Helper()
 	for _, opening := range openings {
 		conn, err := narrow.DialContext(t.Context(), "tcp", address)
@@ -34,7 +34,7 @@ func unread(s *stacktest.Stack, t *testing.T, address string, openings ...string
 }
 
 // longTexts puts tasks whose texts fill several pages.
-func longTexts(s *stacktest.Stack, t *testing.T, tenant string) {
+func longTexts(t *testing.T, s *stacktest.Stack, tenant string) {
 	t.Helper()
 	rows := make([]stacktest.Row, 60)
 	for i := range rows {
@@ -48,14 +48,14 @@ func longTexts(s *stacktest.Stack, t *testing.T, tenant string) {
 func TestAnswersThatNobodyReadsAreBounded(t *testing.T) {
 	t.Parallel()
 	s := stacktest.New(t, nil)
-	longTexts(s, t, stacktest.Gamers)
-	longTexts(s, t, stacktest.Acme)
+	longTexts(t, s, stacktest.Gamers)
+	longTexts(t, s, stacktest.Acme)
 	token := s.Token("alice", "d2-gamers", 2)
 	within := server.DefaultTimeouts()
 	within.Stall, within.Write, within.Read = time.Hour, time.Hour, time.Hour // however slow the machine is
 	address := listenNarrowly(s, within)
 	const conns, perConn = 300, 62
-	unread(s, t, address, stacktest.Get(stacktest.Listing, token)+"\r\n")
+	unread(t, address, stacktest.Get(stacktest.Listing, token)+"\r\n")
 	one := 0
 	stacktest.Until(t, "one waits for its reader", func() bool {
 		one = s.Calls.Memory.Used()
@@ -65,7 +65,7 @@ func TestAnswersThatNobodyReadsAreBounded(t *testing.T) {
 	for i := range openings {
 		openings[i] = stacktest.Get(stacktest.Listing, token) + "\r\n"
 	}
-	unread(s, t, address, openings...)
+	unread(t, address, openings...)
 	blocked := func(calls int) {
 		t.Helper()
 		stacktest.Until(t, "every call is refused or waits for its reader", func() bool {
@@ -83,7 +83,7 @@ func TestAnswersThatNobodyReadsAreBounded(t *testing.T) {
 	for i := range perConn {
 		streams.WriteString(stacktest.Frame(stacktest.FrameHeaders, stacktest.EndHeaders|stacktest.EndStream, uint32(2*i+1), stacktest.Request2(http.MethodGet, stacktest.Listing, token)))
 	}
-	unread(s, t, address, streams.String())
+	unread(t, address, streams.String())
 	blocked(conns + perConn)
 
 	// What is small goes on, and so does everybody else.
@@ -100,7 +100,7 @@ func TestAnswersThatNobodyReadsAreBounded(t *testing.T) {
 func TestWhatAnAnswerTookIsGivenBack(t *testing.T) {
 	t.Parallel()
 	s := stacktest.New(t, nil)
-	longTexts(s, t, stacktest.Gamers)
+	longTexts(t, s, stacktest.Gamers)
 	for _, p := range stacktest.Protocols {
 		client := p.Typed(s, s.Token("alice", "d2-gamers", 2))
 		listed, err := client.ListTasks(t.Context(), &teamtaskv1.ListTasksRequest{PageSize: 200})
@@ -135,7 +135,7 @@ func TestAChangeIsReportedWhereThereIsNoRoomForMore(t *testing.T) {
 		t.Fatal("the tenant cannot take what it may")
 	}
 	description := strings.Repeat("x", 9_000)
-	expectNothingLost(s, t, token, description)
+	expectNothingLost(t, s, token, description)
 	for _, p := range stacktest.Protocols {
 		_, err := p.Typed(s, token).ListTasks(t.Context(), &teamtaskv1.ListTasksRequest{})
 		expectOverloaded(t, "a list over "+p.Name, err)
@@ -150,7 +150,7 @@ func TestAChangeIsReportedWhereThereIsNoRoomForMore(t *testing.T) {
 }
 
 // expectNothingLost wants a task made and its answer told.
-func expectNothingLost(s *stacktest.Stack, t *testing.T, token, description string) {
+func expectNothingLost(t *testing.T, s *stacktest.Stack, token, description string) {
 	t.Helper()
 	body := hostile.Gzip(t, fmt.Appendf(nil, `{"name":"x","description":%q}`, description))
 	answer := s.Post(stacktest.CreateTask, token, body, map[string]string{"Content-Encoding": "gzip"})
@@ -164,13 +164,13 @@ func expectNothingLost(s *stacktest.Stack, t *testing.T, token, description stri
 func TestAStalledReaderIsCut(t *testing.T) {
 	t.Parallel()
 	s := stacktest.New(t, nil)
-	longTexts(s, t, stacktest.Gamers)
+	longTexts(t, s, stacktest.Gamers)
 	within := server.DefaultTimeouts()
 	within.Stall = 500 * time.Millisecond
 	within.Write, within.Read = time.Hour, time.Hour // nothing else ends it
 	token := s.Token("alice", "d2-gamers", 2)
 	address := listenNarrowly(s, within)
-	unread(s, t, address, stacktest.Get(stacktest.Listing, token)+"\r\n",
+	unread(t, address, stacktest.Get(stacktest.Listing, token)+"\r\n",
 		stacktest.Greeting()+stacktest.Frame(stacktest.FrameHeaders, stacktest.EndHeaders|stacktest.EndStream, 1, stacktest.Request2(http.MethodGet, stacktest.Listing, token)))
 	stacktest.Until(t, "two answers were begun", func() bool { return s.Outcomes(t, stacktest.ListTasks, "ok") == 2 })
 	stacktest.Until(t, "both readers are cut", func() bool { return s.Calls.Memory.Used() == 0 })

@@ -16,7 +16,7 @@ import (
 )
 
 // early is what refuses before anything else, as newAPI makes it.
-func early(s *stacktest.Stack, t *testing.T) *admission.Shedder {
+func early(t *testing.T, s *stacktest.Stack) *admission.Shedder {
 	t.Helper()
 	rules := rbac.Rules{stacktest.ListTasks: {Permission: 1}, stacktest.CreateTask: {Permission: 1}, stacktest.HealthCheck: {Public: true}}
 	exit := fault.NewExit(s.Log.Logger(), s.Metrics.Call)
@@ -32,7 +32,7 @@ func TestAnEarlyRefusalIsTheOneOfTheGate(t *testing.T) {
 	stacktest.Listed(t, s.As("alice", "d2-gamers"))
 	s.Post(stacktest.ListTasks, token, []byte("{}"))
 	defer stacktest.FillLimiter(t, s.Calls, stacktest.Gamers)()
-	early := early(s, t)
+	early := early(t, s)
 	for _, contentType := range []string{
 		"application/json", "application/proto", "application/grpc", "application/grpc+proto", "application/grpc+json",
 		"application/grpc-web", "application/grpc-web+proto", "application/grpc-web+json", "",
@@ -81,7 +81,7 @@ func TestAnEarlyRefusalIsTheOneOfTheGate(t *testing.T) {
 		}
 	}
 	for _, p := range stacktest.Protocols {
-		expectOverloaded(t, p.Name, getsTask(s, t.Context(), p))
+		expectOverloaded(t, p.Name, getsTask(t.Context(), s, p))
 	}
 }
 
@@ -90,7 +90,7 @@ func TestAnEarlyRefusalIsTheOneOfTheGate(t *testing.T) {
 func TestOnlyWhatWouldBeRefusedAnywayIsRefusedEarly(t *testing.T) {
 	t.Parallel()
 	s := stacktest.New(t, nil)
-	early := early(s, t)
+	early := early(t, s)
 	known, other := s.Token("alice", "d2-gamers", 2), s.Token("erin", "acme", 2)
 	for _, token := range []string{known, other} {
 		s.Post(stacktest.ListTasks, token, []byte("{}"))

@@ -22,7 +22,7 @@ import (
 // storm lets so many callers with each token call as fast as they are answered, and after
 // a refusal a little later, until the function that it answers is called, which says how
 // many calls were served and how many refused.
-func storm(s *stacktest.Stack, t *testing.T, tokens []string, callers int, again time.Duration) (stop func() (served, shed int64)) {
+func storm(t *testing.T, s *stacktest.Stack, tokens []string, callers int, again time.Duration) (stop func() (served, shed int64)) {
 	t.Helper()
 	body := fmt.Appendf(nil, `{"id":%q}`, stacktest.NewID(t))
 	var served, shed atomic.Int64
@@ -62,7 +62,7 @@ func TestStormsOfManyTenantsLeaveAQuietOneServed(t *testing.T) {
 	for _, user := range []string{"alice", "bob", "dana", "ben", "charlie"} {
 		tokens = append(tokens, s.Token(user, "", 2))
 	}
-	stop := storm(s, t, tokens, 2*s.Calls.TenantWaiting/3, 50*time.Millisecond)
+	stop := storm(t, s, tokens, 2*s.Calls.TenantWaiting/3, 50*time.Millisecond)
 	stacktest.Until(t, "the room is full", func() bool { return s.Calls.Queued() > s.Calls.Waiting*9/10 })
 	quiet := s.Token("erin", "acme", 2)
 	for range 5 {
@@ -80,7 +80,7 @@ func TestStormsOfManyTenantsLeaveAQuietOneServed(t *testing.T) {
 }
 
 // called sends one call to the handlers, past the network, and returns its status.
-func called(s *stacktest.Stack, ctx context.Context, token, body string) int {
+func called(ctx context.Context, s *stacktest.Stack, token, body string) int {
 	r := httptest.NewRequestWithContext(ctx, http.MethodPost, stacktest.GetTask, strings.NewReader(body))
 	r.Header = http.Header{"Content-Type": {"application/json"}, "Authorization": {"Bearer " + token}}
 	w := httptest.NewRecorder()
@@ -90,7 +90,7 @@ func called(s *stacktest.Stack, ctx context.Context, token, body string) int {
 
 // rate is how many calls a second are served, and how many come, while so many callers
 // call as fast as they are answered, and after a refusal a little later.
-func rate(s *stacktest.Stack, t testing.TB, token string, callers int, again, lasts time.Duration) (served, offered float64) {
+func rate(t testing.TB, s *stacktest.Stack, token string, callers int, again, lasts time.Duration) (served, offered float64) {
 	t.Helper()
 	body := fmt.Sprintf(`{"id":%q}`, stacktest.NewID(t))
 	var ok, shed atomic.Int64
@@ -99,7 +99,7 @@ func rate(s *stacktest.Stack, t testing.TB, token string, callers int, again, la
 	for range callers {
 		calling.Go(func() {
 			for time.Now().Before(ends) {
-				switch status := called(s, t.Context(), token, body); status {
+				switch status := called(t.Context(), s, token, body); status {
 				case http.StatusOK:
 					ok.Add(1)
 				case http.StatusTooManyRequests:
@@ -127,7 +127,7 @@ func newStormy(t testing.TB) (s *stacktest.Stack, token string) {
 	t.Helper()
 	s = newLimited(t, tight(false, stormPlaces, stormPlaces), stub{get: func(context.Context) error { <-time.After(stormWork); return nil }})
 	token = s.Token("alice", "d2-gamers", 2)
-	if status := called(s, t.Context(), token, fmt.Sprintf(`{"id":%q}`, stacktest.NewID(t))); status != http.StatusOK { // the token is known from now on
+	if status := called(t.Context(), s, token, fmt.Sprintf(`{"id":%q}`, stacktest.NewID(t))); status != http.StatusOK { // the token is known from now on
 		t.Fatalf("status %d", status)
 	}
 	return s, token
@@ -140,8 +140,8 @@ func TestTenTimesTheLoadIsServedAsWellAsOnce(t *testing.T) {
 	t.Parallel()
 	s, token := newStormy(t)
 	synctest.Test(t, func(t *testing.T) {
-		usual, _ := rate(s, t, token, stormPlaces, 2*stormWork, 2*time.Second)
-		stormy, offered := rate(s, t, token, stormCallers, 2*stormWork, 2*time.Second)
+		usual, _ := rate(t, s, token, stormPlaces, 2*stormWork, 2*time.Second)
+		stormy, offered := rate(t, s, token, stormCallers, 2*stormWork, 2*time.Second)
 		t.Logf("%.0f calls a second are served, %.0f of %.0f when too many come", usual, stormy, offered)
 		if stormy < usual || offered < 10*usual {
 			t.Errorf("%.0f calls a second are served of %.0f that come, want %.0f of ten times as many", stormy, offered, usual)
@@ -154,8 +154,8 @@ func TestTenTimesTheLoadIsServedAsWellAsOnce(t *testing.T) {
 func BenchmarkTenTimesTheLoad(b *testing.B) {
 	s, token := newStormy(b)
 	for b.Loop() {
-		usual, _ := rate(s, b, token, stormPlaces, 2*stormWork, 2*time.Second)
-		stormy, offered := rate(s, b, token, stormCallers, 2*stormWork, 2*time.Second)
+		usual, _ := rate(b, s, token, stormPlaces, 2*stormWork, 2*time.Second)
+		stormy, offered := rate(b, s, token, stormCallers, 2*stormWork, 2*time.Second)
 		b.ReportMetric(stormy/usual, "left")
 		b.ReportMetric(offered/usual, "load")
 	}

@@ -39,7 +39,7 @@ func TestCallersWhoVanishLeaveNothingBehind(t *testing.T) {
 	id := s.Put(stacktest.Row{Tenant: "org_d2gamers", Description: strings.Repeat("x", 10_000)})[0]
 	token := s.Token("alice", "d2-gamers", 2)
 	s.UseAllConnections(t)
-	backends := backends(s, t)
+	backends := backends(t, s)
 	before := s.Footprint()
 	stop := s.Served(t)
 	requests := []string{
@@ -69,7 +69,7 @@ func TestCallersWhoVanishLeaveNothingBehind(t *testing.T) {
 		t.Error("nobody else was served")
 	}
 	s.Settles(t, before)
-	poolIsWhole(s, t, backends)
+	poolIsWhole(t, s, backends)
 	stacktest.Listed(t, s.As("ben", "d2-gamers"))
 }
 
@@ -81,21 +81,21 @@ func TestCallersWhoHangUpDoNotUseUpThePool(t *testing.T) {
 	s := stacktest.New(t, nil)
 	id := s.Put(stacktest.Row{Tenant: "org_d2gamers"})[0]
 	size := s.UseAllConnections(t)
-	backends := backends(s, t)
+	backends := backends(t, s)
 	before := s.Footprint()
 	stop := s.Served(t)
-	release := lock(s, t, id)
+	release := lock(t, s, id)
 	request := postOf(stacktest.UpdateTask, s.Token("alice", "d2-gamers", 2), `{"id":"`+id+`","done":true,"updateMask":"done"}`)
 	conns := make([]*stacktest.RawConn, 3*size)
 	for i := range conns {
 		conns[i] = s.Dial()
 		conns[i].Say(request)
 	}
-	waitForBackends(s, t, "statements that wait", func() bool { return waiting(s) > 0 })
+	waitForBackends(t, "statements that wait", func() bool { return waiting(s) > 0 })
 	for i, conn := range conns {
 		hangUp(conn, i%2 == 0)
 	}
-	waitForBackends(s, t, "nothing that waits", func() bool {
+	waitForBackends(t, "nothing that waits", func() bool {
 		_, used := s.DB.Connections()
 		return waiting(s) == 0 && used <= 1 // somebody else is being served
 	})
@@ -109,7 +109,7 @@ func TestCallersWhoHangUpDoNotUseUpThePool(t *testing.T) {
 	t.Logf("%d of %d calls ended with their callers", canceled, len(conns))
 	s.HTTP1.CloseIdleConnections()
 	s.Settles(t, before)
-	poolIsWhole(s, t, backends)
+	poolIsWhole(t, s, backends)
 	if n := s.Count(`SELECT count(*) FROM tasks WHERE done`); n != 0 {
 		t.Errorf("%d tasks were changed by callers who had gone", n)
 	}
@@ -119,7 +119,7 @@ func TestCallersWhoHangUpDoNotUseUpThePool(t *testing.T) {
 }
 
 // lock keeps the row from being changed, until it is released.
-func lock(s *stacktest.Stack, t *testing.T, id string) (release func()) {
+func lock(t *testing.T, s *stacktest.Stack, id string) (release func()) {
 	t.Helper()
 	tx, err := s.Admin.Begin(t.Context())
 	if err != nil {
@@ -141,7 +141,7 @@ func waiting(s *stacktest.Stack) int {
 }
 
 // backends are the connections of the server, by their processes.
-func backends(s *stacktest.Stack, t *testing.T) []int {
+func backends(t *testing.T, s *stacktest.Stack) []int {
 	t.Helper()
 	rows, err := s.Admin.Query(t.Context(), `SELECT pid FROM pg_stat_activity
 		WHERE datname = current_database() AND application_name = 'teamtask' ORDER BY pid`)
@@ -156,19 +156,19 @@ func backends(s *stacktest.Stack, t *testing.T) []int {
 }
 
 // poolIsWhole compares the connections with those of before: all are there, and idle.
-func poolIsWhole(s *stacktest.Stack, t *testing.T, before []int) {
+func poolIsWhole(t *testing.T, s *stacktest.Stack, before []int) {
 	t.Helper()
-	waitForBackends(s, t, "a pool at rest", func() bool { _, used := s.DB.Connections(); return used == 0 })
+	waitForBackends(t, "a pool at rest", func() bool { _, used := s.DB.Connections(); return used == 0 })
 	if open, _ := s.DB.Connections(); open != len(before) {
 		t.Errorf("%d connections are open, want %d", open, len(before))
 	}
-	if diff := cmp.Diff(before, backends(s, t)); diff != "" {
+	if diff := cmp.Diff(before, backends(t, s)); diff != "" {
 		t.Errorf("connections were lost (-before +after):\n%s", diff)
 	}
 }
 
-// waitFor asks again and again until it is so.
-func waitForBackends(s *stacktest.Stack, t *testing.T, what string, is func() bool) {
+// waitForBackends asks again and again until it is so.
+func waitForBackends(t *testing.T, what string, is func() bool) {
 	t.Helper()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()

@@ -19,6 +19,7 @@ import (
 )
 
 const (
+	// ClerkAPI is the address of Clerk's Backend API.
 	ClerkAPI   = "https://api.clerk.com/v1"
 	listenAddr = ":8080"
 	adminAddr  = "127.0.0.1:8081"

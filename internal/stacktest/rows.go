@@ -13,7 +13,7 @@ import (
 // Row is a task as a test puts it into the database, past the server.
 type Row struct {
 	Tenant      string
-	Id          string // "": a new one
+	ID          string // "": a new one
 	Name        string // "": "a task"
 	Description string
 	Done        bool
@@ -27,7 +27,7 @@ func (s *Stack) Put(rows ...Row) []string {
 	batch := &pgx.Batch{}
 	ids := make([]string, len(rows))
 	for i, r := range rows {
-		ids[i] = cmp.Or(r.Id, NewID(s.T))
+		ids[i] = cmp.Or(r.ID, NewID(s.T))
 		batch.Queue(`INSERT INTO tasks (tenant_id, id, name, description, done, created_by, updated_by, revision)
 			VALUES ($1, $2, $3, $4, $5, $6, $6, $7)`,
 			r.Tenant, ids[i], cmp.Or(r.Name, "a task"), r.Description, r.Done,

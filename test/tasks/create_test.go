@@ -119,7 +119,7 @@ func oneRequest(t *testing.T, s *stacktest.Stack) {
 	}
 	// Others, other tenants and other ids have nothing to do with it, not even a task of
 	// another tenant that has the same id.
-	s.Put(stacktest.Row{Tenant: "org_acme", Id: first.GetId(), Name: stacktest.Canary})
+	s.Put(stacktest.Row{Tenant: "org_acme", ID: first.GetId(), Name: stacktest.Canary})
 	seen := map[string]bool{first.GetId(): true}
 	for what, c := range map[string]teamtaskv1connect.TaskServiceClient{
 		"another person":       s.As("bob", "d2-gamers"),

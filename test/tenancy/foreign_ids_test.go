@@ -77,10 +77,10 @@ func settle(s *stacktest.Stack, p pair) world {
 	s.SendBatch(first)
 	w := world{mine: stacktest.NewID(s.T), shared: stacktest.NewID(s.T), foreign: stacktest.NewID(s.T), absent: stacktest.NewID(s.T)}
 	s.Put(
-		stacktest.Row{Tenant: p.mine, Id: w.mine, Name: "mine"},
-		stacktest.Row{Tenant: p.mine, Id: w.shared, Name: "mine, colliding", Revision: 3},
-		stacktest.Row{Tenant: p.theirs, Id: w.shared, Name: stacktest.Canary, Description: stacktest.Canary, Revision: 7},
-		stacktest.Row{Tenant: p.theirs, Id: w.foreign, Name: stacktest.Canary, Description: stacktest.Canary},
+		stacktest.Row{Tenant: p.mine, ID: w.mine, Name: "mine"},
+		stacktest.Row{Tenant: p.mine, ID: w.shared, Name: "mine, colliding", Revision: 3},
+		stacktest.Row{Tenant: p.theirs, ID: w.shared, Name: stacktest.Canary, Description: stacktest.Canary, Revision: 7},
+		stacktest.Row{Tenant: p.theirs, ID: w.foreign, Name: stacktest.Canary, Description: stacktest.Canary},
 		stacktest.Row{Tenant: p.theirs, Name: stacktest.Canary, Description: stacktest.Canary, Owner: "user_" + stacktest.Canary},
 		stacktest.Row{Tenant: p.theirs, Name: stacktest.Canary, Description: stacktest.Canary},
 	)

@@ -39,7 +39,7 @@ func forged(t *testing.T, field protoreflect.FieldDescriptor) (protoreflect.Valu
 }
 
 // columns are what is stored of the task but its name and description.
-func columns(s *stacktest.Stack, t *testing.T, id string) map[string]any {
+func columns(t *testing.T, s *stacktest.Stack, id string) map[string]any {
 	t.Helper()
 	var raw []byte
 	if err := s.Admin.QueryRow(t.Context(), `SELECT to_jsonb(r) - 'name' - 'description' FROM tasks r WHERE id = $1`, id).Scan(&raw); err != nil {
@@ -95,7 +95,7 @@ func TestFieldsThatTheServerSetsCannotBeSet(t *testing.T) {
 		t.Fatalf("%d tasks, %v; want 2", len(ids), err)
 	}
 	for _, id := range ids {
-		got := columns(s, t, id)
+		got := columns(t, s, id)
 		done, isSwitch := got["done"].(bool)
 		if got["tenant_id"] != "org_d2gamers" || got["created_by"] != "user_alice" || got["updated_by"] != "user_alice" ||
 			done || !isSwitch || got["revision"] != 1.0 || got["create_time"] != got["update_time"] || id == "018f0000-0000-7000-8000-000000000000" {
@@ -104,11 +104,11 @@ func TestFieldsThatTheServerSetsCannotBeSet(t *testing.T) {
 	}
 
 	id := ids[0]
-	before := columns(s, t, id)
+	before := columns(t, s, id)
 	forgedUpdate := `{"id":"` + id + `","name":"changed","updateMask":"name"` + string(bytes.ReplaceAll(inJSON.Bytes(), []byte(`,"id":"018f0000-0000-7000-8000-000000000000"`), nil)) + `}`
 	forgedUpdate = string(bytes.ReplaceAll([]byte(forgedUpdate), []byte(`,"etag":"user_forged"`), nil)) // here it is a condition
 	s.Expect(t, "an update in JSON", s.Post(stacktest.UpdateTask, token, []byte(forgedUpdate)), stacktest.Refusal{})
-	after := columns(s, t, id)
+	after := columns(t, s, id)
 	for column, value := range before {
 		if column != "update_time" && column != "revision" && after[column] != value {
 			t.Errorf("%s became %v, was %v", column, after[column], value)

@@ -59,8 +59,8 @@ func TestNothingThatACallerSendsIsKeptOutsideTheDatabase(t *testing.T) {
 		}
 	}
 	s.Exec(`DELETE FROM tasks`) // from here on no answer has a reason to hold a word
-	calls += birdsAround(s, t, token)
-	calls += birdsInTokens(s, t)
+	calls += canariesAround(t, s, token)
+	calls += canariesInTokens(t, s)
 
 	text := s.Log.String()
 	if lines := strings.Count(text, "\n"); lines < calls {
@@ -78,7 +78,7 @@ func TestNothingThatACallerSendsIsKeptOutsideTheDatabase(t *testing.T) {
 			}
 		}
 	}
-	noBirds(s, t, "the log", text)
+	noCanaries(t, s, "the log", text)
 	admin := s.Server.AdminHandler()
 	for _, path := range []string{
 		"/metrics", "/debug/pprof/", "/debug/pprof/cmdline", "/debug/pprof/symbol", "/debug/pprof/goroutine?debug=1", "/debug/pprof/goroutine?debug=2",
@@ -89,13 +89,13 @@ func TestNothingThatACallerSendsIsKeptOutsideTheDatabase(t *testing.T) {
 		if recorder.Code != http.StatusOK || recorder.Body.Len() == 0 {
 			t.Errorf("%s: status %d", path, recorder.Code)
 		}
-		noBirds(s, t, path, recorder.Body.String())
+		noCanaries(t, s, path, recorder.Body.String())
 	}
 	t.Logf("%d calls, %d lines of log", calls, strings.Count(text, "\n"))
 }
 
-// noBirds wants none of the words, and none of the secrets of the server either.
-func noBirds(s *stacktest.Stack, t *testing.T, title, text string) {
+// noCanaries wants none of the words, and none of the secrets of the server either.
+func noCanaries(t *testing.T, s *stacktest.Stack, title, text string) {
 	t.Helper()
 	for _, word := range []string{bird, strings.ToUpper(bird), "Bearer", "eyJ", "for-tests-only", s.Box.SecretKey(), s.Database.AppURL} {
 		if at := strings.Index(text, word); at >= 0 {
@@ -104,14 +104,14 @@ func noBirds(s *stacktest.Stack, t *testing.T, title, text string) {
 	}
 }
 
-// birdsAround puts words around the message: into headers, the path, the query, the
+// canariesAround puts words around the message: into headers, the path, the query, the
 // body's type. None of them comes back.
-func birdsAround(s *stacktest.Stack, t *testing.T, token string) (calls int) {
+func canariesAround(t *testing.T, s *stacktest.Stack, token string) (calls int) {
 	t.Helper()
 	back := func(title string, answer stacktest.Reply) {
 		t.Helper()
 		calls++
-		noBirds(s, t, title, decoded(answer, t))
+		noCanaries(t, s, title, decoded(t, answer))
 	}
 	for _, name := range []string{
 		"Cookie", "User-Agent", "Referer", "Origin", "From", "X-Request-Id", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip", "Forwarded", "Traceparent",
@@ -147,22 +147,22 @@ func birdsAround(s *stacktest.Stack, t *testing.T, token string) (calls int) {
 			calls++
 			// A message may be quoted to whoever sent it, in a GET as well.
 			if quoted := strings.Contains(path, "message=%7B"+bird); !quoted {
-				noBirds(s, t, method+" "+path, answer.Comparable())
+				noCanaries(t, s, method+" "+path, answer.Comparable())
 			}
 		}
 	}
 	return calls
 }
 
-// birdsInTokens puts words into headers and claims of tokens, those that are signed as
+// canariesInTokens puts words into headers and claims of tokens, those that are signed as
 // they should be and those that are not, and into what is not a token at all.
-func birdsInTokens(s *stacktest.Stack, t *testing.T) (calls int) {
+func canariesInTokens(t *testing.T, s *stacktest.Stack) (calls int) {
 	t.Helper()
 	try := func(title, token string) {
 		t.Helper()
 		calls++
 		answer := s.Post(stacktest.ListTasks, token, []byte("{}"))
-		noBirds(s, t, title, answer.Comparable())
+		noCanaries(t, s, title, answer.Comparable())
 	}
 	claims := []string{
 		"iss", "sub", "sid", "azp", "aud", "exp", "nbf", "iat", "v", "sts", "act", "org_id", "org_role", "org_slug", "org_permissions", "o", "fea", "pla", "jti",

@@ -16,7 +16,7 @@ import (
 )
 
 // aCall is a method that the protocol carries, and a request of it.
-func aCall(p stacktest.Protocol, t testing.TB) (procedure string, message []byte) {
+func aCall(t testing.TB, p stacktest.Protocol) (procedure string, message []byte) {
 	t.Helper()
 	if p.IsGet() {
 		return stacktest.GetTask, p.Written(t, &teamtaskv1.GetTaskRequest{Id: stacktest.NewID(t)})
@@ -29,7 +29,7 @@ func TestAnEncodingThatCannotBeReadIsRefusedInEveryProtocol(t *testing.T) {
 	s := stacktest.New(t, nil)
 	token := s.Token("alice", "d2-gamers", 2)
 	for _, p := range stacktest.Protocols {
-		procedure, message := aCall(p, t)
+		procedure, message := aCall(t, p)
 		whole := hostile.Gzip(t, message)
 		broken := bytes.Clone(whole)
 		broken[len(broken)-6] ^= 1 // in the checksum
@@ -87,7 +87,7 @@ func posts() int {
 }
 
 // ofSize is a valid CreateTask of so many bytes in the protocol.
-func ofSize(p stacktest.Protocol, t *testing.T, size int) []byte {
+func ofSize(t *testing.T, p stacktest.Protocol, size int) []byte {
 	t.Helper()
 	if p.IsJSON() {
 		return stacktest.Padded(size)
@@ -119,10 +119,10 @@ func TestTheLargestMessageIsTheSameInEveryProtocol(t *testing.T) {
 		if p.IsFramed() {
 			envelope = 5
 		}
-		s.Expect(t, p.Name+": at the limit of the wire", p.Put(s, stacktest.CreateTask, token, ofSize(p, t, stacktest.WireLimit-envelope), ""), stacktest.Refusal{})
-		s.Expect(t, p.Name+": one over the limit of the wire", p.Put(s, stacktest.CreateTask, token, ofSize(p, t, stacktest.WireLimit-envelope+1), ""), tooLarge)
-		s.Expect(t, p.Name+": at the limit", p.Put(s, stacktest.CreateTask, token, hostile.Gzip(t, ofSize(p, t, stacktest.MessageLimit)), "gzip"), stacktest.Refusal{})
-		s.Expect(t, p.Name+": one over the limit", p.Put(s, stacktest.CreateTask, token, hostile.Gzip(t, ofSize(p, t, stacktest.MessageLimit+1)), "gzip"), tooLarge)
+		s.Expect(t, p.Name+": at the limit of the wire", p.Put(s, stacktest.CreateTask, token, ofSize(t, p, stacktest.WireLimit-envelope), ""), stacktest.Refusal{})
+		s.Expect(t, p.Name+": one over the limit of the wire", p.Put(s, stacktest.CreateTask, token, ofSize(t, p, stacktest.WireLimit-envelope+1), ""), tooLarge)
+		s.Expect(t, p.Name+": at the limit", p.Put(s, stacktest.CreateTask, token, hostile.Gzip(t, ofSize(t, p, stacktest.MessageLimit)), "gzip"), stacktest.Refusal{})
+		s.Expect(t, p.Name+": one over the limit", p.Put(s, stacktest.CreateTask, token, hostile.Gzip(t, ofSize(t, p, stacktest.MessageLimit+1)), "gzip"), tooLarge)
 		s.Expect(t, p.Name+": far over the limit", p.Put(s, stacktest.CreateTask, token, hostile.Bomb(t, far<<20), "gzip"), tooLarge)
 
 		// A thousand times the limit of the wire: most of it is never asked for.

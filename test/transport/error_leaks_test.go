@@ -58,7 +58,7 @@ func TestForeignTasksLookLikeNoneInEveryProtocol(t *testing.T) {
 var detailTypes = []string{"google.rpc.ErrorInfo", "google.rpc.RequestInfo", "google.rpc.RetryInfo", "buf.validate.Violations"}
 
 // decoded is all that an answer says, with what is packed in it unpacked.
-func decoded(r stacktest.Reply, t *testing.T) string {
+func decoded(t *testing.T, r stacktest.Reply) string {
 	t.Helper()
 	all := r.Comparable()
 	packed := []string{r.Header.Get("Grpc-Status-Details-Bin"), r.Trailer.Get("Grpc-Status-Details-Bin")}
@@ -107,7 +107,7 @@ func TestNoErrorOfAnyProtocolShowsTheInsideOfTheServer(t *testing.T) {
 				t.Errorf("%s: the answer has a %s", title, kind)
 			}
 		}
-		text := decoded(answer, t) + got.Words
+		text := decoded(t, answer) + got.Words
 		for _, word := range append([]string{s.Database.Name, "for-tests-only", "127.0.0.1", "broken", "plpgsql"}, stacktest.Inside...) {
 			if strings.Contains(text, word) {
 				t.Errorf("%s: the answer says %q:\n%.600s", title, word, text)

@@ -60,7 +60,7 @@ func TestTextsAreKeptByteForByte(t *testing.T) {
 			for _, read := range readers {
 				found(t, s, token, fmt.Sprintf("%s, created in %s, read in %s", name, written.Name, read.Name), read, id, text, other)
 			}
-			stores(s, t, name+", created in "+written.Name, id, text, other)
+			stores(t, s, name+", created in "+written.Name, id, text, other)
 
 			changed, err := written.Typed(s, token).UpdateTask(t.Context(), stacktest.Masked(&teamtaskv1.UpdateTaskRequest{Id: id, Name: text, Description: text}, "name", "description"))
 			if err != nil {
@@ -70,7 +70,7 @@ func TestTextsAreKeptByteForByte(t *testing.T) {
 			for _, read := range []stacktest.Protocol{stacktest.Protocols[0], stacktest.Protocols[2]} {
 				found(t, s, token, fmt.Sprintf("%s, updated in %s, read in %s", name, written.Name, read.Name), read, id, text, text)
 			}
-			stores(s, t, name+", updated in "+written.Name, id, text, text)
+			stores(t, s, name+", updated in "+written.Name, id, text, text)
 			if _, err := written.Typed(s, token).DeleteTask(t.Context(), &teamtaskv1.DeleteTaskRequest{Id: id}); err != nil {
 				t.Fatal(err)
 			}
@@ -102,7 +102,7 @@ func found(t *testing.T, s *stacktest.Stack, token, title string, p stacktest.Pr
 }
 
 // stores compares with what is in the database.
-func stores(s *stacktest.Stack, t *testing.T, title, id, name, description string) {
+func stores(t *testing.T, s *stacktest.Stack, title, id, name, description string) {
 	t.Helper()
 	var n, d []byte
 	err := s.Admin.QueryRow(t.Context(), `SELECT convert_to(name, 'UTF8'), convert_to(description, 'UTF8') FROM tasks WHERE id = $1`, id).Scan(&n, &d)
@@ -183,7 +183,7 @@ func TestTextsThatLookAlikeAreDifferent(t *testing.T) {
 		answer := stacktest.Protocols[2].Put(s, stacktest.UpdateTask, s.Token("alice", "d2-gamers", 2), stacktest.Protocols[2].Written(t, request), "")
 		s.Expect(t, fmt.Sprintf("path %+q", path), answer, stacktest.NotAllowed(path))
 	}
-	token := sealed(s, t)
+	token := sealed(t, s)
 	for _, bad := range []string{token + "\u200b", "\ufeff" + token, "\uff21" + token[1:]} {
 		_, err := alice.ListTasks(t.Context(), &teamtaskv1.ListTasksRequest{PageToken: bad})
 		if diff := cmp.Diff(stacktest.Refused(connect.CodeInvalidArgument, "PAGE_TOKEN_INVALID"), stacktest.RefusalOf(t, err)); diff != "" {
@@ -196,7 +196,7 @@ func TestTextsThatLookAlikeAreDifferent(t *testing.T) {
 }
 
 // sealed is a page token of alice's organization.
-func sealed(s *stacktest.Stack, t *testing.T) string {
+func sealed(t *testing.T, s *stacktest.Stack) string {
 	t.Helper()
 	s.Put(stacktest.Row{Tenant: "org_d2gamers"}, stacktest.Row{Tenant: "org_d2gamers"})
 	answer, err := s.As("alice", "d2-gamers").ListTasks(t.Context(), &teamtaskv1.ListTasksRequest{PageSize: 1})
