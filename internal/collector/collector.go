@@ -95,6 +95,7 @@ func One(t *testing.T, title string, spans []*tracepb.Span, kind tracepb.Span_Sp
 	return found[0]
 }
 
+// Kinds of spans.
 const (
 	Call      = tracepb.Span_SPAN_KIND_SERVER
 	Statement = tracepb.Span_SPAN_KIND_CLIENT

@@ -134,7 +134,7 @@ func Gzip(t testing.TB, data []byte) []byte {
 	t.Helper()
 	var packed bytes.Buffer
 	w := gzip.NewWriter(&packed)
-	w.Write(data)
+	_, _ = w.Write(data) // to memory
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}

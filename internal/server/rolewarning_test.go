@@ -86,7 +86,11 @@ func TestTheWarningComesForANewInstance(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for adds, want := range map[tenancy.Permissions]bool{0: true, tenancy.TasksView: false} {
+	for _, c := range []struct {
+		adds tenancy.Permissions
+		want bool
+	}{{0, true}, {tenancy.TasksView, false}} {
+		adds, want := c.adds, c.want
 		roles := rbac.Roles{Admin: []string{"org:admin"}, Adds: map[string]tenancy.Permissions{"org:member": adds}}
 		log := &logged{}
 		warnOfRoles(t.Context(), client.Roles, roles, log.logger())

@@ -18,9 +18,10 @@ import (
 	"github.com/teamtask/teamtask/internal/tasks"
 )
 
+// ClerkAPI is Clerk's Backend API.
+const ClerkAPI = "https://api.clerk.com/v1"
+
 const (
-	// ClerkAPI is the address of Clerk's Backend API.
-	ClerkAPI   = "https://api.clerk.com/v1"
 	listenAddr = ":8080"
 	adminAddr  = "127.0.0.1:8081"
 

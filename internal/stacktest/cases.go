@@ -28,6 +28,7 @@ func (c Caller) String() string {
 	return c.User + " of " + c.Org
 }
 
+// Permissions by role, and all callers.
 var (
 	Everything = []string{
 		"org:tasks:view", "org:tasks:edit", "org:tasks:manage", "org:members:view", "org:members:manage",

@@ -62,7 +62,7 @@ func Build(t *testing.T) Command {
 	return Command{path: path}
 }
 
-// start is the process with that environment and no other.
+// Prepare returns the process with that environment and no other.
 func (c Command) Prepare(t *testing.T, env []string, args ...string) *exec.Cmd {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), Patience)

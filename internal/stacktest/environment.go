@@ -20,12 +20,13 @@ func Enough(t testing.TB) map[string]string {
 	}
 }
 
+// Secrets of webhooks.
 const (
 	WebhookSecret = "whsec_MDEyMzQ1Njc4OWFiY2RlZg=="
 	StripeSecret  = "whsec_of-Stripe_0123+/="
 )
 
-// ofClerk and ofStripe are whole groups.
+// Whole groups of variables.
 var (
 	OfClerk  = map[string]string{"CLERK_SECRET_KEY": "sk_test_x", "CLERK_WEBHOOK_SECRET": WebhookSecret}
 	OfStripe = map[string]string{

@@ -59,7 +59,7 @@ func FreeAddress(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
+	defer func() { _ = l.Close() }() // nothing was accepted
 	return l.Addr().String()
 }
 
@@ -89,7 +89,11 @@ func (f *Follower) Start() {
 		}
 	})
 	f.Until("the server is ready", func() bool {
-		answer, err := http.Get(f.URL + "/readyz")
+		request, err := http.NewRequestWithContext(f.T.Context(), http.MethodGet, f.URL+"/readyz", nil)
+		if err != nil {
+			f.T.Fatal(err)
+		}
+		answer, err := http.DefaultClient.Do(request)
 		if err != nil {
 			return false
 		}
@@ -122,7 +126,7 @@ func (f *Follower) Control(method, path, body string) string {
 	if err != nil {
 		f.T.Fatal(err)
 	}
-	defer answer.Body.Close()
+	defer func() { _ = answer.Body.Close() }() // it has been read
 	text, err := io.ReadAll(answer.Body)
 	if err != nil || answer.StatusCode >= 300 {
 		f.T.Fatalf("%s %s: %d %s %v", method, path, answer.StatusCode, text, err)
@@ -133,6 +137,7 @@ func (f *Follower) Control(method, path, body string) string {
 // Holding is a transport that sends a token along.
 type Holding string
 
+// RoundTrip implements http.RoundTripper.
 func (h Holding) RoundTrip(r *http.Request) (*http.Response, error) {
 	r = r.Clone(r.Context())
 	r.Header.Set("Authorization", "Bearer "+string(h))

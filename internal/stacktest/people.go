@@ -30,8 +30,9 @@ func QueuePeople(batch *pgx.Batch, tenant, slug, words string) {
 		VALUES ($1, 'orginv_1', $2, 'org:member', false, 'pending', now(), 1)`, tenant, words)
 }
 
-// Every statement names its tenant, and row security is the net behind: each of the
-// two has to hold alone. That the net holds alone is proved in internal/tenancy.
+// WithAndWithoutTheNet calls check over a database with row security and over one without:
+// every statement names its tenant, and has to hold alone. That row security holds alone is
+// tested in internal/tenancy.
 func WithAndWithoutTheNet(t *testing.T, check func(t *testing.T, s *Stack)) {
 	t.Helper()
 	t.Run("with row security", func(t *testing.T) {

@@ -88,6 +88,7 @@ func ProcedureOf(m protoreflect.MethodDescriptor) string {
 	return "/" + string(m.Parent().FullName()) + "/" + string(m.Name())
 }
 
+// Procedures of services that need no token.
 const (
 	HealthCheck   = "/grpc.health.v1.Health/Check"
 	Reflection    = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"

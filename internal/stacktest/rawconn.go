@@ -22,11 +22,12 @@ type RawConn struct {
 // Dial connects to the server at the address.
 func Dial(t testing.TB, address string) *RawConn {
 	t.Helper()
-	conn, err := net.Dial("tcp", address)
+	var dialer net.Dialer
+	conn, err := dialer.DialContext(t.Context(), "tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { conn.Close() })
+	t.Cleanup(func() { _ = conn.Close() }) // a server may have closed it
 	if err := conn.SetDeadline(time.Now().Add(WaitMax)); err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +51,7 @@ func (w *RawConn) Hear() Reply {
 		w.mustEnd("instead of an answer", err)
 		return Reply{}
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }() // it has been read
 	body, err := io.ReadAll(response.Body)
 	if err != nil {
 		w.t.Fatalf("read an answer: %v", err)

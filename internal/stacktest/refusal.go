@@ -47,6 +47,7 @@ func RefusalOf(t testing.TB, err error) Refusal {
 	return r
 }
 
+// Refusals of what cannot be read, and of a method that is not there.
 var (
 	Unreadable = Refused(connect.CodeInvalidArgument, "INVALID_ARGUMENT")
 	NoMethod   = Refused(connect.CodeUnimplemented, "METHOD_UNKNOWN")

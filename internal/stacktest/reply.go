@@ -58,7 +58,7 @@ func (s *Stack) Send(client http.RoundTripper, method, target, token string, hea
 	if err != nil {
 		s.T.Fatalf("%s %s: %v", method, target, err)
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }() // it has been read
 	got, err := io.ReadAll(response.Body)
 	if err != nil {
 		s.T.Fatalf("%s %s: read the answer: %v", method, target, err)

@@ -103,7 +103,7 @@ func AskStripe(t testing.TB, box *sandbox.Sandbox, method, path string, form url
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer answer.Body.Close()
+	defer func() { _ = answer.Body.Close() }() // it has been read
 	text, err := io.ReadAll(answer.Body)
 	if err != nil || answer.StatusCode != http.StatusOK {
 		t.Fatalf("%s %s: %d %s %v", method, path, answer.StatusCode, text, err)

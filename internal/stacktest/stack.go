@@ -85,7 +85,7 @@ func (s *Stack) Open(databaseURL string, overrides map[string]string) {
 	if err != nil {
 		s.T.Fatalf("configuration: %v", err)
 	}
-	c.LogTo, c.Limits = s.Log, PatientLimits
+	c.LogTo, c.Limits, c.Version = s.Log, PatientLimits, "test"
 	if s.Admin, err = pgxpool.New(s.T.Context(), s.Database.AdminURL); err != nil {
 		s.T.Fatalf("open the database as its administrator: %v", err)
 	}

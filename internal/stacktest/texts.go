@@ -9,6 +9,7 @@ import (
 // Kind is what a text field of a request can hold.
 type Kind int
 
+// Kinds of text fields.
 const (
 	FreeText   Kind = iota + 1 // words of the caller's own
 	TaskID                     // names a task
