@@ -192,7 +192,7 @@ func TestAHeldSeatWithoutAnAddressIsNobodys(t *testing.T) {
 		if err := f.Lock(t.Context(), tx, ours); err != nil {
 			return err
 		}
-		_, err := f.Licensing.OnMemberChanged(t.Context(), tx, ours, "user_p")
+		_, err := f.OnMemberChanged(t.Context(), tx, ours, "user_p")
 		return err
 	})
 	if err != nil || f.summary(ours).Held != 1 || slices.Contains(f.holders(ours), "user_p") {

@@ -154,11 +154,3 @@ func ids(rows []idRow, err error) ([]string, error) {
 	}
 	return all, err
 }
-
-// first returns the only row, or nil.
-func first[T any](rows []T, err error) (*T, error) {
-	if err != nil || len(rows) == 0 {
-		return nil, err
-	}
-	return &rows[0], nil
-}

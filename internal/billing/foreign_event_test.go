@@ -124,7 +124,11 @@ func TestACustomerOfAnotherInstallationIsWaitedForThreeDays(t *testing.T) {
 	t.Parallel()
 	f, _ := customered(t)
 	f.till.knows("cus_elsewhere", "org_elsewhere")
-	for since, waits := range map[time.Duration]bool{71 * time.Hour: true, 73 * time.Hour: false} {
+	for _, c := range []struct {
+		since time.Duration
+		waits bool
+	}{{71 * time.Hour, true}, {73 * time.Hour, false}} {
+		since, waits := c.since, c.waits
 		body := about("sub_x", "cus_elsewhere")
 		id, err := f.delivery(t.Context(), Consumer, providerStripe, "customer.subscription.updated", body)
 		if err != nil {

@@ -124,23 +124,11 @@ func (s *stand) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	answer(w, r)
 }
 
-func (s *stand) setRefuse(refuse bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.refuse = refuse
-}
-
 // got is the requests so far.
 func (s *stand) got() []arrival {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return append([]arrival(nil), s.requests...)
-}
-
-func (s *stand) dialed() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.dials
 }
 
 // last is the latest observation.

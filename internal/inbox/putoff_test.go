@@ -33,7 +33,7 @@ func TestWhatWasNotAskedForIsNoFailedAttempt(t *testing.T) {
 			}
 			return time.Hour
 		}
-		withEffects(func(e inbox.Event) error {
+		withEffects(func(inbox.Event) error {
 			if away.Load() {
 				return fmt.Errorf("fetch: %w", unsent{true})
 			}

@@ -92,6 +92,7 @@ func (s *Summary) proto() *teamtaskv1.License {
 	return p
 }
 
+// Proto returns the seat as clients see it.
 func (s *Seat) Proto() *teamtaskv1.Seat {
 	return &teamtaskv1.Seat{
 		UserId: s.UserID, Name: s.Name, Email: s.Email, Role: s.Role,

@@ -37,7 +37,7 @@ type License struct {
 	Now           time.Time // of the transaction
 }
 
-// free is how many seats can be given away.
+// Free returns how many seats can be given away.
 func (l License) Free() int32 {
 	if l.Frozen {
 		return 0
@@ -45,10 +45,10 @@ func (l License) Free() int32 {
 	return max(0, l.Purchased-l.Assigned-l.Held)
 }
 
-// over is how many seats are given that are not paid for.
+// OverAssigned returns how many seats are given that are not paid for.
 func (l License) OverAssigned() int32 { return max(0, l.Assigned+l.Held-l.Purchased) }
 
-// summary is a license with what its best subscription says.
+// Summary is a license with what its best subscription says.
 type Summary struct {
 	License
 	Subscribed           bool   // there is a subscription that has not ended
@@ -132,7 +132,7 @@ func (l *Licensing) settle(ctx context.Context, tx *tenancy.Tx, tenant string, l
 	}
 	if due.After(lic.Now) {
 		if !same(before.GraceEndTime, lic.GraceEndTime) || !same(before.SuspendTime, lic.SuspendTime) {
-			if err := enqueue(ctx, tx, jobSettle, tenant, "", due); err != nil {
+			if err := enqueue(ctx, tx, jobSettle, tenant, due); err != nil {
 				return err
 			}
 		}
@@ -147,7 +147,7 @@ func (l *Licensing) settle(ctx context.Context, tx *tenancy.Tx, tenant string, l
 		if err := l.announce(ctx, tx, tenant, over, *lic); err != nil {
 			return err
 		}
-	} else if err := enqueue(ctx, tx, jobSettle, tenant, "", nil); err != nil {
+	} else if err := enqueue(ctx, tx, jobSettle, tenant, nil); err != nil {
 		return err
 	}
 	return saveClocks(ctx, tx, tenant, before, *lic)

@@ -8,7 +8,7 @@ import (
 
 const seatsList = "seats" // what a page token of this list is bound to
 
-// filter narrows the list of seats; the zero filter lets everybody through.
+// Filter narrows the list of seats; the zero Filter lists every member.
 type Filter struct {
 	Licensed *bool  // has a seat on record, suspended ones included; nil: both
 	Query    string // name or address begin with it

@@ -124,7 +124,7 @@ func (l *Licensing) OnOrganizationEnded(ctx context.Context, tx *tenancy.Tx, org
 	if lic.CustomerID == "" {
 		return nil
 	}
-	return enqueue(ctx, tx, JobCancel, org, "", nil)
+	return enqueue(ctx, tx, JobCancel, org, nil)
 }
 
 // OnInvitationChanged implements directory.Observer. For an invitation that asks for a seat
@@ -157,7 +157,7 @@ func (l *Licensing) OnInvitationChanged(ctx context.Context, tx *tenancy.Tx, org
 			return nil
 		}
 		end := lic.Now.Add(day)
-		return enqueue(ctx, tx, jobSettle, org, "", &end)
+		return enqueue(ctx, tx, jobSettle, org, &end)
 	}
 	if wish.Held || len(wish.Members) > 0 { // a member has taken it over, or has no need of it
 		return nil
@@ -171,7 +171,7 @@ func (l *Licensing) OnInvitationChanged(ctx context.Context, tx *tenancy.Tx, org
 	if err := record(ctx, tx, org, "hold.begin", id, nil); err != nil || wish.ExpireTime == nil {
 		return err
 	}
-	return enqueue(ctx, tx, jobSettle, org, "", wish.ExpireTime)
+	return enqueue(ctx, tx, jobSettle, org, wish.ExpireTime)
 }
 
 func (l *Licensing) settleAgain(ctx context.Context, tx *tenancy.Tx, org string) error {

@@ -8,7 +8,7 @@ import (
 	"github.com/teamtask/teamtask/internal/tenancy"
 )
 
-// seat is a member, with a seat or without one.
+// Seat is a member, with a seat or without one.
 type Seat struct {
 	UserID     string
 	Name       string
@@ -21,7 +21,7 @@ type Seat struct {
 	Synced     bool // Clerk was read to say what it should, since it was last written to
 }
 
-// held reports whether the member has a seat on record, whether or not it works.
+// Held reports whether the member has a seat on record, whether or not it works.
 func (s *Seat) Held() bool { return s.AssignTime != nil }
 
 // Assign gives a free seat to the member, who keeps the one they have. Clerk follows by a

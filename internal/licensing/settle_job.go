@@ -20,9 +20,10 @@ func (l *Licensing) Jobs() []jobs.Job {
 	return []jobs.Job{{Name: jobSettle, Do: func(ctx context.Context, c jobs.Call) error { return l.Settle(ctx, c.Tenant) }}}
 }
 
-// enqueue asks for a job in the caller's transaction. At is when it is due; nil: now.
-func enqueue(ctx context.Context, tx *tenancy.Tx, job, tenant, subject string, at *time.Time) error {
-	_, err := tenancy.Exec(ctx, tx, jobSQL, job, tenant, subject, at)
+// enqueue asks for a job of the organization in the caller's transaction. At is when it is
+// due; nil: now.
+func enqueue(ctx context.Context, tx *tenancy.Tx, job, tenant string, at *time.Time) error {
+	_, err := tenancy.Exec(ctx, tx, jobSQL, job, tenant, "", at)
 	return err
 }
 

@@ -122,6 +122,7 @@ func (s *stand) thing(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		defer response.Body.Close()
 		var wire struct {
 			ID string `json:"id"`
 		}

@@ -33,7 +33,7 @@ func isReady(ctx context.Context, url string) bool {
 		return false
 	}
 	request.Close = true
-	response, err := http.DefaultClient.Do(request) //nolint:gosec // the address of a process that we have started
+	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return false
 	}

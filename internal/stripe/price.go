@@ -104,10 +104,10 @@ func (s *Client) SoldPrice() *Cost {
 	return s.sold
 }
 
-// errors.Is(err, errPrice) holds for a seat price that cannot be what it is configured as.
+// ErrPrice is a seat price that cannot be what it is configured as.
 var ErrPrice = errors.New("the price cannot be used for seats")
 
-// RefreshPrices asks Stripe for the seat prices, so that soldPrice is up to date. The
+// RefreshPrices asks Stripe for the seat prices, so that SoldPrice is up to date. The
 // error says of each price what is wrong with it: those of errPrice are for a person to
 // put right. Where Stripe cannot be asked what was known stays.
 func (s *Client) RefreshPrices(ctx context.Context) error {

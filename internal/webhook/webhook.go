@@ -42,7 +42,7 @@ func Header(h http.Header, name string) string {
 
 // CheckTime returns CauseTime for what was not signed about now.
 func CheckTime(now time.Time, seconds uint64) error {
-	if age := now.Unix() - int64(seconds); age > tolerance || age < -tolerance { //nolint:gosec // callers parse 40 bits
+	if age := now.Unix() - int64(seconds); age > tolerance || age < -tolerance {
 		return CauseTime
 	}
 	return nil
