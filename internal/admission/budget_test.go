@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// Whoever comes and goes, no more is taken than may be, and all is given back.
+// Under many requests at once no more is taken than the budget, and all is given back.
 func TestNoMoreIsTakenThanMayBe(t *testing.T) {
 	t.Parallel()
 	const all, tenant = 1 << 20, 1 << 19

@@ -30,7 +30,7 @@ var (
 	errPaymentRefused = fault.New(connect.CodeFailedPrecondition, teamtaskv1.Reason_REASON_PAYMENT_REFUSED,
 		"the payment provider refuses this purchase; trying again will not help: tell the operator of this service")
 	errImpersonation = fault.New(connect.CodeFailedPrecondition, teamtaskv1.Reason_REASON_IMPERSONATION_NOT_ALLOWED,
-		"whoever acts as somebody else may not buy for them")
+		"a person who is impersonated cannot buy: sign in as yourself")
 )
 
 // Consumer is the name of this package's deliveries, and of what it does by itself.

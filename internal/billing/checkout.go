@@ -130,7 +130,7 @@ func (b *Billing) sell(ctx context.Context, name string, c stripe.Checkout) (str
 	if err != nil {
 		return "", err
 	}
-	if !current { // somebody has opened another one meanwhile, or bought
+	if !current { // another call has opened one meanwhile, or the organization bought
 		return "", errors.Join(errOvertaken, b.closePage(ctx, org, made.ID))
 	}
 	return made.URL, nil

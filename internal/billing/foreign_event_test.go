@@ -68,7 +68,7 @@ func TestForeignObjectsAreDoneWithNothingToDo(t *testing.T) {
 	}
 }
 
-// What was brought into an account has ids that somebody chose. It counts all the same, and so
+// What was brought into an account has ids that were chosen freely. It counts all the same, and so
 // does all else that its customer has.
 func TestWhatWasBroughtIntoTheAccountCounts(t *testing.T) {
 	t.Parallel()

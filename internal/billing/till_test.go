@@ -67,7 +67,7 @@ func (s *sale) first() string {
 	return "paid"
 }
 
-// payable returns the subscriptions whose first invoice somebody could still pay.
+// payable returns the subscriptions whose first invoice can still be paid.
 func (s *till) payable() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -161,7 +161,7 @@ func want(t *testing.T, err error, kind Kind) *Error {
 	return e
 }
 
-// sends answers with a status and a body.
+// sends returns a handler that responds with a status and a body.
 func sends(status int, body string, headers ...string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
@@ -173,7 +173,7 @@ func sends(status int, body string, headers ...string) http.HandlerFunc {
 	}
 }
 
-// hangs answers nothing until the client leaves.
+// hangs sends no response until the client leaves.
 func hangs(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 
 func clerkSays(code string) string {

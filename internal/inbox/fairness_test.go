@@ -129,7 +129,7 @@ func TestASubjectIsFetchedOnceAtATime(t *testing.T) {
 	}
 }
 
-// A fetch settles events that are older than it, and no other, whoever is to apply them.
+// A fetch settles events that are older than it, and no other, for every consumer.
 func TestAFetchSettlesOnlyWhatIsOlder(t *testing.T) {
 	t.Parallel()
 	const other = ` WHERE event_id = (SELECT max(event_id) FROM inbox_deliveries)`

@@ -121,7 +121,7 @@ func TestOneCallAtATimeTriesWhetherTheProviderIsBack(t *testing.T) {
 			t.Error(err)
 		}
 		s.mu.Lock()
-		s.answer = sends(http.StatusNotFound, says("resource_not_found")) // somebody is there
+		s.answer = sends(http.StatusNotFound, says("resource_not_found")) // the provider responds
 		s.mu.Unlock()
 		want(t, s.thing(t.Context()), NotFound)
 		want(t, s.thing(t.Context()), NotFound)

@@ -233,7 +233,7 @@ func TestSlotsComeBackHoweverACallEnds(t *testing.T) {
 }
 
 // Twice as many calls come as can be served, none waiting for the answers to others:
-// whoever is at work goes on, and everybody has an answer.
+// calls at work go on, and every call has a response.
 func TestOverloadDoesNotLessenWhatIsServed(t *testing.T) {
 	t.Parallel()
 	const limit, rounds = 4, 50

@@ -221,6 +221,7 @@ func (s *Server) wake(provider string) {
 	if events == nil {
 		return
 	}
+	s.log.Info("a provider responds again: what waits for it is tried now", slog.String("provider", provider))
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), wakeWithin)
 		defer cancel()

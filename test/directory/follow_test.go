@@ -234,3 +234,18 @@ func TestEventsWaitWhileClerkIsAway(t *testing.T) {
 	}()
 	lists(f, dana, "user_ben org:manager", "user_dana org:admin", "user_alice org:manager", "user_bob org:member", "user_charlie org:viewer")
 }
+
+// What was put off while Clerk could not be reached is tried when it responds again, and not
+// only at its next turn.
+func TestWhatWaitsIsTriedWhenClerkRespondsAgain(t *testing.T) {
+	t.Parallel()
+	f := newFollower(t)
+	dana := signIn(f, "dana", "d2-gamers")
+	lists(f, dana, castOfGamers...)
+	f.Control(http.MethodPost, "/sandbox/faults", `{"service": "clerk", "status": 503, "times": 5}`)
+	f.Control(http.MethodPatch, "/sandbox/organizations/d2-gamers/members/ben", `{"role": "org:manager"}`)
+	lists(f, dana, "user_ben org:manager", "user_dana org:admin", "user_alice org:manager", "user_bob org:member", "user_charlie org:viewer")
+	if !strings.Contains(f.Log.String(), "a provider responds again") {
+		t.Error("nothing was woken")
+	}
+}

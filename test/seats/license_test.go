@@ -165,7 +165,7 @@ func TestWithoutStripeOrTheDirectorySeatsAreNotSold(t *testing.T) {
 	}
 }
 
-// Whoever acts as somebody else may see and give seats, both ids audited, and not buy.
+// A caller who impersonates a member may see and assign seats, both ids audited, and not buy.
 func TestWhoActsAsSomebodyElseBuysNothing(t *testing.T) {
 	t.Parallel()
 	s := stacktest.NewPaying(t, map[string]string{"ALLOW_IMPERSONATION": "on"})

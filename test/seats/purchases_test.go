@@ -263,7 +263,7 @@ func TestSeatsEndWithMembershipAndOrganization(t *testing.T) {
 	if n := s.count(`SELECT count(*) FROM audit_events WHERE method = 'licensing.seat.release' AND target = 'user_p1'`); n != 1 {
 		t.Errorf("%d lines of the seat that was left, want 1", n)
 	}
-	// Whoever comes back begins without one.
+	// A customer who comes back begins without one.
 	s.Control(http.MethodPost, "/sandbox/organizations/new-co/members", `{"user": "p1", "role": "org:member"}`)
 	back := s.buyer("p1", "new-co")
 	s.Until("the member is back", func() bool { return back.works() == "SEAT_REQUIRED" })
